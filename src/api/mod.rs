@@ -1,0 +1,1 @@
+//! HTTP for programs: the administration API, health and metrics.

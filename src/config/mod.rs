@@ -1,0 +1,1 @@
+//! Files and environment to checked settings; all faults at once.

@@ -1,0 +1,63 @@
+//! Every bound that is not a setting, by name (SECURITY: everything has a bound, I7).
+
+use std::time::Duration;
+
+/// Bytes of a request body.
+pub const BODY: usize = 1 << 20;
+/// Bytes of an answer of a tool server, of a line on stdio, of a result.
+pub const ANSWER: usize = 8 << 20;
+/// Bytes of one event of an event stream from a tool server.
+pub const EVENT: usize = 1 << 20;
+/// Nesting of JSON in a message.
+pub const DEPTH: usize = 32;
+/// Characters of a JSON-RPC id that is a string.
+pub const MESSAGE_ID: usize = 128;
+/// Bytes of all request headers.
+pub const HEADER_BYTES: usize = 32 << 10;
+/// Count of request headers.
+pub const HEADERS: usize = 64;
+/// Bytes of a tool's input schema.
+pub const SCHEMA: usize = 64 << 10;
+/// Subschemas that a tool's input schema may expand to.
+pub const SCHEMA_EXPANSIONS: usize = 10_000;
+/// Bytes of a tool's description.
+pub const DESCRIPTION: usize = 4 << 10;
+/// Tools of one server.
+pub const TOOLS_PER_SERVER: usize = 10_000;
+/// Greatest magnitude of an integer that every JSON reader agrees on (RFC 8259 section 6).
+pub const SAFE_INTEGER: i64 = (1 << 53) - 1;
+/// Connections at once, over all listeners.
+pub const CONNECTIONS: usize = 4_096;
+/// Calls at once.
+pub const IN_FLIGHT: usize = 512;
+/// Bytes of request bodies in flight.
+pub const IN_FLIGHT_BYTES: usize = 64 << 20;
+/// Event streams of one principal at once.
+pub const STREAMS_PER_PRINCIPAL: usize = 8;
+/// Event streams at once.
+pub const STREAMS: usize = 1_000;
+/// Legacy sessions of one principal at once.
+pub const SESSIONS_PER_PRINCIPAL: usize = 1_024;
+/// Exceptions that name the same agent and tool at once.
+pub const CANDIDATES: usize = 8;
+/// Agents that one exception may name.
+pub const AGENTS_PER_EXCEPTION: usize = 50;
+
+/// Until the request headers are complete.
+pub const HEADER_TIME: Duration = Duration::from_secs(5);
+/// Until the request body is complete.
+pub const BODY_TIME: Duration = Duration::from_secs(10);
+/// Until a connection to a tool server stands.
+pub const CONNECT_TIME: Duration = Duration::from_secs(5);
+/// A call, where nothing shorter is said.
+pub const CALL_TIME: Duration = Duration::from_secs(30);
+/// The longest that a call may be allowed to last.
+pub const CALL_TIME_CEILING: Duration = Duration::from_secs(300);
+/// Between comments that keep an event stream alive.
+pub const KEEP_ALIVE: Duration = Duration::from_secs(15);
+/// For calls in flight when the gateway stops.
+pub const DRAIN: Duration = Duration::from_secs(25);
+/// A legacy session that is not used ends after this.
+pub const SESSION_IDLE: Duration = Duration::from_secs(3_600);
+/// A verified key is asked for again in the store after this.
+pub const CREDENTIAL_CACHE: Duration = Duration::from_secs(1);

@@ -1,0 +1,34 @@
+//! The shared nouns and the names of telemetry; no I/O.
+
+pub mod limits;
+pub mod names;
+
+mod digest;
+mod document;
+mod fault;
+mod finding;
+mod grant;
+mod id;
+mod lease;
+mod name;
+mod obligation;
+mod principal;
+mod registry;
+mod secret;
+mod time;
+mod verdict;
+
+pub use digest::Digest;
+pub use document::Document;
+pub use fault::Fault;
+pub use finding::{Finding, Findings};
+pub use grant::{ArgumentBound, Bound, Budget, Candidate, Grant, Kind, Standing, SuspendReason, Window};
+pub use id::{CredentialId, DecisionId, ExceptionId, ParseIdError, PilotId, SessionId};
+pub use lease::Lease;
+pub use name::{ExposedName, NameError, ServerName, ToolName, ToolRef};
+pub use obligation::Obligation;
+pub use principal::{AgentId, Credential, CredentialKind, Delegator, Person, PersonId, RoleName, Subject};
+pub use registry::{AgentEntry, Duty, PersonEntry, Registry};
+pub use secret::Secret;
+pub use time::{Clock, Timestamp};
+pub use verdict::{Basis, Effect, Reason, Verdict};

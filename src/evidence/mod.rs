@@ -1,0 +1,1 @@
+//! Records, chain, checkpoints, verification and export.

@@ -1,0 +1,1 @@
+//! The authorization exception: its record and its life.

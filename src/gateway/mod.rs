@@ -1,0 +1,1 @@
+//! The one road of a call (the policy enforcement point).

@@ -1,0 +1,1 @@
+//! The wire: messages, headers, both eras, sessions and transports.

@@ -1,0 +1,1 @@
+//! Compensating controls: health, preconditions and duties.

@@ -1,0 +1,1 @@
+//! Documents in, decisions out; pure (the policy decision point).

@@ -1,0 +1,1 @@
+//! Tool servers: connect, supervise, call.
