@@ -1,0 +1,120 @@
+//! Calls in flight, so that a revocation, an end or a freeze reaches them (T085, T093).
+
+use std::{
+    collections::{HashMap, hash_map::RandomState},
+    hash::BuildHasher as _,
+    sync::{Arc, Mutex, OnceLock, PoisonError},
+};
+
+use tokio_util::sync::CancellationToken;
+
+use crate::domain::{AgentId, CredentialId, DecisionId, ExceptionId, Reason};
+
+const SHARDS: usize = 16;
+
+/// What ends a call before its time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Cut {
+    /// Every call.
+    Everything,
+    /// Calls under this exception.
+    Exception(ExceptionId),
+    /// Calls of this credential.
+    Credential(CredentialId),
+    /// Calls of this agent.
+    Agent(AgentId),
+}
+
+/// One call in flight; the registry forgets it when this is dropped.
+#[derive(Debug)]
+pub struct Flight {
+    id: DecisionId,
+    registry: Arc<InFlight>,
+    entry: Entry,
+}
+
+#[derive(Debug, Clone)]
+struct Entry {
+    agent: AgentId,
+    credential: CredentialId,
+    exception: Option<ExceptionId>,
+    cancelled: CancellationToken,
+    why: Arc<OnceLock<Reason>>,
+}
+
+/// The registry of calls in flight, in shards so that calls do not wait for each other.
+#[derive(Debug, Default)]
+pub struct InFlight {
+    hasher: RandomState,
+    shards: [Mutex<HashMap<DecisionId, Entry>>; SHARDS],
+}
+
+impl InFlight {
+    /// Registers a call. `cancelled` is the token that ends it.
+    pub fn begin(
+        self: &Arc<Self>,
+        id: &DecisionId,
+        who: (&AgentId, &CredentialId),
+        exception: Option<&ExceptionId>,
+        cancelled: CancellationToken,
+    ) -> Flight {
+        let entry = Entry {
+            agent: who.0.clone(),
+            credential: who.1.clone(),
+            exception: exception.cloned(),
+            cancelled,
+            why: Arc::new(OnceLock::new()),
+        };
+        if let Some(shard) = self.shard(id) {
+            shard.lock().unwrap_or_else(PoisonError::into_inner).insert(id.clone(), entry.clone());
+        }
+        Flight { id: id.clone(), registry: Arc::clone(self), entry }
+    }
+
+    /// Ends every call that the cut names; returns how many.
+    pub fn cut(&self, cut: &Cut, why: Reason) -> usize {
+        let mut ended = 0;
+        for shard in &self.shards {
+            for entry in shard.lock().unwrap_or_else(PoisonError::into_inner).values() {
+                let hit = match cut {
+                    Cut::Everything => true,
+                    Cut::Exception(id) => entry.exception.as_ref() == Some(id),
+                    Cut::Credential(id) => entry.credential == *id,
+                    Cut::Agent(id) => entry.agent == *id,
+                };
+                if hit {
+                    let _first_reason_stays = entry.why.set(why);
+                    entry.cancelled.cancel();
+                    ended += 1;
+                }
+            }
+        }
+        ended
+    }
+
+    /// How many calls are in flight.
+    pub fn count(&self) -> usize {
+        self.shards.iter().map(|shard| shard.lock().unwrap_or_else(PoisonError::into_inner).len()).sum()
+    }
+
+    fn shard(&self, id: &DecisionId) -> Option<&Mutex<HashMap<DecisionId, Entry>>> {
+        let index = usize::try_from(self.hasher.hash_one(id)).unwrap_or(0) % SHARDS;
+        self.shards.get(index)
+    }
+}
+
+impl Flight {
+    /// Why the call was cut, if it was.
+    #[must_use]
+    pub fn cut(&self) -> Option<Reason> {
+        self.entry.why.get().copied()
+    }
+}
+
+impl Drop for Flight {
+    fn drop(&mut self) {
+        if let Some(shard) = self.registry.shard(&self.id) {
+            shard.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.id);
+        }
+    }
+}

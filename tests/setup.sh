@@ -1,0 +1,54 @@
+#!/usr/bin/env bash
+# Sets up what the tests with real peers need: system packages (as root), virtual environments, npm packages.
+# What cannot be set up is listed as NOT RUN; with CI set that is a failure.
+set -u
+cd "$(dirname "$0")/peers" || exit 1
+missing=()
+say() { printf '== %s\n' "$*"; }
+
+packages=()
+for pair in strace:strace git:git sqlite3:sqlite3; do
+  command -v "${pair%%:*}" >/dev/null || packages+=("${pair##*:}")
+done
+if [ ${#packages[@]} -gt 0 ]; then
+  if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+    say "installing ${packages[*]}"
+    apt-get update -qq && apt-get install -y -qq "${packages[@]}" >/dev/null || missing+=("system packages ${packages[*]}")
+  else
+    missing+=("system packages ${packages[*]} (not root)")
+  fi
+fi
+
+# environment NAME: a virtual environment with pinned requirements, made once for each version of the file.
+environment() {
+  local name=$1 stamp
+  stamp=$(sha256sum "requirements/$name.txt" | cut -c1-16)
+  [ -e ".venv/$name/.$stamp" ] && return 0
+  say "python environment '$name' (a minute at the most)"
+  rm -rf ".venv/$name"
+  python3 -m venv ".venv/$name" \
+    && ".venv/$name/bin/pip" install --quiet --disable-pip-version-check -r "requirements/$name.txt" \
+    && touch ".venv/$name/.$stamp" || missing+=("python environment '$name'")
+}
+if command -v python3 >/dev/null; then
+  for name in modern legacy backends; do environment "$name"; done
+else
+  missing+=("python3: clients and servers from PyPI, collectors")
+fi
+
+if command -v npm >/dev/null; then
+  stamp=$(sha256sum package-lock.json | cut -c1-16)
+  if [ ! -e "node_modules/.$stamp" ]; then
+    say "npm packages"
+    npm ci --no-audit --no-fund --silent >/dev/null && touch "node_modules/.$stamp" || missing+=("npm packages")
+  fi
+else
+  missing+=("npm: clients and servers from npm")
+fi
+
+if [ ${#missing[@]} -gt 0 ]; then
+  printf '\nNOT RUN, since it could not be set up:\n'
+  printf '  - %s\n' "${missing[@]}"
+  [ -n "${CI:-}" ] && exit 1
+fi
+exit 0
