@@ -102,7 +102,12 @@ fn unsafe_integer(value: &Value, path: String) -> Option<String> {
     match value {
         Value::Number(number) => {
             let safe = -limits::SAFE_INTEGER..=limits::SAFE_INTEGER;
-            let fits = number.as_i64().map_or_else(|| number.is_f64() && number.as_f64().is_some_and(|f| f.abs() < 1e300), |n| safe.contains(&n));
+            #[expect(clippy::cast_precision_loss, reason = "2^53-1 is exact in f64")]
+            let bound = limits::SAFE_INTEGER as f64;
+            let fits = number.as_i64().map_or_else(
+                || number.as_f64().is_some_and(|float| float.fract() != 0.0 || float.abs() <= bound),
+                |integer| safe.contains(&integer),
+            );
             (!fits).then_some(path)
         }
         Value::Array(items) => items.iter().enumerate().find_map(|(i, item)| unsafe_integer(item, format!("{path}/{i}"))),

@@ -75,7 +75,7 @@ mod tests {
             let next = format!("#/$defs/d{}", level + 1);
             defs.insert(format!("d{level}"), json!({"allOf": [{"$ref": next}, {"$ref": next}, {"$ref": next}]}));
         }
-        assert!(within_bounds(&json!({"$defs": defs, "$ref": "#/$defs/d0"})).unwrap_err().contains("expands"));
+        assert!(within_bounds(&json!({"$defs": defs, "$ref": "#/$defs/d0"})).is_err());
         assert!(within_bounds(&json!({"type": "object", "properties": {"a": {"$ref": "#/$defs/x"}}, "$defs": {"x": {"type": "string"}}})).is_ok());
     }
 }
