@@ -1,0 +1,1 @@
+//! Promises of the wire that need more room than a unit test.
