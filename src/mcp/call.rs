@@ -30,6 +30,14 @@ impl<'a> CallParams<'a> {
     /// # Errors
     /// A member that is missing or of the wrong kind; a control character in the name.
     pub fn read(params: &Params<'a>) -> Result<Self, ParseError> {
+        Self::with(params, Meta::read(params)?)
+    }
+
+    /// The same, with a `_meta` that was read before.
+    ///
+    /// # Errors
+    /// A member that is missing or of the wrong kind; a control character in the name.
+    pub fn with(params: &Params<'a>, meta: Meta<'a>) -> Result<Self, ParseError> {
         let name = params.text("name").filter(|name| !name.contains(char::is_control));
         let name = name.ok_or(ParseError::Member("params.name"))?;
         let arguments = params.get("arguments");
@@ -39,7 +47,7 @@ impl<'a> CallParams<'a> {
         let known = |key: &str| matches!(key, "name" | "arguments" | "_meta");
         let passthrough =
             params.iter().filter(|(key, _)| !known(key)).map(|(key, value)| (key.into(), value.to_owned())).collect();
-        Ok(Self { name, arguments, meta: Meta::read(params)?, passthrough })
+        Ok(Self { name, arguments, meta, passthrough })
     }
 }
 

@@ -34,30 +34,6 @@ pub enum HeaderFault {
     Mismatch(String),
 }
 
-/// What the body says and the standard headers must repeat.
-#[derive(Debug, Clone, Copy)]
-pub struct Standard<'a> {
-    /// The revision in `_meta`; a notification has none.
-    pub version: Option<&'a str>,
-    /// The method.
-    pub method: &'a str,
-    /// The name, where the method demands `Mcp-Name`.
-    pub name: Option<&'a str>,
-}
-
-/// Holds the standard headers against the body.
-///
-/// # Errors
-/// The first header that is missing, twice there, malformed or different.
-pub fn check_standard(headers: &HeaderMap, body: Standard<'_>) -> Result<(), HeaderFault> {
-    let version = single(headers, &VERSION)?.ok_or_else(|| HeaderFault::Missing(VERSION.to_string()))?;
-    if body.version.is_some_and(|expected| version.as_bytes() != expected.as_bytes()) {
-        return Err(HeaderFault::Mismatch(VERSION.to_string()));
-    }
-    agrees(headers, &METHOD, body.method)?;
-    body.name.map_or(Ok(()), |name| agrees(headers, &NAME, name))
-}
-
 /// The only value of a header.
 ///
 /// # Errors
@@ -70,7 +46,11 @@ pub fn single<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<&'
     }
 }
 
-fn agrees(headers: &HeaderMap, name: &HeaderName, expected: &str) -> Result<(), HeaderFault> {
+/// A header is there once and says what the body says.
+///
+/// # Errors
+/// It is missing, twice there, malformed or different.
+pub fn agrees(headers: &HeaderMap, name: &HeaderName, expected: &str) -> Result<(), HeaderFault> {
     let value = single(headers, name)?.ok_or_else(|| HeaderFault::Missing(name.to_string()))?;
     match sentinel::decode(value) {
         Some(text) if text == expected => Ok(()),

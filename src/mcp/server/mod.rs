@@ -1,9 +1,21 @@
 //! The agents' side: one endpoint over HTTP for both eras, and the port that the gateway fills.
 
+mod body;
+mod calling;
+mod context;
 mod endpoint;
+mod guard;
 mod handler;
+mod legacy;
+mod modern;
+mod reply;
+mod results;
+mod session;
+mod standing;
+mod stream;
 
-pub use endpoint::{Answer, Endpoint};
+pub use endpoint::Endpoint;
 pub use handler::{
     CallMeta, CallRequest, EndpointSettings, Handler, HttpRefusal, Link, ListPage, ListRequest, Origin, RpcError, Scope,
 };
+pub use reply::Answer;
