@@ -134,7 +134,7 @@ impl Framing {
             self.last = piece.last().copied().unwrap_or(self.last);
             let room = LINE.saturating_sub(self.line.len());
             self.line.extend(piece.iter().take(room));
-            let Some(end) = end else { return None };
+            let end = end?;
             let whole = self.line.len() < LINE;
             let line = std::mem::take(&mut self.line);
             let kept = line.strip_suffix(b"\r").unwrap_or(&line);

@@ -186,6 +186,26 @@ async fn a_slow_body_is_given_up() {
     assert_eq!(before.elapsed(), crate::domain::limits::BODY_TIME);
 }
 
+/// T024
+#[tokio::test(start_paused = true)]
+async fn bodies_share_a_bound_and_give_their_share_back() {
+    let house = House::open().await;
+    let peer = "127.0.0.1:1".parse().unwrap();
+    let most = crate::domain::limits::IN_FLIGHT_BYTES / crate::domain::limits::BODY;
+    let waiting: Vec<_> = (0..most)
+        .map(|_| {
+            let endpoint = std::sync::Arc::clone(&house.endpoint);
+            tokio::spawn(async move { endpoint.respond(call().request(Stalled), peer).await.status() })
+        })
+        .collect();
+    tokio::task::yield_now().await;
+    assert_eq!(house.endpoint.respond(call().request(Stalled), peer).await.status(), 503);
+    for status in waiting {
+        assert_eq!(status.await.unwrap(), 408);
+    }
+    assert_eq!(house.endpoint.respond(call().request(Stalled), peer).await.status(), 408);
+}
+
 /// T020, T021, T022, T023, T026, T027
 #[tokio::test]
 async fn a_message_that_could_be_read_in_two_ways_is_refused() {

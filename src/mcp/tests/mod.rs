@@ -9,3 +9,4 @@ mod modern;
 mod sse;
 mod strict;
 mod support;
+mod wire;
