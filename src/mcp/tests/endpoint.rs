@@ -198,7 +198,9 @@ async fn bodies_share_a_bound_and_give_their_share_back() {
             tokio::spawn(async move { endpoint.respond(call().request(Stalled), peer).await.status() })
         })
         .collect();
-    tokio::task::yield_now().await;
+    for _ in 0..most {
+        tokio::task::yield_now().await;
+    }
     assert_eq!(house.endpoint.respond(call().request(Stalled), peer).await.status(), 503);
     for status in waiting {
         assert_eq!(status.await.unwrap(), 408);
