@@ -1,1 +1,30 @@
 //! The wire: messages, headers, both eras, sessions and transports.
+//!
+//! Bytes become a [`Message`] in one strict scan and one borrowed parse; what leaves is written anew from
+//! its parts, so what was judged is what is sent. [`server`] faces agents, [`client`] helps to face tool servers.
+
+pub mod client;
+pub mod code;
+pub mod emit;
+pub mod headers;
+pub mod server;
+
+mod call;
+mod fold;
+mod message;
+mod mirror;
+mod scan;
+mod sentinel;
+mod sse;
+mod strict;
+#[cfg(test)]
+mod tests;
+mod version;
+
+pub use call::{CallParams, Meta};
+pub use headers::HeaderFault;
+pub use message::{Id, IdKey, Message, Params, RpcFault, members};
+pub use mirror::{BadAnnotation, Mirrored, Mirrors};
+pub use sse::{Decoder, Event, StreamFault, comment, event};
+pub use strict::{Limits, ParseError, scan};
+pub use version::{Era, LEGACY, MODERN, Version};

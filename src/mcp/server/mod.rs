@@ -1,0 +1,23 @@
+//! The agents' side: one endpoint over HTTP for both eras, and the port that the gateway fills.
+
+mod body;
+mod calling;
+mod context;
+mod endpoint;
+mod guard;
+mod handler;
+mod legacy;
+mod modern;
+mod reply;
+mod results;
+mod session;
+mod standing;
+mod stream;
+mod wire;
+
+pub use endpoint::Endpoint;
+pub use handler::{
+    CallMeta, CallRequest, EndpointSettings, Handler, HttpRefusal, Link, ListPage, ListRequest, Origin, RpcError, Scope,
+};
+pub use reply::Answer;
+pub use wire::Wire;
