@@ -1,1 +1,31 @@
 //! Compensating controls: health, preconditions and duties.
+//!
+//! A control is a live precondition: [`Controls::precondition`] looks at every duty of an exception at this
+//! moment and gives a [`Held`], and [`Controls::fulfil`] turns it and the result into a [`Release`]. Nothing else
+//! makes a `Release`, so no result leaves whose duties were not met. A call that a role allows goes through the
+//! same two functions with [`Duties::none`].
+//!
+//! | control | looked at before | looked at after |
+//! |---|---|---|
+//! | `audit.write_ahead`, `budget.reserve` | the lease of the journal | the gateway's admission and outcome records |
+//! | `trace.full` | the lease of the exporter; the span has its place in the queue | the place is still held |
+//! | `args.constrain` | bounds, and no name that the schema does not declare | |
+//! | `descriptor.pin` | live digest = approved digest | |
+//! | `timebox` | the window is open; sets the deadline | the deadline has not passed |
+//! | `response.limit` | | the size of the result |
+//! | `rate.limit` | the last minute of this exception; taken only when all else holds | |
+
+mod constrain;
+mod controls;
+mod duties;
+mod rate;
+mod release;
+mod watch;
+
+#[cfg(test)]
+mod tests;
+
+pub use controls::{ControlHealth, Controls, Unmet};
+pub use duties::{Duties, Facts};
+pub use release::{Held, Release, Withheld};
+pub use watch::{Change, Watch};

@@ -1,0 +1,185 @@
+//! The controls: what must hold before a call and what must hold after it.
+
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+use bytes::Bytes;
+use serde::Serialize;
+
+use super::{Duties, Facts, Held, Release, Withheld, constrain, rate::Rates};
+use crate::domain::{Lease, Obligation, Reason, Timestamp};
+
+/// A duty does not hold, so the call may not be made.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{control}` is not met: {detail}")]
+pub struct Unmet {
+    /// The duty.
+    pub control: &'static str,
+    /// Why, as decisions say it.
+    pub reason: Reason,
+    /// What is not as it must be.
+    pub detail: String,
+    /// When the call could come again, if time alone mends it.
+    pub retry_after: Option<Duration>,
+}
+
+impl Unmet {
+    fn new(control: &'static str, reason: Reason, detail: impl Into<String>) -> Self {
+        Self { control, reason, detail: detail.into(), retry_after: None }
+    }
+}
+
+/// Whether a control works.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ControlHealth {
+    /// The duty that it meets.
+    pub id: &'static str,
+    /// Whether it works now.
+    pub healthy: bool,
+    /// Since when it has been so, as far as anybody looked.
+    pub since: Timestamp,
+}
+
+/// All controls of this gateway, with what their health hangs on.
+#[derive(Debug)]
+pub struct Controls {
+    audit: Arc<Lease>,
+    trace: Arc<Lease>,
+    rates: Rates,
+    seen: Mutex<Vec<ControlHealth>>,
+}
+
+impl Controls {
+    /// Controls over the lease of the journal and the lease of the trace exporter.
+    #[must_use]
+    pub fn new(audit: Arc<Lease>, trace: Arc<Lease>) -> Self {
+        Self { audit, trace, rates: Rates::new(), seen: Mutex::default() }
+    }
+
+    /// The health of every control at this moment, in the order of [`Obligation::IDS`].
+    #[must_use]
+    pub fn health(&self, now: Timestamp) -> Vec<ControlHealth> {
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let next: Vec<_> = Obligation::IDS
+            .iter()
+            .map(|id| {
+                let healthy = self.works(id);
+                let before = seen.iter().find(|control| control.id == *id && control.healthy == healthy);
+                ControlHealth { id, healthy, since: before.map_or(now, |control| control.since) }
+            })
+            .collect();
+        seen.clone_from(&next);
+        next
+    }
+
+    /// Looks at every duty at this moment, in a fixed order, and gives the proof that they hold. A place in the
+    /// minute of `rate.limit` is taken last, so only by a call that nothing else refuses.
+    ///
+    /// # Errors
+    /// The first duty that does not hold.
+    pub fn precondition(&self, duties: &Duties<'_>) -> Result<Held, Unmet> {
+        let start = Instant::now();
+        let mut held = Held { exception: None, met: Vec::new(), deadline: None, response_limit: None, trace: false };
+        let Some(facts) = duties.facts() else { return Ok(held) };
+        held.exception = Some(facts.exception.clone());
+        held.deadline = Some(start + window_left(facts)?);
+        if facts.passthrough {
+            let detail = "`params` has members that the gateway does not know; they do not pass under an exception";
+            return Err(Unmet::new(Obligation::ArgsConstrain.id(), Reason::ControlUnmet, detail));
+        }
+        let mut ordered: Vec<&Obligation> = facts.obligations.iter().collect();
+        ordered.sort_by_key(|duty| (matches!(duty, Obligation::RateLimit { .. }), duty.id()));
+        for duty in ordered {
+            self.look(duty, facts, start, &mut held)?;
+            held.met.push(duty.id());
+        }
+        Ok(held)
+    }
+
+    /// Turns the result into a release. `trace_queued` says that the end of the call's trace is queued, or has its
+    /// place held in the queue.
+    ///
+    /// # Errors
+    /// A duty that had to hold after the call does not; the result is gone.
+    pub fn fulfil(&self, held: Held, result: Bytes, trace_queued: bool) -> Result<Release, Withheld> {
+        let withheld = |control, detail: String| Err(Withheld { control, detail });
+        if held.trace && !trace_queued {
+            return withheld(Obligation::TraceFull.id(), "the end of the trace could not be queued".into());
+        }
+        if held.deadline.is_some_and(|deadline| Instant::now() > deadline) {
+            return withheld("timebox", "the answer came after the end of the call's time".into());
+        }
+        let size = u64::try_from(result.len()).unwrap_or(u64::MAX);
+        match held.response_limit {
+            Some(limit) if size > limit => {
+                withheld("response.limit", format!("the result has {size} bytes and may have {limit}"))
+            }
+            Some(_) | None => Ok(Release(result)),
+        }
+    }
+
+    fn works(&self, id: &str) -> bool {
+        match id {
+            "audit.write_ahead" | "budget.reserve" => self.audit.holds(),
+            "trace.full" => self.trace.holds(),
+            // What these look at is in the call itself.
+            "args.constrain" | "descriptor.pin" | "rate.limit" | "response.limit" | "timebox" => true,
+            _ => false,
+        }
+    }
+
+    fn look(&self, duty: &Obligation, facts: &Facts<'_>, start: Instant, held: &mut Held) -> Result<(), Unmet> {
+        let id = duty.id();
+        if !self.works(id) {
+            let reason = match duty {
+                Obligation::AuditWriteAhead | Obligation::BudgetReserve => Reason::AuditUnavailable,
+                Obligation::TraceFull
+                | Obligation::ArgsConstrain
+                | Obligation::DescriptorPin
+                | Obligation::RateLimit { .. }
+                | Obligation::Timebox { .. }
+                | Obligation::ResponseLimit { .. } => Reason::MonitoringUnavailable,
+            };
+            return Err(Unmet::new(id, reason, "the control does not work at this moment"));
+        }
+        match duty {
+            Obligation::AuditWriteAhead | Obligation::BudgetReserve => Ok(()),
+            Obligation::TraceFull => {
+                held.trace = true;
+                let detail = "the queue of spans has no room for this call";
+                facts.traced.then_some(()).ok_or_else(|| Unmet::new(id, Reason::MonitoringUnavailable, detail))
+            }
+            Obligation::ArgsConstrain => constrain::violation(facts.arguments, facts.bounds, facts.declared)
+                .map_or(Ok(()), |detail| Err(Unmet::new(id, Reason::ControlUnmet, detail))),
+            Obligation::DescriptorPin => {
+                let detail = "the tool's definition is not the one that was approved";
+                let same = facts.approved == Some(facts.live);
+                same.then_some(()).ok_or_else(|| Unmet::new(id, Reason::ControlUnmet, detail))
+            }
+            Obligation::Timebox { seconds } => {
+                let end = start + Duration::from_secs((*seconds).into());
+                held.deadline = Some(held.deadline.map_or(end, |deadline| deadline.min(end)));
+                Ok(())
+            }
+            Obligation::ResponseLimit { bytes } => {
+                held.response_limit = Some(held.response_limit.map_or(*bytes, |limit| limit.min(*bytes)));
+                Ok(())
+            }
+            Obligation::RateLimit { per_minute } => {
+                self.rates.take(facts.exception, *per_minute, start).map_err(|wait| Unmet {
+                    retry_after: Some(wait),
+                    ..Unmet::new(id, Reason::RateLimited, format!("the {per_minute} calls of this minute are spent"))
+                })
+            }
+        }
+    }
+}
+
+fn window_left(facts: &Facts<'_>) -> Result<Duration, Unmet> {
+    match (facts.not_after - facts.now).to_std() {
+        Ok(left) if !left.is_zero() => Ok(left.min(Duration::from_secs(86_400))),
+        Ok(_) | Err(_) => Err(Unmet::new("timebox", Reason::ExceptionExpired, "the exception has ended")),
+    }
+}
