@@ -34,6 +34,7 @@ pub struct AgentEntry {
     /// The governance channel through which the agent was let in (I13).
     pub channel: String,
     /// Roles beside what tokens assert.
+    #[serde(default)]
     pub roles: BTreeSet<RoleName>,
 }
 
