@@ -23,6 +23,8 @@ use crate::domain::Lease;
 const PACE: Duration = Duration::from_millis(100);
 /// The collector is asked for an answer at least this often.
 const HEARTBEAT: Duration = Duration::from_millis(500);
+/// After a failure the collector is left alone for this long.
+const REST: Duration = Duration::from_millis(250);
 /// Calls in one request.
 const BATCH: usize = 256;
 
@@ -39,13 +41,15 @@ pub(super) struct Exporter {
     unanswered: Option<(ExportTraceServiceRequest, usize)>,
     /// The last answer.
     answered: Option<Instant>,
+    /// The last time that it gave none.
+    failed: Option<Instant>,
     /// After the collector refused acknowledged spans: the span that it has to take before it is trusted again.
     probe: Option<ExportTraceServiceRequest>,
 }
 
 impl Exporter {
     pub(super) const fn new(collector: Collector, outlets: Outlets, lease: Arc<Lease>, metrics: Arc<TraceMetrics>) -> Self {
-        Self { collector, outlets, lease, metrics, unanswered: None, answered: None, probe: None }
+        Self { collector, outlets, lease, metrics, unanswered: None, answered: None, failed: None, probe: None }
     }
 
     /// Runs until it is told to stop, or until nobody is left who could tell.
@@ -61,6 +65,7 @@ impl Exporter {
         // Calls that hold a place may still use it; no new place is given.
         self.outlets.acknowledged.close();
         self.outlets.normal.close();
+        self.failed = None;
         self.turn().await;
         self.lease.fail();
         if let Some(done) = done {
@@ -72,9 +77,12 @@ impl Exporter {
     /// Sends all that waits, the acknowledged first; a failure leaves the rest to the next turn.
     async fn turn(&mut self) {
         while self.fill() {
-            if !self.send_acknowledged().await {
+            if self.rests() || !self.send_acknowledged().await {
                 return;
             }
+        }
+        if self.rests() {
+            return;
         }
         while let Some(request) = self.take_normal() {
             if !self.send_normal(request).await {
@@ -84,6 +92,10 @@ impl Exporter {
         if self.answered.is_none_or(|answered| answered.elapsed() >= HEARTBEAT) {
             self.beat().await;
         }
+    }
+
+    fn rests(&self) -> bool {
+        self.failed.is_some_and(|failed| failed.elapsed() < REST)
     }
 
     /// Makes the next batch of acknowledged calls ready; `false` if there is none.
@@ -187,11 +199,13 @@ impl Exporter {
                     tracing::info!("the collector answers");
                 }
                 self.answered = Some(Instant::now());
+                self.failed = None;
                 self.metrics.answered(began.elapsed());
             }
             Err(ExportError::Rejected { .. }) => {}
             Err(error @ (ExportError::Unavailable(_) | ExportError::TimedOut(_))) => {
                 self.lease.fail();
+                self.failed = Some(Instant::now());
                 if self.answered.take().is_some() {
                     tracing::warn!(%error, "the collector is lost; exceptions that demand a trace are refused");
                 }

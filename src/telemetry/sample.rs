@@ -32,17 +32,14 @@ impl Class {
 #[derive(Debug)]
 pub(super) struct Sampler {
     key: RandomState,
-    /// A hash below this is recorded; `None` records all.
-    below: Option<u64>,
+    /// Of 2^32 hashes so many are recorded.
+    share: f64,
 }
 
 impl Sampler {
-    /// `ratio` from 0 to 1; what lies outside is taken as the nearer end.
+    /// `ratio` from 0 to 1; what lies outside is taken as the nearer end, and what is no number as 0.
     pub(super) fn new(ratio: f64) -> Self {
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to the range of the type")]
-        let share = (ratio.clamp(0.0, 1.0) * f64::from(u32::MAX)) as u32;
-        let below = (ratio < 1.0).then(|| u64::from(share) << 32);
-        Self { key: RandomState::new(), below }
+        Self { key: RandomState::new(), share: ratio * (f64::from(u32::MAX) + 1.0) }
     }
 
     pub(super) fn class(&self, verdict: Option<&Verdict>, parent: Option<&SpanContext>, trace: TraceId) -> Class {
@@ -51,7 +48,7 @@ impl Sampler {
             Some((Effect::Allow, Basis::Exception | Basis::BreakGlass)) => return Class::Exception,
             Some((Effect::Allow, Basis::Rbac | Basis::Guardrail | Basis::DefaultDeny)) | None => {}
         }
-        let drawn = self.below.is_none_or(|below| self.key.hash_one(trace.to_bytes()) < below);
-        if drawn && parent.is_none_or(SpanContext::is_sampled) { Class::Normal } else { Class::Unsampled }
+        let hash = u32::try_from(self.key.hash_one(trace.to_bytes()) >> 32).unwrap_or(u32::MAX);
+        if f64::from(hash) < self.share && parent.is_none_or(SpanContext::is_sampled) { Class::Normal } else { Class::Unsampled }
     }
 }
