@@ -10,7 +10,7 @@ use std::{
 use crate::domain::ExceptionId;
 
 const SHARDS: usize = 16;
-/// A shard with more entries forgets those that are a minute old.
+/// A shard with fewer entries is not worth sweeping.
 const CROWDED: usize = 256;
 const MINUTE: Duration = Duration::from_secs(60);
 /// Calls of the same slot are forgotten together.
@@ -23,7 +23,14 @@ const SLOT: Duration = Duration::from_millis(500);
 #[derive(Debug)]
 pub(super) struct Rates {
     hasher: RandomState,
-    shards: [Mutex<HashMap<ExceptionId, Recent>>; SHARDS],
+    shards: [Mutex<Shard>; SHARDS],
+}
+
+#[derive(Debug, Default)]
+struct Shard {
+    entries: HashMap<ExceptionId, Recent>,
+    /// At this many entries those that are a minute old are forgotten.
+    sweep_at: usize,
 }
 
 /// Slots in order of time: when each began and how many calls fell in it.
@@ -42,10 +49,8 @@ impl Rates {
         let index = usize::try_from(self.hasher.hash_one(exception)).unwrap_or_default() % SHARDS;
         let Some(shard) = self.shards.get(index) else { return Err(MINUTE) };
         let mut shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
-        if shard.len() > CROWDED && !shard.contains_key(exception) {
-            shard.retain(|_, recent| recent.back().is_some_and(|(began, _)| !is_over(*began, now)));
-        }
-        let recent = shard.entry(exception.clone()).or_default();
+        shard.sweep(now);
+        let recent = shard.entries.entry(exception.clone()).or_default();
         while recent.front().is_some_and(|(began, _)| is_over(*began, now)) {
             recent.pop_front();
         }
@@ -62,6 +67,36 @@ impl Rates {
     }
 }
 
+impl Shard {
+    /// Forgets what has rested for a minute, whenever the shard has doubled.
+    fn sweep(&mut self, now: Instant) {
+        if self.entries.len() >= self.sweep_at.max(CROWDED) {
+            self.entries.retain(|_, recent| recent.back().is_some_and(|(began, _)| !is_over(*began, now)));
+            self.sweep_at = self.entries.len() * 2;
+        }
+    }
+}
+
 fn is_over(began: Instant, now: Instant) -> bool {
     now.saturating_duration_since(began) >= MINUTE + SLOT
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Duration, Instant, Rates};
+
+    #[test]
+    fn exceptions_that_rest_are_forgotten() {
+        let rates = Rates::new();
+        let start = Instant::now();
+        for n in 0..20_000 {
+            rates.take(&format!("EX-{n}").parse().unwrap(), 1, start).unwrap();
+        }
+        let later = start + Duration::from_secs(61);
+        for n in 20_000..40_000 {
+            rates.take(&format!("EX-{n}").parse().unwrap(), 1, later).unwrap();
+        }
+        let kept: usize = rates.shards.iter().map(|shard| shard.lock().unwrap().entries.len()).sum();
+        assert!(kept < 40_000, "{kept}");
+    }
 }

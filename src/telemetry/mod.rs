@@ -1,1 +1,35 @@
 //! Spans and metrics, sampling and export.
+//!
+//! One call makes up to three kinds of span: SERVER for the agent's request, INTERNAL `postern.authorize` below
+//! it, and CLIENT for each dispatch to a tool server. They are built after the decision, travel to the exporter as
+//! one bundle, and reach the collector over OTLP/gRPC.
+//!
+//! | call | recorded | queue |
+//! |---|---|---|
+//! | under an exception, or refused | always | acknowledged: a place is taken first, sent again until it is answered |
+//! | any other | a share of the traces, never what the caller says | best effort: dropped and counted when full |
+//!
+//! The lease is the health of the exporter: it holds while the collector has answered within its length, by an
+//! export or by an empty request every half second. Without a collector it never holds, and no span is made.
+
+mod attribute;
+mod collector;
+mod context;
+mod ending;
+mod export;
+mod instrument;
+mod metrics;
+mod queue;
+mod sample;
+mod series;
+mod span;
+mod start;
+
+#[cfg(test)]
+mod tests;
+
+pub use ending::Ending;
+pub use instrument::AuditMetrics;
+pub use metrics::{Metrics, TracedException};
+pub use span::{ClientSpan, Peer, ServerSpan, SpanFacts, TraceIds};
+pub use start::{Settings, StartError, Telemetry};

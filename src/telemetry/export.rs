@@ -1,0 +1,229 @@
+//! The task that carries spans to the collector and keeps the lease.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+use opentelemetry_sdk::trace::{IdGenerator as _, RandomIdGenerator};
+use tokio::{
+    sync::{mpsc::Receiver, oneshot},
+    time::MissedTickBehavior,
+};
+
+use super::{
+    collector::{Collector, ExportError, spans_in},
+    instrument::TraceMetrics,
+    queue::Outlets,
+};
+use crate::domain::Lease;
+
+/// How often the queues are emptied; the spans of many calls share one request.
+const PACE: Duration = Duration::from_millis(100);
+/// The collector is asked for an answer at least this often.
+const HEARTBEAT: Duration = Duration::from_millis(500);
+/// After a failure the collector is left alone for this long.
+const REST: Duration = Duration::from_millis(250);
+/// Calls in one request.
+const BATCH: usize = 256;
+
+/// Asks the exporter to send what it has and to stop; answered when that is done.
+pub(super) type Stop = oneshot::Sender<()>;
+
+/// What it takes from, where it sends to, and whom it tells.
+pub(super) struct Exporter {
+    collector: Collector,
+    outlets: Outlets,
+    lease: Arc<Lease>,
+    metrics: Arc<TraceMetrics>,
+    /// Acknowledged calls that were sent and not answered, and how many; they are sent again as they are.
+    unanswered: Option<(ExportTraceServiceRequest, usize)>,
+    /// The last answer.
+    answered: Option<Instant>,
+    /// The last time that it gave none.
+    failed: Option<Instant>,
+    /// After the collector refused acknowledged spans: the span that it has to take before it is trusted again.
+    probe: Option<ExportTraceServiceRequest>,
+}
+
+impl Exporter {
+    pub(super) const fn new(collector: Collector, outlets: Outlets, lease: Arc<Lease>, metrics: Arc<TraceMetrics>) -> Self {
+        Self { collector, outlets, lease, metrics, unanswered: None, answered: None, failed: None, probe: None }
+    }
+
+    /// Runs until it is told to stop, or until nobody is left who could tell.
+    pub(super) async fn run(mut self, mut stop: Receiver<Stop>) {
+        let mut pace = tokio::time::interval(PACE);
+        pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let done = loop {
+            tokio::select! {
+                done = stop.recv() => break done,
+                _ = pace.tick() => self.turn().await,
+            }
+        };
+        // Calls that hold a place may still use it; no new place is given.
+        self.outlets.acknowledged.close();
+        self.outlets.normal.close();
+        self.failed = None;
+        self.turn().await;
+        self.lease.fail();
+        if let Some(done) = done {
+            // Whoever asked may have gone.
+            let _gone = done.send(());
+        }
+    }
+
+    /// Sends all that waits, the acknowledged first; a failure leaves the rest to the next turn.
+    async fn turn(&mut self) {
+        while self.fill() {
+            if self.rests() || !self.send_acknowledged().await {
+                return;
+            }
+        }
+        if self.rests() {
+            return;
+        }
+        while let Some(request) = self.take_normal() {
+            if !self.send_normal(request).await {
+                return;
+            }
+        }
+        if self.answered.is_none_or(|answered| answered.elapsed() >= HEARTBEAT) {
+            self.beat().await;
+        }
+    }
+
+    fn rests(&self) -> bool {
+        self.failed.is_some_and(|failed| failed.elapsed() < REST)
+    }
+
+    /// Makes the next batch of acknowledged calls ready; `false` if there is none.
+    fn fill(&mut self) -> bool {
+        if self.unanswered.is_none() {
+            let mut spans = Vec::new();
+            let mut calls = 0;
+            while calls < BATCH
+                && let Ok(bundle) = self.outlets.acknowledged.try_recv()
+            {
+                spans.extend(bundle);
+                calls += 1;
+            }
+            self.unanswered = (calls > 0).then(|| (self.collector.request(spans), calls));
+        }
+        let sent = self.unanswered.as_ref().map_or(0, |(_, calls)| *calls);
+        let waiting = u64::try_from(sent + self.outlets.acknowledged.len()).unwrap_or(u64::MAX);
+        self.lease.set_backlog(waiting);
+        self.metrics.unacknowledged(waiting);
+        sent > 0
+    }
+
+    async fn send_acknowledged(&mut self) -> bool {
+        let Some((request, calls)) = self.unanswered.take() else { return false };
+        match self.export(request.clone()).await {
+            Ok(()) => {
+                self.metrics.exported(true, spans_in(&request));
+                self.probe = None;
+                self.lease.acknowledge();
+                true
+            }
+            Err(ExportError::Rejected { spans, why }) => {
+                tracing::error!(spans, why, "the collector refuses spans of exceptions or refusals; they are lost");
+                self.metrics.rejected(spans);
+                self.probe = probe(&request);
+                self.lease.fail();
+                false
+            }
+            Err(ExportError::Unavailable(_) | ExportError::TimedOut(_)) => {
+                self.unanswered = Some((request, calls));
+                false
+            }
+        }
+    }
+
+    fn take_normal(&mut self) -> Option<ExportTraceServiceRequest> {
+        let mut spans = Vec::new();
+        let mut calls = 0;
+        while calls < BATCH
+            && let Ok(bundle) = self.outlets.normal.try_recv()
+        {
+            spans.extend(bundle);
+            calls += 1;
+        }
+        (calls > 0).then(|| self.collector.request(spans))
+    }
+
+    async fn send_normal(&mut self, request: ExportTraceServiceRequest) -> bool {
+        let sent = spans_in(&request);
+        match self.export(request).await {
+            Ok(()) => {
+                self.metrics.exported(false, sent);
+                self.trust();
+                true
+            }
+            Err(ExportError::Rejected { spans, .. }) => {
+                self.metrics.rejected(spans);
+                true
+            }
+            Err(ExportError::Unavailable(_) | ExportError::TimedOut(_)) => {
+                self.metrics.lost(sent);
+                false
+            }
+        }
+    }
+
+    /// Asks for an answer: with nothing, or with the probe.
+    async fn beat(&mut self) {
+        match self.export(self.probe.clone().unwrap_or_default()).await {
+            Ok(()) => {
+                self.probe = None;
+                self.trust();
+            }
+            Err(ExportError::Rejected { .. } | ExportError::Unavailable(_) | ExportError::TimedOut(_)) => self.lease.fail(),
+        }
+    }
+
+    /// The collector answered, which counts unless it has to take a probe first.
+    fn trust(&self) {
+        if self.probe.is_none() {
+            self.lease.acknowledge();
+        }
+    }
+
+    async fn export(&mut self, request: ExportTraceServiceRequest) -> Result<(), ExportError> {
+        let began = Instant::now();
+        let result = self.collector.export(request).await;
+        match &result {
+            Ok(()) => {
+                if self.answered.is_none() {
+                    tracing::info!("the collector answers");
+                }
+                self.answered = Some(Instant::now());
+                self.failed = None;
+                self.metrics.answered(began.elapsed());
+            }
+            Err(ExportError::Rejected { .. }) => {}
+            Err(error @ (ExportError::Unavailable(_) | ExportError::TimedOut(_))) => {
+                self.lease.fail();
+                self.failed = Some(Instant::now());
+                if self.answered.take().is_some() {
+                    tracing::warn!(%error, "the collector is lost; exceptions that demand a trace are refused");
+                }
+            }
+        }
+        result
+    }
+}
+
+/// A span of its own beside the first one that was refused.
+fn probe(refused: &ExportTraceServiceRequest) -> Option<ExportTraceServiceRequest> {
+    let mut resource = refused.resource_spans.first()?.clone();
+    let mut scope = resource.scope_spans.first()?.clone();
+    let mut span = scope.spans.first()?.clone();
+    span.parent_span_id = std::mem::replace(&mut span.span_id, RandomIdGenerator::default().new_span_id().to_bytes().to_vec());
+    span.name = "postern.probe".to_owned();
+    span.attributes.clear();
+    scope.spans = vec![span];
+    resource.scope_spans = vec![scope];
+    Some(ExportTraceServiceRequest { resource_spans: vec![resource] })
+}

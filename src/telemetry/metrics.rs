@@ -1,0 +1,179 @@
+//! Everything that `/metrics` shows, and how the rooms say it.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use arc_swap::ArcSwap;
+use prometheus::{Error, GaugeVec, Histogram, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Registry, TextEncoder};
+
+use super::{
+    ending::Ending,
+    instrument::{AuditMetrics, Maker, TraceMetrics, seconds, whole},
+    series::ToolDurations,
+};
+use crate::domain::{ExceptionId, Obligation, PilotId, Timestamp, ToolRef, Verdict};
+
+/// Bounds of `mcp.server.operation.duration` and `mcp.client.operation.duration`, as the conventions set them.
+const OPERATION: [f64; 14] = [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0];
+/// Bounds for what the gateway itself adds.
+const OVERHEAD: [f64; 10] = [0.000_05, 0.000_1, 0.000_2, 0.000_5, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05];
+/// Bounds for one decision.
+const DECIDE: [f64; 10] = [0.000_01, 0.000_02, 0.000_05, 0.000_1, 0.000_2, 0.000_5, 0.001, 0.002, 0.005, 0.01];
+
+/// An exception that has its own series.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TracedException {
+    /// Which one.
+    pub id: ExceptionId,
+    /// The pilot it belongs to.
+    pub pilot: Option<PilotId>,
+    /// When it is over.
+    pub not_after: Timestamp,
+}
+
+/// All metrics. Labels come from closed lists or from what was registered, never from a caller (T107).
+#[derive(Debug)]
+pub struct Metrics {
+    registry: Registry,
+    audit: AuditMetrics,
+    pub(super) trace: Arc<TraceMetrics>,
+    decisions: IntCounterVec,
+    decide: Histogram,
+    overhead: Histogram,
+    server: ToolDurations,
+    client: ToolDurations,
+    uses: IntCounterVec,
+    exceptions: ArcSwap<BTreeMap<ExceptionId, Tracked>>,
+    active: IntGauge,
+    expires: GaugeVec,
+    states: IntGaugeVec,
+    healthy: IntGaugeVec,
+    unmet: IntCounterVec,
+}
+
+#[derive(Debug, Clone)]
+struct Tracked {
+    pilot: String,
+    uses: IntCounter,
+}
+
+impl Metrics {
+    pub(super) fn new() -> Result<Self, Error> {
+        let registry = Registry::new();
+        let maker = Maker(&registry);
+        let durations = |name, help| maker.histograms(name, help, &OPERATION, &ToolDurations::LABELS);
+        Ok(Self {
+            audit: AuditMetrics::new(&maker)?,
+            trace: Arc::new(TraceMetrics::new(&maker)?),
+            decisions: maker.counters(
+                "postern_authz_decisions_total",
+                "Decisions on calls.",
+                &["decision", "basis", "reason"],
+            )?,
+            decide: maker.histogram("postern_authz_duration_seconds", "Duration of a decision.", &DECIDE)?,
+            overhead: maker.histogram("postern_gateway_overhead_seconds", "A call without its tool server.", &OVERHEAD)?,
+            server: ToolDurations::new(durations("mcp_server_operation_duration_seconds", "Calls by agents.")?),
+            client: ToolDurations::new(durations("mcp_client_operation_duration_seconds", "Calls to tool servers.")?),
+            uses: maker.counters(
+                "postern_exception_uses_total",
+                "Calls that an exception admitted.",
+                &["exception_id", "pilot_id"],
+            )?,
+            exceptions: ArcSwap::default(),
+            active: maker.gauge("postern_exception_active", "Exceptions that can be used or are suspended.")?,
+            expires: maker.moments("postern_exception_expires_timestamp_seconds", "When it is over.", &["exception_id"])?,
+            states: maker.gauges("postern_exception_state", "Exceptions by state.", &["state"])?,
+            healthy: maker.gauges("postern_monitoring_healthy", "Whether a control works.", &["monitor"])?,
+            unmet: maker.counters("postern_monitoring_denials_total", "Calls that a control refused.", &["monitor"])?,
+            registry,
+        })
+    }
+
+    /// What the store says of the journal.
+    #[must_use]
+    pub const fn audit(&self) -> &AuditMetrics {
+        &self.audit
+    }
+
+    /// A decision was taken, in this time.
+    pub fn decided(&self, verdict: &Verdict, elapsed: Duration) {
+        self.decide.observe(elapsed.as_secs_f64());
+        let labels = [verdict.effect.as_str(), verdict.basis.as_str(), verdict.reason.as_str()];
+        self.decisions.with_label_values(&labels).inc();
+    }
+
+    /// A call was answered: the whole of it, and the part that was not the tool server's.
+    pub fn served(&self, tool: Option<&ToolRef>, ending: Ending, elapsed: Duration, overhead: Duration) {
+        self.server.observe(tool, ending, elapsed);
+        self.overhead.observe(overhead.as_secs_f64());
+    }
+
+    /// A tool server answered a call, or did not.
+    pub fn dispatched(&self, tool: &ToolRef, ending: Ending, elapsed: Duration) {
+        self.client.observe(Some(tool), ending, elapsed);
+    }
+
+    /// These tools have series of their own from now on; the rest is `other`.
+    pub fn register_tools(&self, tools: &[ToolRef]) {
+        self.server.register(tools);
+        self.client.register(tools);
+    }
+
+    /// These exceptions have series of their own from now on, each counted from zero, so that the first use is an
+    /// increase. Those of others are forgotten.
+    pub fn register_exceptions(&self, exceptions: &[TracedException]) {
+        let before = self.exceptions.load();
+        let mut next = BTreeMap::new();
+        for exception in exceptions {
+            let pilot = exception.pilot.as_ref().map_or("", PilotId::as_str).to_owned();
+            let uses = self.uses.with_label_values(&[exception.id.as_str(), &pilot]);
+            self.expires.with_label_values(&[exception.id.as_str()]).set(seconds(exception.not_after));
+            next.insert(exception.id.clone(), Tracked { pilot, uses });
+        }
+        for (id, tracked) in before.iter() {
+            if next.get(id).is_none_or(|kept| kept.pilot != tracked.pilot) {
+                // It may have gone already.
+                let _gone = self.uses.remove_label_values(&[id.as_str(), &tracked.pilot]);
+            }
+            if !next.contains_key(id) {
+                let _gone = self.expires.remove_label_values(&[id.as_str()]);
+            }
+        }
+        self.active.set(i64::try_from(next.len()).unwrap_or(i64::MAX));
+        self.exceptions.store(Arc::new(next));
+    }
+
+    /// An exception admitted a call.
+    pub fn used(&self, exception: &ExceptionId) {
+        match self.exceptions.load().get(exception) {
+            Some(tracked) => tracked.uses.inc(),
+            None => self.uses.with_label_values(&["other", ""]).inc(),
+        }
+    }
+
+    /// So many exceptions are in this state.
+    pub fn in_state(&self, state: &'static str, exceptions: u64) {
+        self.states.with_label_values(&[state]).set(whole(exceptions));
+    }
+
+    /// A control works, or does not.
+    pub fn control(&self, id: &str, healthy: bool) {
+        self.healthy.with_label_values(&[control(id)]).set(i64::from(healthy));
+    }
+
+    /// A control refused a call.
+    pub fn refused_by(&self, id: &str) {
+        self.unmet.with_label_values(&[control(id)]).inc();
+    }
+
+    /// Everything in the text format of Prometheus.
+    ///
+    /// # Errors
+    /// A metric that cannot be written.
+    pub fn text(&self) -> Result<String, Error> {
+        TextEncoder::new().encode_to_string(&self.registry.gather())
+    }
+}
+
+fn control(id: &str) -> &'static str {
+    Obligation::IDS.into_iter().find(|known| *known == id).unwrap_or("other")
+}

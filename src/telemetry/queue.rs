@@ -1,0 +1,66 @@
+//! The two queues between calls and the exporter.
+
+use opentelemetry_sdk::trace::SpanData;
+use tokio::sync::mpsc::{self, OwnedPermit, Receiver, Sender};
+
+use super::sample::Class;
+
+/// The spans of one call.
+pub(super) type Bundle = Vec<SpanData>;
+
+/// Calls whose spans wait for the collector's acknowledgement.
+pub(super) const ACKNOWLEDGED: usize = 4_096;
+/// Other calls whose spans wait.
+pub(super) const NORMAL: usize = 2_048;
+
+/// Where calls put their spans.
+#[derive(Debug)]
+pub(super) struct Queues {
+    acknowledged: Sender<Bundle>,
+    normal: Sender<Bundle>,
+}
+
+/// Where the exporter takes them from.
+#[derive(Debug)]
+pub(super) struct Outlets {
+    pub(super) acknowledged: Receiver<Bundle>,
+    pub(super) normal: Receiver<Bundle>,
+}
+
+/// A place that is held in the queue of acknowledged spans; what is put there is sent until it is answered.
+#[derive(Debug)]
+pub(super) struct Place(OwnedPermit<Bundle>);
+
+impl Place {
+    pub(super) fn put(self, bundle: Bundle) {
+        self.0.send(bundle);
+    }
+}
+
+pub(super) fn queues() -> (Queues, Outlets) {
+    let (acknowledged, acknowledged_out) = mpsc::channel(ACKNOWLEDGED);
+    let (normal, normal_out) = mpsc::channel(NORMAL);
+    (Queues { acknowledged, normal }, Outlets { acknowledged: acknowledged_out, normal: normal_out })
+}
+
+impl Queues {
+    /// A place for a call of this class, if the exporter runs and there is room. Refusals leave a quarter of the
+    /// queue to exceptions, so a flood of them cannot take the traces of exceptions.
+    pub(super) fn place(&self, class: Class) -> Option<Place> {
+        let reserve = match class {
+            Class::Exception => 0,
+            Class::Denial => ACKNOWLEDGED / 4,
+            Class::Normal | Class::Unsampled => return None,
+        };
+        if self.acknowledged.capacity() <= reserve {
+            return None;
+        }
+        self.acknowledged.clone().try_reserve_owned().ok().map(Place)
+    }
+
+    /// Puts spans that may be lost; `false` if they were.
+    #[must_use]
+    pub(super) fn offer(&self, bundle: Bundle) -> bool {
+        self.normal.try_send(bundle).is_ok()
+    }
+}

@@ -1,0 +1,375 @@
+//! The spans of one call, from the decision to the answer.
+
+use std::{
+    net::SocketAddr,
+    sync::{Arc, Mutex, PoisonError},
+    time::{Instant, SystemTime},
+};
+
+use opentelemetry::{
+    InstrumentationScope, KeyValue,
+    trace::{SpanContext, SpanId, SpanKind, Status, TraceFlags},
+};
+use opentelemetry_sdk::trace::{IdGenerator, RandomIdGenerator, SpanData, SpanEvents, SpanLinks};
+
+use super::{
+    attribute, context,
+    ending::Ending,
+    instrument::TraceMetrics,
+    queue::{Place, Queues},
+    sample::{Class, Sampler},
+};
+use crate::domain::{
+    AgentId, DecisionId, Effect, ExposedName, PersonId, ServerName, SessionId, Timestamp, ToolRef, Verdict, names,
+};
+
+/// What a span says of the agent's request.
+#[derive(Debug, Clone)]
+pub struct SpanFacts {
+    /// The MCP method, such as `tools/call`.
+    pub method: &'static str,
+    /// The tool as the agent named it, once it was resolved; never a name that the catalog does not know (T107).
+    pub tool: Option<ExposedName>,
+    /// The server that offers it.
+    pub server: Option<ServerName>,
+    /// The agent.
+    pub agent: AgentId,
+    /// The person it acts for; shown as a pseudonym.
+    pub user: Option<PersonId>,
+    /// The decision.
+    pub decision: DecisionId,
+    /// The JSON-RPC id in text form.
+    pub request_id: String,
+    /// The legacy session.
+    pub session: Option<SessionId>,
+    /// The revision of MCP that the agent speaks.
+    pub protocol: &'static str,
+    /// The agent's address.
+    pub peer: SocketAddr,
+    /// When the request was received.
+    pub received: Instant,
+    /// The present moment.
+    pub now: Timestamp,
+    /// `_meta.traceparent` as the agent sent it.
+    pub traceparent: Option<String>,
+    /// `_meta.tracestate` as the agent sent it.
+    pub tracestate: Option<String>,
+}
+
+/// The tool server that a call is dispatched to.
+#[derive(Debug, Clone)]
+pub struct Peer {
+    /// The tool, as the server knows it.
+    pub tool: ToolRef,
+    /// `tcp` or `pipe`.
+    pub transport: &'static str,
+    /// The server's host, where it has one.
+    pub address: Option<String>,
+    /// The server's port, where it has one.
+    pub port: Option<u16>,
+}
+
+/// The ids that join logs and evidence to a trace.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TraceIds {
+    /// 32 hex digits.
+    pub trace_id: String,
+    /// 16 hex digits.
+    pub span_id: String,
+    /// Whether the trace is recorded here.
+    pub recorded: bool,
+}
+
+/// What all spans share.
+#[derive(Debug)]
+pub(super) struct Recorder {
+    pub(super) queues: Queues,
+    pub(super) sampler: Sampler,
+    pub(super) ids: RandomIdGenerator,
+    pub(super) metrics: Arc<TraceMetrics>,
+}
+
+/// The SERVER span of a request. Dropped without [`end`](Self::end), it ends as `abandoned`.
+#[derive(Debug)]
+pub struct ServerSpan(State);
+
+#[derive(Debug)]
+enum State {
+    /// Without a collector: what the caller sent is passed on.
+    Off(Option<SpanContext>),
+    On(Box<Call>),
+    Ended,
+}
+
+#[derive(Debug)]
+struct Call {
+    recorder: Arc<Recorder>,
+    facts: SpanFacts,
+    parent: Option<SpanContext>,
+    context: SpanContext,
+    start: SystemTime,
+    class: Class,
+    place: Option<Place>,
+    decision: Vec<KeyValue>,
+    children: Children,
+}
+
+/// Ended spans below the SERVER span; they leave with it.
+type Children = Arc<Mutex<Vec<SpanData>>>;
+
+impl ServerSpan {
+    /// The span of a request when no collector is configured.
+    pub(super) fn off(facts: &SpanFacts) -> Self {
+        Self(State::Off(context::parent(facts.traceparent.as_deref(), facts.tracestate.as_deref())))
+    }
+
+    pub(super) fn start(recorder: Arc<Recorder>, facts: SpanFacts, verdict: Option<&Verdict>) -> Self {
+        let parent = context::parent(facts.traceparent.as_deref(), facts.tracestate.as_deref());
+        let trace = parent.as_ref().map_or_else(|| recorder.ids.new_trace_id(), SpanContext::trace_id);
+        let class = recorder.sampler.class(verdict, parent.as_ref(), trace);
+        let state = parent.as_ref().map(|parent| parent.trace_state().clone()).unwrap_or_default();
+        let context = SpanContext::new(trace, recorder.ids.new_span_id(), flags(class), false, state);
+        let place = recorder.queues.place(class);
+        let now = SystemTime::from(facts.now);
+        let start = now.checked_sub(facts.received.elapsed()).unwrap_or(now);
+        let decision = verdict.map(attribute::decision).unwrap_or_default();
+        let children = Children::default();
+        Self(State::On(Box::new(Call { recorder, facts, parent, context, start, class, place, decision, children })))
+    }
+
+    /// Whether the spans of this call are recorded and their place in the queue of acknowledged spans is held, so
+    /// that nothing but the end of the process keeps them from the collector. This is what `trace.full` asks.
+    #[must_use]
+    pub fn is_secured(&self) -> bool {
+        matches!(&self.0, State::On(call) if call.place.is_some())
+    }
+
+    /// The ids of this span.
+    #[must_use]
+    pub fn trace_ids(&self) -> Option<TraceIds> {
+        let State::On(call) = &self.0 else { return None };
+        Some(TraceIds {
+            trace_id: call.context.trace_id().to_string(),
+            span_id: call.context.span_id().to_string(),
+            recorded: call.class != Class::Unsampled,
+        })
+    }
+
+    /// Adds the span `postern.authorize`, once, when the last word on the call is known: the decision itself, or
+    /// the refusal by a control or by admission after it. A refusal is recorded even if the trace was not.
+    pub fn authorize(&mut self, started: Instant, ended: Instant, verdict: &Verdict) {
+        let State::On(call) = &mut self.0 else { return };
+        if verdict.effect == Effect::Deny {
+            call.upgrade();
+        }
+        if call.class == Class::Unsampled {
+            return;
+        }
+        call.decision = attribute::decision(verdict);
+        let context = call.recorder.below(&call.context);
+        let mut span = data(&context, SpanKind::Internal, "postern.authorize".into());
+        span.parent_span_id = call.context.span_id();
+        (span.start_time, span.end_time) = (call.at(started), call.at(ended));
+        span.attributes = attribute::authorize(&call.facts, verdict);
+        push(&call.children, span);
+    }
+
+    /// Says which duties hold, by id.
+    pub fn satisfied(&mut self, duties: &[&'static str]) {
+        if let State::On(call) = &mut self.0
+            && call.class != Class::Unsampled
+            && !duties.is_empty()
+        {
+            call.decision.push(KeyValue::new(names::MONITORING_SATISFIED, attribute::texts(duties.iter().copied())));
+        }
+    }
+
+    /// Says where the intent stands in the journal.
+    pub fn audited(&mut self, sequence: u64) {
+        if let State::On(call) = &mut self.0
+            && call.class != Class::Unsampled
+        {
+            let sequence = i64::try_from(sequence).unwrap_or(i64::MAX);
+            call.decision.push(KeyValue::new(names::AUDIT_SEQ, sequence));
+        }
+    }
+
+    /// Begins the CLIENT span of a dispatch. End it before this span; what ends later is not in the trace.
+    pub fn client(&self, peer: Peer) -> ClientSpan {
+        match &self.0 {
+            State::On(call) => {
+                let context = call.recorder.below(&call.context);
+                let began = Instant::now();
+                let open = (call.class != Class::Unsampled).then(|| Open {
+                    peer,
+                    parent: call.context.span_id(),
+                    start: call.at(began),
+                    began,
+                    children: Arc::clone(&call.children),
+                });
+                ClientSpan { context: Some(context), open }
+            }
+            State::Off(parent) => ClientSpan { context: parent.clone(), open: None },
+            State::Ended => ClientSpan { context: None, open: None },
+        }
+    }
+
+    /// Ends the span and queues all of the call. `true` if the spans went to a place that was held, so that they are
+    /// sent until the collector answers; `false` promises nothing.
+    pub fn end(mut self, ending: Ending) -> bool {
+        self.finish(ending)
+    }
+
+    fn finish(&mut self, ending: Ending) -> bool {
+        match std::mem::replace(&mut self.0, State::Ended) {
+            State::On(call) => call.finish(ending),
+            State::Off(_) | State::Ended => false,
+        }
+    }
+}
+
+impl Drop for ServerSpan {
+    fn drop(&mut self) {
+        self.finish(Ending::Abandoned);
+    }
+}
+
+impl Call {
+    fn at(&self, moment: Instant) -> SystemTime {
+        self.start + moment.saturating_duration_since(self.facts.received)
+    }
+
+    /// Makes the call a recorded refusal, if it is not acknowledged already.
+    fn upgrade(&mut self) {
+        if self.class.is_acknowledged() {
+            return;
+        }
+        self.class = Class::Denial;
+        self.place = self.recorder.queues.place(Class::Denial);
+        let state = self.context.trace_state().clone();
+        let flags = flags(self.class);
+        self.context = SpanContext::new(self.context.trace_id(), self.context.span_id(), flags, false, state);
+    }
+
+    fn finish(self, ending: Ending) -> bool {
+        if self.class == Class::Unsampled {
+            return false;
+        }
+        let name = self.facts.tool.as_ref().map(|tool| format!("{} {tool}", self.facts.method).into());
+        let mut span = data(&self.context, SpanKind::Server, name.unwrap_or(self.facts.method.into()));
+        if let Some(parent) = &self.parent {
+            (span.parent_span_id, span.parent_span_is_remote) = (parent.span_id(), true);
+        }
+        (span.start_time, span.end_time) = (self.start, self.at(Instant::now()));
+        span.attributes = attribute::server(&self.facts);
+        close(&mut span, ending, true);
+        span.attributes.extend(self.decision);
+        let mut bundle = std::mem::take(&mut *self.children.lock().unwrap_or_else(PoisonError::into_inner));
+        bundle.push(span);
+        let count = bundle.len();
+        if let Some(place) = self.place {
+            place.put(bundle);
+            return true;
+        }
+        if !self.recorder.queues.offer(bundle) {
+            self.recorder.metrics.dropped(self.class.is_acknowledged(), count);
+        }
+        false
+    }
+}
+
+impl Recorder {
+    /// The context of a new span below this one.
+    fn below(&self, parent: &SpanContext) -> SpanContext {
+        let state = parent.trace_state().clone();
+        SpanContext::new(parent.trace_id(), self.ids.new_span_id(), parent.trace_flags(), false, state)
+    }
+}
+
+/// The CLIENT span of a dispatch. Dropped without [`end`](Self::end), it ends as `abandoned`.
+#[derive(Debug)]
+pub struct ClientSpan {
+    context: Option<SpanContext>,
+    open: Option<Open>,
+}
+
+#[derive(Debug)]
+struct Open {
+    peer: Peer,
+    parent: SpanId,
+    start: SystemTime,
+    began: Instant,
+    children: Children,
+}
+
+impl ClientSpan {
+    /// The `_meta.traceparent` for the tool server: this span's, or without a collector what the agent sent.
+    #[must_use]
+    pub fn traceparent(&self) -> Option<String> {
+        self.context.as_ref().map(context::traceparent)
+    }
+
+    /// The `_meta.tracestate` that belongs to it.
+    #[must_use]
+    pub fn tracestate(&self) -> Option<String> {
+        self.context.as_ref().and_then(context::tracestate)
+    }
+
+    /// Ends the span.
+    pub fn end(mut self, ending: Ending) {
+        self.finish(ending);
+    }
+
+    fn finish(&mut self, ending: Ending) {
+        let (Some(open), Some(context)) = (self.open.take(), &self.context) else { return };
+        let mut span = data(context, SpanKind::Client, format!("{} {}", attribute::CALL, open.peer.tool.tool).into());
+        span.parent_span_id = open.parent;
+        (span.start_time, span.end_time) = (open.start, open.start + open.began.elapsed());
+        span.attributes = attribute::client(&open.peer);
+        close(&mut span, ending, false);
+        push(&open.children, span);
+    }
+}
+
+impl Drop for ClientSpan {
+    fn drop(&mut self) {
+        self.finish(Ending::Abandoned);
+    }
+}
+
+const fn flags(class: Class) -> TraceFlags {
+    if matches!(class, Class::Unsampled) { TraceFlags::NOT_SAMPLED } else { TraceFlags::SAMPLED }
+}
+
+fn close(span: &mut SpanData, ending: Ending, is_server: bool) {
+    span.attributes.extend(attribute::ending(ending, is_server));
+    if let Some(error) = ending.error_type(is_server) {
+        span.status = Status::error(error);
+    }
+}
+
+fn push(children: &Children, span: SpanData) {
+    children.lock().unwrap_or_else(PoisonError::into_inner).push(span);
+}
+
+fn data(context: &SpanContext, span_kind: SpanKind, name: std::borrow::Cow<'static, str>) -> SpanData {
+    SpanData {
+        span_context: context.clone(),
+        parent_span_id: SpanId::INVALID,
+        parent_span_is_remote: false,
+        span_kind,
+        name,
+        start_time: SystemTime::UNIX_EPOCH,
+        end_time: SystemTime::UNIX_EPOCH,
+        attributes: Vec::new(),
+        dropped_attributes_count: 0,
+        events: SpanEvents::default(),
+        links: SpanLinks::default(),
+        status: Status::Unset,
+        instrumentation_scope: scope(),
+    }
+}
+
+fn scope() -> InstrumentationScope {
+    InstrumentationScope::builder(names::SCOPE).with_version(env!("CARGO_PKG_VERSION")).build()
+}
