@@ -1,120 +1,162 @@
-//! A tool's definition is looked at before anybody sees it: name, schema, text (T063, T071, T141).
+//! One tool object of a server's list, judged: named, bounded, compiled and digested, or quarantined.
 
 use bytes::Bytes;
-use jsonschema::{Draft, PatternOptions};
+use serde::{
+    Deserialize, Deserializer,
+    de::{MapAccess, Visitor},
+};
 use serde_json::{Map, Value, value::RawValue};
 
-use super::{Tool, names, schema};
-use crate::domain::{Digest, NameError, ServerName, ToolName, ToolRef, limits};
+use super::{
+    Names, Quarantine, QuarantineReason, Tool,
+    json, names::Taken,
+    schema, text,
+};
+use crate::domain::{Digest, ServerName, ToolName, ToolRef, limits};
 
-/// Why a definition is not admitted.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Quarantine {
-    /// Not an object with a name and an input schema.
-    #[error("the definition is not an object with `name` and `inputSchema`")]
-    Malformed,
-    /// The name breaks the rule.
-    #[error(transparent)]
-    Name(#[from] NameError),
-    /// Text that hides something from the person who reads it.
-    #[error("`{0}` holds control, bidirectional, tag or zero-width characters")]
-    HiddenText(&'static str),
-    /// A description beyond the bound.
-    #[error("the description is longer than {} bytes", limits::DESCRIPTION)]
-    Description,
-    /// A schema that is too large, refers outside, or cannot be compiled.
-    #[error("the input schema {0}")]
-    Schema(String),
-    /// Two definitions of one server with one name.
-    #[error("the server defines this name twice")]
-    Twice,
-}
+/// Members that an approval covers, and that drift is measured on.
+const PINNED: [&str; 6] = ["annotations", "description", "inputSchema", "name", "outputSchema", "title"];
+/// Members that are listed beside those; no part of them is meant for the model.
+const CARRIED: [&str; 2] = ["_meta", "icons"];
+/// Bytes of a whole definition.
+const DEFINITION: usize = 4 * limits::SCHEMA;
+/// The beginning of `_meta` keys that only the gateway may use.
+const OWN_META: &str = "dev.postern/";
 
-/// Admits one tool object of a `tools/list` result.
+/// Judges one tool object of `tools/list`. The name that it gets on `/mcp` is taken from then on.
+///
+/// What is listed holds the members that an approval covers, byte for byte and in the server's order, and
+/// `_meta` and `icons`; members that nobody approves are not passed on.
 ///
 /// # Errors
-/// Why the definition stays in quarantine.
-pub fn admit(server: &ServerName, raw: &RawValue) -> Result<Tool, Quarantine> {
-    let Ok(Value::Object(definition)) = serde_json::from_str::<Value>(raw.get()) else { return Err(Quarantine::Malformed) };
-    let name = definition.get("name").and_then(Value::as_str).ok_or(Quarantine::Malformed)?;
-    let tool: ToolName = name.parse()?;
-    let input_schema = definition.get("inputSchema").filter(|schema| schema.is_object()).ok_or(Quarantine::Malformed)?;
-    for member in ["title", "description"] {
-        let text = definition.get(member).and_then(Value::as_str).unwrap_or_default();
-        if text.chars().any(hidden) {
-            return Err(Quarantine::HiddenText(member));
-        }
-        if text.len() > limits::DESCRIPTION {
-            return Err(Quarantine::Description);
-        }
+/// Why the tool is quarantined. A quarantined tool cannot be approved until its server mends it.
+pub fn admit(server: &ServerName, raw: &RawValue, taken: &mut Names) -> Result<Tool, Quarantine> {
+    let mut shown = String::new();
+    judge(server, raw, taken, &mut shown)
+        .map_err(|reason| Quarantine { server: server.clone(), tool: shown, reason })
+}
+
+fn judge(server: &ServerName, raw: &RawValue, taken: &mut Names, shown: &mut String) -> Result<Tool, QuarantineReason> {
+    if raw.get().len() > DEFINITION {
+        return Err(QuarantineReason::Size);
     }
-    schema::within_bounds(input_schema).map_err(Quarantine::Schema)?;
-    let validator = jsonschema::options()
-        .with_draft(Draft::Draft202012)
-        .with_pattern_options(PatternOptions::regex())
-        .build(input_schema)
-        .map_err(|error| Quarantine::Schema(format!("cannot be compiled: {error}")))?;
+    let members: Members<'_> =
+        serde_json::from_str(raw.get()).map_err(|_| QuarantineReason::Unreadable("it is not an object".to_owned()))?;
+    if let Some(name) = members.get("name") {
+        *shown = text::escape(name.get().trim_matches('"'));
+    }
+    let value = json::read(raw, 2 * limits::DEPTH).map_err(|fault| QuarantineReason::Unreadable(fault.to_string()))?;
+    let Value::Object(whole) = &value else {
+        return Err(QuarantineReason::Unreadable("it is not an object".to_owned()));
+    };
+    let name = text_of(whole, "name")?.ok_or(QuarantineReason::NoName)?;
+    *shown = text::escape(name);
+    let tool: ToolName = name.parse().map_err(|_| QuarantineReason::Name)?;
+    let validator = check_members(whole, &members)?;
+    let pinned: Map<String, Value> =
+        PINNED.iter().filter_map(|key| Some(((*key).to_owned(), whole.get(*key)?.clone()))).collect();
+    let warnings = text::warnings(&Value::Object(pinned.clone()));
+    let input_schema = pinned.get("inputSchema").cloned().unwrap_or_default();
+    let definition = serde_json_canonicalizer::to_string(&Value::Object(pinned))
+        .map_err(|error| QuarantineReason::Unreadable(error.to_string()))?;
     let reference = ToolRef { server: server.clone(), tool };
-    let exposed = names::exposed(&reference).ok_or(Quarantine::Malformed)?;
-    let listed = renamed(raw, exposed.as_str()).ok_or(Quarantine::Malformed)?;
-    let listed_alone = renamed(raw, name).ok_or(Quarantine::Malformed)?;
-    let digest = digest(&definition)?;
-    Ok(Tool { reference, exposed, digest, input_schema: input_schema.clone(), listed, listed_alone, validator })
+    let exposed = taken.take(&reference).map_err(|fault| match fault {
+        Taken::By { exposed, .. } => QuarantineReason::Collision(exposed),
+        Taken::Unnameable(_) => QuarantineReason::Name,
+    })?;
+    Ok(Tool {
+        digest: Digest::of(definition.as_bytes()),
+        listed: members.listed(exposed.as_str()),
+        listed_alone: members.listed(reference.tool.as_str()),
+        reference,
+        exposed,
+        definition: definition.into(),
+        input_schema,
+        warnings,
+        source: Digest::of(raw.get().as_bytes()),
+        validator,
+    })
 }
 
-/// Characters that a reader does not see as what they are (T141).
-const fn hidden(c: char) -> bool {
-    matches!(c,
-        '\u{0}'..='\u{8}' | '\u{b}' | '\u{c}' | '\u{e}'..='\u{1f}' | '\u{7f}'..='\u{9f}'
-        | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}'
-        | '\u{e0000}'..='\u{e007f}')
+fn text_of<'a>(whole: &'a Map<String, Value>, key: &'static str) -> Result<Option<&'a str>, QuarantineReason> {
+    match whole.get(key) {
+        None => Ok(None),
+        Some(Value::String(text)) => Ok(Some(text)),
+        Some(_) => Err(QuarantineReason::NotText(key)),
+    }
 }
 
-/// SHA-256 over the canonical JSON (RFC 8785) of what an approver reads.
-fn digest(definition: &Map<String, Value>) -> Result<Digest, Quarantine> {
-    let members = ["name", "title", "description", "inputSchema", "outputSchema", "annotations"];
-    let read: Map<String, Value> =
-        members.iter().filter_map(|name| definition.get(*name).map(|value| ((*name).to_owned(), value.clone()))).collect();
-    let canonical = serde_json_canonicalizer::to_vec(&read).map_err(|_| Quarantine::Malformed)?;
-    Ok(Digest::of(&canonical))
-}
-
-/// The definition with another name; every other member stays byte for byte, in its order.
-fn renamed(raw: &RawValue, name: &str) -> Option<Bytes> {
-    let members: Members<'_> = serde_json::from_str(raw.get()).ok()?;
-    let mut out = Vec::with_capacity(raw.get().len() + 64);
-    for (index, (key, value)) in members.0.iter().enumerate() {
-        out.push(if index == 0 { b'{' } else { b',' });
-        out.extend(serde_json::to_vec(key).ok()?);
-        out.push(b':');
-        if key == "name" {
-            out.extend(serde_json::to_vec(name).ok()?);
-        } else {
-            out.extend_from_slice(value.get().as_bytes());
+fn check_members(whole: &Map<String, Value>, members: &Members<'_>) -> Result<jsonschema::Validator, QuarantineReason> {
+    for key in ["title", "description"] {
+        if text_of(whole, key)?.is_some_and(|text| text.len() > limits::DESCRIPTION) {
+            return Err(QuarantineReason::Description(key));
         }
     }
-    out.push(b'}');
-    Some(out.into())
+    if let Some(place) = text::hidden(&Value::Object(whole.clone()), "") {
+        return Err(QuarantineReason::Hidden(place));
+    }
+    if whole.get("_meta").and_then(Value::as_object).is_some_and(|meta| meta.keys().any(|key| key.starts_with(OWN_META))) {
+        return Err(QuarantineReason::OwnMeta);
+    }
+    if whole.get("annotations").is_some_and(|value| !value.is_object()) {
+        return Err(QuarantineReason::NotText("annotations"));
+    }
+    let bytes = |key: &str| members.get(key).map_or(0, |raw| raw.get().len());
+    if let Some(output) = whole.get("outputSchema") {
+        schema::compile(output, bytes("outputSchema")).map_err(QuarantineReason::OutputSchema)?;
+    }
+    let input = whole.get("inputSchema").ok_or(QuarantineReason::NoSchema)?;
+    schema::compile(input, bytes("inputSchema")).map_err(QuarantineReason::InputSchema)
 }
 
+/// The members of an object in their order, each as it was written.
 struct Members<'a>(Vec<(String, &'a RawValue)>);
 
-impl<'de: 'a, 'a> serde::Deserialize<'de> for Members<'a> {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Visitor;
-        impl<'de> serde::de::Visitor<'de> for Visitor {
+impl<'a> Members<'a> {
+    fn get(&self, name: &str) -> Option<&'a RawValue> {
+        self.0.iter().find(|(key, _)| key == name).map(|(_, raw)| *raw)
+    }
+
+    fn listed(&self, name: &str) -> Bytes {
+        let mut out = String::from("{");
+        for (key, raw) in &self.0 {
+            if !PINNED.contains(&key.as_str()) && !CARRIED.contains(&key.as_str()) {
+                continue;
+            }
+            if out.len() > 1 {
+                out.push(',');
+            }
+            // Keys are our own constants and names hold nothing that JSON escapes.
+            out.extend(["\"", key, "\":"]);
+            if key == "name" {
+                out.extend(["\"", name, "\""]);
+            } else {
+                out.push_str(raw.get());
+            }
+        }
+        out.push('}');
+        out.into()
+    }
+}
+
+impl<'de> Deserialize<'de> for Members<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Read;
+        impl<'de> Visitor<'de> for Read {
             type Value = Members<'de>;
+
             fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 f.write_str("an object")
             }
-            fn visit_map<A: serde::de::MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
                 let mut members = Vec::new();
-                while let Some(entry) = map.next_entry::<String, &'de RawValue>()? {
-                    members.push(entry);
+                while let Some(member) = map.next_entry()? {
+                    members.push(member);
                 }
                 Ok(Members(members))
             }
         }
-        deserializer.deserialize_map(Visitor)
+        deserializer.deserialize_map(Read)
     }
 }

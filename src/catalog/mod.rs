@@ -2,18 +2,24 @@
 
 mod admit;
 mod argument;
+mod expansion;
+mod json;
 mod names;
 mod pin;
+mod quarantine;
 mod schema;
 mod snapshot;
+mod text;
 mod tool;
+
+pub use admit::admit;
+pub use argument::{ArgumentError, ToolCall};
+pub use names::Names;
+pub use pin::{Pin, PinRow, PinStore, PinStoreError, Pins};
+pub use quarantine::{Quarantine, QuarantineReason};
+pub use schema::SchemaFault;
+pub use snapshot::{Catalog, Entry};
+pub use tool::Tool;
 
 #[cfg(test)]
 mod tests;
-
-pub use admit::{Quarantine, admit};
-pub use argument::{ArgumentError, ToolCall};
-pub use names::exposed;
-pub use pin::{Pin, PinRow, PinStore, PinStoreError, Pins};
-pub use snapshot::{Catalog, Entry, Held};
-pub use tool::Tool;

@@ -1,136 +1,196 @@
-//! The catalog at one moment: every tool of every server with its pin.
+//! Everything that can be called at one moment: an immutable snapshot.
 
-use std::{collections::{BTreeMap, HashMap}, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    sync::Arc,
+};
 
 use serde_json::value::RawValue;
 
-use super::{Pin, Pins, Quarantine, Tool, admit};
-use crate::domain::{Digest, ExposedName, ServerName, ToolName, ToolRef};
+use super::{Names, Pin, PinRow, Pins, Quarantine, QuarantineReason, Tool, admit::admit};
+use crate::domain::{Digest, ExposedName, ServerName, Timestamp, ToolName, ToolRef, limits};
 
-/// A tool with its pin.
+/// An admitted tool and how it stands to what was approved.
 #[derive(Debug, Clone)]
 pub struct Entry {
     /// The tool.
     pub tool: Arc<Tool>,
-    /// Whether its definition is approved.
+    /// Its standing.
     pub pin: Pin,
-    /// The definition as its server sent it.
-    pub definition: Arc<RawValue>,
 }
 
-/// A definition that was not admitted.
-#[derive(Debug, Clone)]
-pub struct Held {
-    /// The server.
-    pub server: ServerName,
-    /// The name as the server sent it, escaped and shortened.
-    pub name: String,
-    /// Why.
-    pub why: Quarantine,
+impl Entry {
+    /// The row that approves this definition.
+    #[must_use]
+    pub fn approval(&self, by: &str, at: Timestamp) -> PinRow {
+        PinRow {
+            server: self.tool.reference.server.clone(),
+            tool: self.tool.reference.tool.clone(),
+            digest: self.tool.digest,
+            definition: self.tool.definition.to_string(),
+            approved_by: by.to_owned(),
+            at,
+        }
+    }
 }
 
-/// The catalog at one moment; immutable.
-#[derive(Debug, Default)]
+/// What can be called: an immutable snapshot, made anew when a server's list or an approval changes.
+#[derive(Debug)]
 pub struct Catalog {
+    epoch: u64,
+    digest: Digest,
     entries: BTreeMap<ToolRef, Entry>,
+    /// Approved tools in the order of their exposed names.
+    approved: Vec<Arc<Tool>>,
+    /// Approved tools by exposed name.
     exposed: HashMap<ExposedName, Arc<Tool>>,
-    held: Vec<Held>,
+    quarantined: Vec<Quarantine>,
 }
 
 impl Catalog {
-    /// Builds the catalog from what each server lists. One bad definition never hides another.
+    /// The catalog of these definitions under these approvals.
     #[must_use]
-    pub fn build(definitions: &BTreeMap<ServerName, Vec<Box<RawValue>>>, pins: &Pins) -> Self {
-        let mut catalog = Self::default();
+    pub fn build(epoch: u64, definitions: &BTreeMap<ServerName, Vec<Box<RawValue>>>, pins: &Pins) -> Self {
+        Self::of(epoch, definitions, pins, &HashMap::new())
+    }
+
+    /// The same, without compiling anew what this snapshot holds already.
+    #[must_use]
+    pub fn rebuild(&self, epoch: u64, definitions: &BTreeMap<ServerName, Vec<Box<RawValue>>>, pins: &Pins) -> Self {
+        let known = self.entries.values().map(|entry| ((&entry.tool.reference.server, entry.tool.source), &entry.tool));
+        Self::of(epoch, definitions, pins, &known.collect())
+    }
+
+    fn of(
+        epoch: u64,
+        definitions: &BTreeMap<ServerName, Vec<Box<RawValue>>>,
+        pins: &Pins,
+        known: &HashMap<(&ServerName, Digest), &Arc<Tool>>,
+    ) -> Self {
+        let mut building = Building::default();
         for (server, tools) in definitions {
-            for raw in tools {
-                match admit(server, raw) {
-                    Ok(tool) => catalog.insert(tool, raw, pins),
-                    Err(why) => catalog.hold(server, raw, why),
-                }
+            for raw in tools.iter().take(limits::TOOLS_PER_SERVER) {
+                building.add(server, raw, known);
+            }
+            if tools.len() > limits::TOOLS_PER_SERVER {
+                let reason = QuarantineReason::TooMany;
+                building.quarantined.push(Quarantine { server: server.clone(), tool: String::new(), reason });
             }
         }
-        catalog.index();
-        catalog
+        building.finish(epoch, pins)
     }
 
-    fn insert(&mut self, tool: Tool, raw: &RawValue, pins: &Pins) {
-        let reference = tool.reference.clone();
-        if self.entries.contains_key(&reference) {
-            self.entries.remove(&reference);
-            self.hold(&reference.server, raw, Quarantine::Twice);
-            return;
-        }
-        let pin = match pins.get(&reference) {
-            None => Pin::New,
-            Some(approved) if *approved == tool.digest => Pin::Approved,
-            Some(approved) => Pin::Drifted { approved: *approved },
-        };
-        self.entries.insert(reference, Entry { tool: Arc::new(tool), pin, definition: Arc::from(raw.to_owned()) });
-    }
-
-    fn hold(&mut self, server: &ServerName, raw: &RawValue, why: Quarantine) {
-        let name = serde_json::from_str::<serde_json::Value>(raw.get())
-            .ok()
-            .and_then(|value| value.get("name").and_then(|name| name.as_str().map(str::to_owned)))
-            .unwrap_or_default();
-        let name = name.chars().take(80).flat_map(char::escape_default).collect();
-        self.held.push(Held { server: server.clone(), name, why });
-    }
-
-    /// Exposed names of approved tools; two tools with one name stay both out (T064).
-    fn index(&mut self) {
-        let mut twice = Vec::new();
-        for entry in self.entries.values().filter(|entry| entry.pin == Pin::Approved) {
-            if self.exposed.insert(entry.tool.exposed.clone(), Arc::clone(&entry.tool)).is_some() {
-                twice.push(entry.tool.exposed.clone());
-            }
-        }
-        for name in twice {
-            self.exposed.remove(&name);
-        }
-    }
-
-    /// The approved tool that agents see under this name on `/mcp`.
+    /// The approved tool of this name on `/mcp`.
     #[must_use]
-    pub fn tool(&self, name: &str) -> Option<&Arc<Tool>> {
-        self.exposed.get(&name.parse::<ExposedName>().ok()?)
+    pub fn tool(&self, exposed: &ExposedName) -> Option<&Arc<Tool>> {
+        self.exposed.get(exposed)
     }
 
-    /// The approved tool of this server with this name.
+    /// The approved tool of this name at this server, for `/mcp/{server}`.
     #[must_use]
-    pub fn tool_at(&self, server: &ServerName, name: &str) -> Option<&Arc<Tool>> {
-        let tool: ToolName = name.parse().ok()?;
-        let entry = self.entry(&ToolRef { server: server.clone(), tool })?;
-        (entry.pin == Pin::Approved).then_some(&entry.tool)
+    pub fn tool_at(&self, server: &ServerName, tool: &ToolName) -> Option<&Arc<Tool>> {
+        let entry = self.entry(&ToolRef { server: server.clone(), tool: tool.clone() })?;
+        matches!(entry.pin, Pin::Approved).then_some(&entry.tool)
     }
 
-    /// The tool whatever its pin.
+    /// All approved tools, in the order of their exposed names.
+    pub fn tools(&self) -> impl ExactSizeIterator<Item = &Arc<Tool>> {
+        self.approved.iter()
+    }
+
+    /// An admitted tool, approved or not.
     #[must_use]
     pub fn entry(&self, tool: &ToolRef) -> Option<&Entry> {
         self.entries.get(tool)
     }
 
-    /// Every tool whatever its pin, in order.
-    pub fn entries(&self) -> impl Iterator<Item = &Entry> {
+    /// All admitted tools, approved or not, in the order of server and name.
+    pub fn entries(&self) -> impl ExactSizeIterator<Item = &Entry> {
         self.entries.values()
     }
 
-    /// Approved tools, in order.
-    pub fn tools(&self) -> impl Iterator<Item = &Arc<Tool>> {
-        self.entries.values().filter(|entry| entry.pin == Pin::Approved).map(|entry| &entry.tool)
+    /// Tools that were not admitted, for operators.
+    #[must_use]
+    pub fn quarantined(&self) -> &[Quarantine] {
+        &self.quarantined
     }
 
-    /// Definitions that were not admitted.
+    /// A digest of all admitted tools and their standing.
     #[must_use]
-    pub fn held(&self) -> &[Held] {
-        &self.held
+    pub const fn digest(&self) -> Digest {
+        self.digest
     }
 
-    /// Digest over the approved tools and their definitions.
+    /// Counts snapshots.
     #[must_use]
-    pub fn digest(&self) -> Digest {
-        let text: Vec<String> = self.tools().map(|tool| format!("{} {}\n", tool.reference, tool.digest)).collect();
-        Digest::of(text.concat().as_bytes())
+    pub const fn epoch(&self) -> u64 {
+        self.epoch
     }
+}
+
+#[derive(Default)]
+struct Building {
+    names: Names,
+    tools: BTreeMap<ExposedName, Arc<Tool>>,
+    collided: BTreeSet<ExposedName>,
+    quarantined: Vec<Quarantine>,
+}
+
+impl Building {
+    fn add(&mut self, server: &ServerName, raw: &RawValue, known: &HashMap<(&ServerName, Digest), &Arc<Tool>>) {
+        let source = (!known.is_empty()).then(|| Digest::of(raw.get().as_bytes()));
+        if let Some(tool) = source.and_then(|source| known.get(&(server, source)))
+            && self.names.take(&tool.reference).is_ok()
+        {
+            self.tools.insert(tool.exposed.clone(), Arc::clone(tool));
+            return;
+        }
+        match admit(server, raw, &mut self.names) {
+            Ok(tool) => {
+                self.tools.insert(tool.exposed.clone(), Arc::new(tool));
+            }
+            Err(quarantine) => {
+                if let QuarantineReason::Collision(exposed) = &quarantine.reason {
+                    self.collided.insert(exposed.clone());
+                }
+                self.quarantined.push(quarantine);
+            }
+        }
+    }
+
+    fn finish(mut self, epoch: u64, pins: &Pins) -> Catalog {
+        // Neither of two tools of one name is to be trusted with it.
+        for exposed in self.collided {
+            if let Some(tool) = self.tools.remove(&exposed) {
+                let ToolRef { server, tool } = tool.reference.clone();
+                let reason = QuarantineReason::Collision(exposed);
+                self.quarantined.push(Quarantine { server, tool: tool.to_string(), reason });
+            }
+        }
+        let mut entries = BTreeMap::new();
+        let mut approved = Vec::new();
+        let mut exposed = HashMap::new();
+        for (name, tool) in self.tools {
+            let pin = pins.judge(&tool.reference, tool.digest);
+            if matches!(pin, Pin::Approved) {
+                approved.push(Arc::clone(&tool));
+                exposed.insert(name, Arc::clone(&tool));
+            }
+            entries.insert(tool.reference.clone(), Entry { tool, pin });
+        }
+        let digest = digest(&entries);
+        Catalog { epoch, digest, entries, approved, exposed, quarantined: self.quarantined }
+    }
+}
+
+fn digest(entries: &BTreeMap<ToolRef, Entry>) -> Digest {
+    let lines: Vec<String> = entries
+        .values()
+        .map(|Entry { tool, pin }| match pin {
+            Pin::Approved => format!("{} {} approved\n", tool.reference, tool.digest),
+            Pin::New => format!("{} {} new\n", tool.reference, tool.digest),
+            Pin::Drifted { approved } => format!("{} {} drifted {approved}\n", tool.reference, tool.digest),
+        })
+        .collect();
+    Digest::of(lines.concat().as_bytes())
 }
