@@ -45,13 +45,13 @@ fn judge(server: &ServerName, raw: &RawValue, taken: &mut Names, shown: &mut Str
     if let Some(name) = members.get("name") {
         *shown = text::escape(name.get().trim_matches('"'));
     }
-    let value = json::read(raw).map_err(|fault| QuarantineReason::Unreadable(fault.to_string()))?;
+    let value = json::read(raw, 2 * limits::DEPTH).map_err(|fault| QuarantineReason::Unreadable(fault.to_string()))?;
     let Value::Object(whole) = &value else {
         return Err(QuarantineReason::Unreadable("it is not an object".to_owned()));
     };
     let name = text_of(whole, "name")?.ok_or(QuarantineReason::NoName)?;
     *shown = text::escape(name);
-    let tool: ToolName = name.parse().map_err(|error| QuarantineReason::Name(format!("{error}")))?;
+    let tool: ToolName = name.parse().map_err(|_| QuarantineReason::Name)?;
     let validator = check_members(whole, &members)?;
     let pinned: Map<String, Value> =
         PINNED.iter().filter_map(|key| Some(((*key).to_owned(), whole.get(*key)?.clone()))).collect();
@@ -62,7 +62,7 @@ fn judge(server: &ServerName, raw: &RawValue, taken: &mut Names, shown: &mut Str
     let reference = ToolRef { server: server.clone(), tool };
     let exposed = taken.take(&reference).map_err(|fault| match fault {
         Taken::By { exposed, .. } => QuarantineReason::Collision(exposed),
-        Taken::Unnameable(error) => QuarantineReason::Name(error.to_string()),
+        Taken::Unnameable(_) => QuarantineReason::Name,
     })?;
     Ok(Tool {
         digest: Digest::of(definition.as_bytes()),

@@ -8,7 +8,7 @@ use super::{
     Tool,
     json::{self, JsonFault},
 };
-use crate::domain::{Digest, Fault};
+use crate::domain::{Digest, Fault, limits};
 
 /// Faults of the arguments that one answer names.
 const NAMED: usize = 5;
@@ -80,7 +80,7 @@ impl ToolCall {
         if !arguments.get().trim_start().starts_with('{') {
             return Err(ArgumentError::NotAnObject);
         }
-        let value = json::read(&arguments)?;
+        let value = json::read(&arguments, limits::DEPTH)?;
         if !tool.validator.is_valid(&value) {
             return Err(ArgumentError::Schema(faults(&tool, &value)));
         }

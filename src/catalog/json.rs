@@ -19,11 +19,11 @@ pub(super) enum JsonFault {
 }
 
 /// Reads one JSON text. Every integer is within ±(2^53−1), no object names a key twice, and nothing is
-/// nested deeper than [`limits::DEPTH`].
-pub(super) fn read(raw: &RawValue) -> Result<Value, JsonFault> {
+/// nested deeper than `depth`.
+pub(super) fn read(raw: &RawValue, depth: usize) -> Result<Value, JsonFault> {
     let large = Cell::new(false);
     let mut deserializer = serde_json::Deserializer::from_str(raw.get());
-    let strict = Strict { depth: limits::DEPTH, large: &large };
+    let strict = Strict { depth, large: &large };
     let value = strict.deserialize(&mut deserializer).map_err(|error| JsonFault::Unreadable(plain(&error)))?;
     // A large float may have been written as an integer; only the text can tell.
     match large.get().then(|| unsafe_integer(raw.get())).flatten() {
@@ -77,7 +77,7 @@ impl Strict<'_> {
     fn inner<E: Error>(self) -> Result<Self, E> {
         match self.depth.checked_sub(1) {
             Some(depth) => Ok(Self { depth, ..self }),
-            None => Err(E::custom(format_args!("nested deeper than {} levels", limits::DEPTH))),
+            None => Err(E::custom("nested too deep")),
         }
     }
 }
@@ -163,7 +163,7 @@ mod tests {
     use serde_json::value::RawValue;
 
     fn read(text: &str) -> Result<serde_json::Value, String> {
-        super::read(&RawValue::from_string(text.to_owned()).unwrap()).map_err(|fault| fault.to_string())
+        super::read(&RawValue::from_string(text.to_owned()).unwrap(), 32).map_err(|fault| fault.to_string())
     }
 
     /// T026, T020
@@ -178,7 +178,7 @@ mod tests {
             assert!(read(bad).unwrap_err().contains("beyond"), "{bad}");
         }
         assert_eq!(read(r#"{"a":{"b":1,"\u0062":2}}"#).unwrap_err(), "the key `b` stands twice in one object");
-        assert!(read(&format!("{}{}", "[".repeat(33), "]".repeat(33))).unwrap_err().contains("deeper"));
+        assert!(read(&format!("{}{}", "[".repeat(33), "]".repeat(33))).unwrap_err().contains("deep"));
         for good in [r#"{"n":9007199254740991,"m":-0,"f":6.02214076e23,"s":"9007199254740992"}"#, "[1.0,1e300]"] {
             assert!(read(good).is_ok(), "{good}");
         }

@@ -31,8 +31,8 @@ pub enum QuarantineReason {
     #[error("it has no name")]
     NoName,
     /// The name breaks the rule for names (T063).
-    #[error("{0}")]
-    Name(String),
+    #[error("its name is not 1 to 128 of A-Z a-z 0-9 _ . -")]
+    Name,
     /// Another tool of its server would have the same name (T064).
     #[error("more than one tool would be called `{0}`")]
     Collision(ExposedName),

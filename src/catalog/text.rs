@@ -92,7 +92,7 @@ pub(super) fn escape(text: &str) -> String {
         .flat_map(|c| if c.is_ascii_graphic() || c == ' ' { vec![c] } else { c.escape_default().collect() })
         .collect();
     if text.chars().nth(80).is_some() {
-        shown.push('…');
+        shown.push_str("...");
     }
     shown
 }
