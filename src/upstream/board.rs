@@ -1,0 +1,152 @@
+//! What is known about one server: its tools, its health, and signals to whoever keeps it.
+
+use std::{
+    collections::VecDeque,
+    fmt,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use arc_swap::ArcSwapOption;
+use serde_json::value::RawValue;
+use tokio::sync::{Notify, watch};
+
+use super::FailureKind;
+use crate::domain::ServerName;
+
+const STDERR: usize = 64 << 10;
+
+/// Where a server stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ServerState {
+    /// It was never ready since it was started last.
+    Starting,
+    /// Its tools are known and it takes calls.
+    Ready,
+    /// It failed and is tried again.
+    Down,
+    /// It failed too often; a person must restart it.
+    Disabled,
+}
+
+impl fmt::Display for ServerState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Starting => "starting",
+            Self::Ready => "ready",
+            Self::Down => "down",
+            Self::Disabled => "disabled",
+        })
+    }
+}
+
+/// The health of a server, for operators.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServerHealth {
+    /// Where it stands.
+    pub state: ServerState,
+    /// The revision of the protocol that it speaks, once known.
+    pub version: Option<&'static str>,
+    /// How many tools it lists.
+    pub tools: usize,
+    /// How often it failed since the start.
+    pub failures: u64,
+    /// What went wrong last.
+    pub last_failure: Option<FailureKind>,
+}
+
+pub(super) struct Board {
+    pub(super) name: ServerName,
+    /// The list should be read again.
+    pub(super) stale: Notify,
+    /// A person wants it started anew.
+    pub(super) restart: Notify,
+    tools: ArcSwapOption<Vec<Box<RawValue>>>,
+    health: Mutex<ServerHealth>,
+    stderr: Mutex<VecDeque<u8>>,
+    changes: watch::Sender<u64>,
+}
+
+impl Board {
+    pub(super) fn new(name: ServerName, changes: watch::Sender<u64>) -> Self {
+        let health =
+            ServerHealth { state: ServerState::Starting, version: None, tools: 0, failures: 0, last_failure: None };
+        Self {
+            name,
+            stale: Notify::new(),
+            restart: Notify::new(),
+            tools: ArcSwapOption::empty(),
+            health: Mutex::new(health),
+            stderr: Mutex::new(VecDeque::new()),
+            changes,
+        }
+    }
+
+    pub(super) fn tools(&self) -> Option<Arc<Vec<Box<RawValue>>>> {
+        self.tools.load_full()
+    }
+
+    pub(super) fn health(&self) -> ServerHealth {
+        self.health.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(super) fn state(&self) -> ServerState {
+        self.health.lock().unwrap_or_else(PoisonError::into_inner).state
+    }
+
+    /// The server is ready with these tools.
+    pub(super) fn publish(&self, version: &'static str, tools: Vec<Box<RawValue>>) {
+        {
+            let mut health = self.health.lock().unwrap_or_else(PoisonError::into_inner);
+            if health.state != ServerState::Ready {
+                tracing::info!(server = %self.name, version, tools = tools.len(), "tool server ready");
+            }
+            health.state = ServerState::Ready;
+            health.version = Some(version);
+            health.tools = tools.len();
+        }
+        let same = self.tools.load().as_ref().is_some_and(|known| {
+            known.len() == tools.len() && known.iter().zip(&tools).all(|(a, b)| a.get() == b.get())
+        });
+        if !same {
+            self.tools.store(Some(Arc::new(tools)));
+            self.changes.send_modify(|count| *count = count.wrapping_add(1));
+        }
+    }
+
+    /// The server failed; what it listed stays known.
+    pub(super) fn fail(&self, kind: FailureKind) {
+        let mut health = self.health.lock().unwrap_or_else(PoisonError::into_inner);
+        if health.state != ServerState::Down {
+            tracing::warn!(server = %self.name, reason = %kind, "tool server failed");
+        }
+        health.state = ServerState::Down;
+        health.failures = health.failures.saturating_add(1);
+        health.last_failure = Some(kind);
+    }
+
+    pub(super) fn disable(&self) {
+        tracing::error!(server = %self.name, "tool server disabled after repeated failures; restart it when mended");
+        self.health.lock().unwrap_or_else(PoisonError::into_inner).state = ServerState::Disabled;
+    }
+
+    pub(super) fn starting(&self) {
+        self.health.lock().unwrap_or_else(PoisonError::into_inner).state = ServerState::Starting;
+    }
+
+    /// Keeps the newest bytes that a child wrote to its standard error (T134).
+    pub(super) fn keep_stderr(&self, bytes: &[u8]) {
+        let mut ring = self.stderr.lock().unwrap_or_else(PoisonError::into_inner);
+        let newest = bytes.get(bytes.len().saturating_sub(STDERR)..).unwrap_or_default();
+        let surplus = (ring.len() + newest.len()).saturating_sub(STDERR);
+        ring.drain(..surplus);
+        ring.extend(newest);
+    }
+
+    /// What a child wrote to its standard error last, made safe to show.
+    pub(super) fn stderr(&self) -> String {
+        let ring = self.stderr.lock().unwrap_or_else(PoisonError::into_inner);
+        let bytes: Vec<u8> = ring.iter().copied().collect();
+        let shown = |c: char| if c == '\n' || !c.is_control() { c } else { '\u{fffd}' };
+        String::from_utf8_lossy(&bytes).chars().map(shown).collect()
+    }
+}

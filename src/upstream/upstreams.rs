@@ -1,0 +1,141 @@
+//! All tool servers of the gateway.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use serde_json::value::RawValue;
+use tokio::{sync::watch, task::JoinHandle, time::timeout};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    CallEnd, Dispatch, FailureKind, ServerHealth, ServerSettings, SettingsError, Transport, board::Board,
+    http::HttpServer, stdio::StdioServer,
+};
+use crate::{catalog::ToolCall, domain::ServerName};
+
+/// For keepers to end when the gateway stops.
+const FAREWELL: Duration = Duration::from_secs(10);
+
+/// The tool servers, each with its keeper.
+pub struct Upstreams {
+    servers: BTreeMap<ServerName, Server>,
+    changes: watch::Sender<u64>,
+    stop: CancellationToken,
+    keepers: Mutex<Vec<JoinHandle<()>>>,
+}
+
+struct Server {
+    board: Arc<Board>,
+    road: Road,
+}
+
+#[derive(Clone)]
+enum Road {
+    Stdio(Arc<StdioServer>),
+    Http(Arc<HttpServer>),
+}
+
+impl Upstreams {
+    /// Starts a keeper for every server; must be called within the runtime. A server that does not answer is no
+    /// error: it is tried again.
+    ///
+    /// # Errors
+    /// The first settings that cannot be used; then nothing was started.
+    pub fn start(settings: Vec<ServerSettings>) -> Result<Self, SettingsError> {
+        let (changes, _) = watch::channel(0);
+        let mut servers = BTreeMap::new();
+        for one in settings {
+            let name = one.name.clone();
+            let board = Arc::new(Board::new(name.clone(), changes.clone()));
+            let road = Road::new(one, board.clone())?;
+            if servers.insert(name.clone(), Server { board, road }).is_some() {
+                return Err(SettingsError::Twice(name));
+            }
+        }
+        let stop = CancellationToken::new();
+        let keepers = servers.values().map(|server| server.road.keep(stop.clone())).collect();
+        Ok(Self { servers, changes, stop, keepers: Mutex::new(keepers) })
+    }
+
+    /// A number that changes whenever a server's list of tools did.
+    #[must_use]
+    pub fn definitions(&self) -> watch::Receiver<u64> {
+        self.changes.subscribe()
+    }
+
+    /// The tool definitions of every server that was ready once, as they were sent.
+    #[must_use]
+    pub fn snapshot(&self) -> BTreeMap<ServerName, Vec<Box<RawValue>>> {
+        let known = |(name, server): (&ServerName, &Server)| Some((name.clone(), server.board.tools()?.as_ref().clone()));
+        self.servers.iter().filter_map(known).collect()
+    }
+
+    /// Where every server stands.
+    #[must_use]
+    pub fn health(&self) -> BTreeMap<ServerName, ServerHealth> {
+        self.servers.iter().map(|(name, server)| (name.clone(), server.board.health())).collect()
+    }
+
+    /// What a child wrote to its standard error last (64 KiB), made safe to show; for operators.
+    #[must_use]
+    pub fn errors_of(&self, server: &ServerName) -> Option<String> {
+        self.servers.get(server).map(|server| server.board.stderr())
+    }
+
+    /// Starts a server anew at once, also one that was disabled. `false` if there is none of that name.
+    pub fn restart(&self, server: &ServerName) -> bool {
+        let Some(server) = self.servers.get(server) else { return false };
+        server.board.restart.notify_one();
+        true
+    }
+
+    /// Sends a call that was permitted and waits for its end. Dropping the future cancels the call.
+    pub(crate) async fn send(&self, call: ToolCall, dispatch: Dispatch) -> CallEnd {
+        match self.servers.get(&call.tool().reference.server).map(|server| &server.road) {
+            Some(Road::Stdio(server)) => server.send(call, dispatch).await,
+            Some(Road::Http(server)) => server.send(call, dispatch).await,
+            None => CallEnd::unsent(FailureKind::Down),
+        }
+    }
+
+    /// Ends every child and session, politely first.
+    pub async fn stop(&self) {
+        self.stop.cancel();
+        let keepers = std::mem::take(&mut *self.keepers.lock().unwrap_or_else(PoisonError::into_inner));
+        for mut keeper in keepers {
+            if timeout(FAREWELL, &mut keeper).await.is_err() {
+                keeper.abort();
+            }
+        }
+    }
+}
+
+impl Drop for Upstreams {
+    fn drop(&mut self) {
+        self.stop.cancel();
+    }
+}
+
+impl Road {
+    fn new(settings: ServerSettings, board: Arc<Board>) -> Result<Self, SettingsError> {
+        Ok(match settings.transport.clone() {
+            Transport::Stdio(child) => {
+                if !child.command.is_absolute() {
+                    return Err(SettingsError::RelativeCommand(settings.name));
+                }
+                Self::Stdio(Arc::new(StdioServer::new(settings, child, board)))
+            }
+            Transport::Http(http) => Self::Http(Arc::new(HttpServer::new(settings, http, board)?)),
+        })
+    }
+
+    fn keep(&self, stop: CancellationToken) -> JoinHandle<()> {
+        match self {
+            Self::Stdio(server) => tokio::spawn(server.clone().keep(stop)),
+            Self::Http(server) => tokio::spawn(server.clone().keep(stop)),
+        }
+    }
+}
