@@ -1,5 +1,30 @@
-//! The one road of a call (the policy enforcement point, PEP).
+//! The one road of a call (the policy enforcement point, PEP). Read `pipeline.rs` first.
+//!
+//! Everything that can cause a tool call takes this road, and each step hands the next one a value that proves
+//! the step was done: a `ToolCall` passed its tool's schema, a `Permit` was judged, a `Release` met its duties.
+//! Nothing outside `forward.rs` can reach a tool server.
 
 mod admission;
+mod admit;
+mod cursor;
+mod forward;
+mod handle;
+mod in_flight;
+mod list;
+mod outcome;
+mod pipeline;
+mod precondition;
+mod rate;
+mod refuse;
+mod reply;
+mod request;
+mod resolve;
+mod road;
+mod visit;
+mod world;
 
 pub use admission::{Admission, AdmissionError, Admit, Charge};
+pub use in_flight::{Cut, InFlight};
+pub use rate::Rates;
+pub use road::{Denials, Gateway, Parts};
+pub use world::World;

@@ -1,0 +1,64 @@
+//! Step 5: the intent becomes durable, the budget is taken, and what was judged still holds.
+
+use super::{Admit, AdmissionError, Charge, Gateway, refuse::Refusal, visit::Visit};
+use crate::{
+    catalog::ToolCall,
+    domain::Reason,
+    evidence::{Arguments, Called, Intent, Position},
+    policy::Permit,
+    telemetry::ServerSpan,
+};
+
+impl Gateway {
+    pub(super) async fn admit(&self, visit: &Visit, permit: &Permit, span: &ServerSpan) -> Result<Position, Box<Refusal>> {
+        let refused = |error: AdmissionError| Box::new(Refusal::admission(permit, reason(&error), error.to_string()));
+        let call = self.called(visit, permit.call()).map_err(|error| refused(AdmissionError::Unavailable(error)))?;
+        let charge = permit.grant().map(|grant| Charge {
+            exception: grant.exception.clone(),
+            revision: grant.revision,
+            digest: grant.digest,
+            budget: grant.budget,
+        });
+        let intent = Intent {
+            decision: visit.id.clone(),
+            at: visit.now,
+            caller: visit.caller(span.trace_ids().map(|ids| ids.trace_id)),
+            call,
+            verdict: permit.verdict().clone(),
+        };
+        let admit = Admit { intent, credential: visit.subject.credential.id.clone(), epoch: visit.world.epoch, charge };
+        let position = self.parts.admission.admit(admit).await.map_err(|error| {
+            if let (AdmissionError::Exhausted, Some(grant)) = (&error, permit.grant()) {
+                self.parts.exceptions.mark_exhausted(&grant.exception);
+            }
+            refused(error)
+        })?;
+        if let Some(grant) = permit.grant() {
+            self.parts.telemetry.metrics().used(&grant.exception);
+        }
+        Ok(position)
+    }
+
+    /// The call as the record has it: digest in clear, arguments sealed.
+    pub(super) fn called(&self, visit: &Visit, call: &ToolCall) -> Result<Called, String> {
+        let tool = call.tool();
+        let sealed = self.parts.sealer.seal(&visit.id, call.arguments().get().as_bytes()).map_err(|error| error.to_string())?;
+        Ok(Called {
+            server: tool.reference.server.clone(),
+            tool: tool.reference.tool.clone(),
+            exposed: tool.exposed.clone(),
+            definition: tool.digest,
+            arguments: Arguments { digest: call.digest(), sealed },
+        })
+    }
+}
+
+const fn reason(error: &AdmissionError) -> Reason {
+    match error {
+        AdmissionError::Frozen => Reason::Frozen,
+        AdmissionError::CredentialRevoked | AdmissionError::Stale => Reason::Stale,
+        AdmissionError::Exhausted => Reason::ExceptionExhausted,
+        AdmissionError::ExceptionChanged(_) => Reason::ExceptionRevoked,
+        AdmissionError::Unavailable(_) => Reason::AuditUnavailable,
+    }
+}

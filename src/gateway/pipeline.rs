@@ -1,0 +1,61 @@
+//! One call, in a straight line. READ THIS FIRST.
+
+use std::{sync::Arc, time::Instant};
+
+use bytes::Bytes;
+
+use super::{Gateway, refuse::Refusal};
+use crate::{
+    domain::Subject,
+    mcp::{CallRequest, Link, RpcError},
+    policy::Decision,
+};
+
+impl Gateway {
+    /// Steps 2 to 9 of a call; step 1, who is calling, was taken before a byte of its body was read.
+    pub(super) async fn walk(&self, subject: Arc<Subject>, request: CallRequest, link: Link) -> Result<Bytes, RpcError> {
+        let visit = self.visit(subject, &request);
+
+        // 2 resolve: the name leads to a tool that this subject sees, and the arguments pass its schema
+        let (call, candidates) = match self.resolve(&visit, &request) {
+            Ok(resolved) => resolved,
+            Err(refusal) => return self.refuse(&visit, *refusal, None).await,
+        };
+
+        // 3 decide: guardrails, roles, exceptions
+        let decided = Instant::now();
+        let permit = match visit.world.policies.decide(&visit.subject, call, &candidates, visit.now) {
+            Decision::Permit(permit) => permit,
+            Decision::Deny(denial) => return self.refuse(&visit, Refusal::of(*denial, &request), None).await,
+        };
+        self.parts.telemetry.metrics().decided(permit.verdict(), decided.elapsed());
+        let mut span = self.span(&visit, Some(permit.call().tool()), permit.verdict());
+
+        // 4 precondition: whatever the exception demands works now
+        let held = match self.precondition(&visit, &permit, span.is_secured()) {
+            Ok(held) => held,
+            Err(refusal) => return self.refuse(&visit, *refusal, Some(span)).await,
+        };
+
+        // 5 admit: one transaction; nothing left before it
+        let position = match self.admit(&visit, &permit, &span).await {
+            Ok(position) => position,
+            Err(refusal) => return self.refuse(&visit, *refusal, Some(span)).await,
+        };
+        span.authorize(decided, Instant::now(), permit.verdict());
+        span.audited(position.seq);
+        span.satisfied(held.met());
+
+        // 6 forward: spends the permit
+        let flight = self.forward(&visit, *permit, held.deadline(), &span, link).await;
+
+        // 7 fulfil: duties on the result are met, or it is withheld
+        let ended = self.fulfil(flight, held, span.is_secured());
+
+        // 8 outcome: durable before the answer leaves
+        let recorded = self.outcome(&visit, &ended).await;
+
+        // 9 reply
+        self.reply(&visit, ended, recorded, span)
+    }
+}

@@ -1,0 +1,34 @@
+//! Step 4: every control that must hold before.
+
+use super::{Gateway, refuse::Refusal, visit::Visit};
+use crate::{
+    monitoring::{Duties, Facts, Held},
+    policy::Permit,
+};
+use serde_json::Value;
+
+impl Gateway {
+    /// Holds the call against the controls of its exception; a call that a role allows has none.
+    pub(super) fn precondition(&self, visit: &Visit, permit: &Permit, traced: bool) -> Result<Held, Box<Refusal>> {
+        let call = permit.call();
+        let duties = permit.grant().map_or_else(Duties::none, |grant| {
+            Duties::under(Facts {
+                exception: &grant.exception,
+                obligations: &grant.obligations,
+                approved: grant.tools.get(&call.tool().reference.tool).copied(),
+                live: call.tool().digest,
+                arguments: call.value(),
+                bounds: &grant.arguments,
+                declared: call.tool().input_schema.get("properties").and_then(Value::as_object),
+                passthrough: !call.passthrough().is_empty(),
+                traced,
+                now: visit.now,
+                not_after: grant.window.not_after,
+            })
+        });
+        self.parts.controls.precondition(&duties).map_err(|unmet| {
+            self.parts.telemetry.metrics().refused_by(unmet.control);
+            Box::new(Refusal::unmet(permit, unmet))
+        })
+    }
+}

@@ -1,0 +1,42 @@
+//! Step 2: from a name and raw arguments to a checked call, or a refusal.
+
+use std::sync::Arc;
+
+use super::{Gateway, refuse::Refusal, visit::Visit};
+use crate::{
+    catalog::{Tool, ToolCall},
+    domain::{Candidate, Reason},
+    mcp::{CallRequest, Mirrors, Scope},
+    policy::Visibility,
+};
+
+impl Gateway {
+    /// A tool that is not there and one that this subject does not see answer alike, before the arguments are
+    /// looked at (T066).
+    pub(super) fn resolve(&self, visit: &Visit, request: &CallRequest) -> Result<(ToolCall, Vec<Candidate>), Box<Refusal>> {
+        let unknown = || Box::new(Refusal::unknown(visit.refusal(Reason::UnknownTool)));
+        let tool = named(visit, request).ok_or_else(unknown)?;
+        let suspect = self.parts.clock.is_suspect();
+        let candidates = self.parts.exceptions.candidates(&visit.subject.agent, &tool.reference, visit.now, suspect);
+        if visit.world.policies.visibility(&visit.subject, tool, &candidates, visit.now) == Visibility::Hidden {
+            return Err(unknown());
+        }
+        let arguments = request.arguments.as_deref();
+        let mirrors = Mirrors::of(&tool.input_schema).unwrap_or_default();
+        if let Err(fault) = request.mirrored.check(&mirrors, arguments) {
+            return Err(Box::new(Refusal::header(visit.refusal(Reason::InvalidArguments), tool, fault)));
+        }
+        let passthrough = request.passthrough.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
+        let call = ToolCall::check(Arc::clone(tool), arguments, passthrough)
+            .map_err(|error| Box::new(Refusal::arguments(visit.refusal(Reason::InvalidArguments), tool, error.to_string())))?;
+        Ok((call, candidates))
+    }
+}
+
+fn named<'a>(visit: &'a Visit, request: &CallRequest) -> Option<&'a Arc<Tool>> {
+    let catalog = &visit.world.catalog;
+    match &request.scope {
+        Scope::All => catalog.tool(&request.name.parse().ok()?),
+        Scope::Server(server) => catalog.tool_at(server, &request.name.parse().ok()?),
+    }
+}

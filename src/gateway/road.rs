@@ -1,0 +1,79 @@
+//! The parts that the road leads through.
+
+use std::{sync::Arc, time::Duration};
+
+use arc_swap::ArcSwap;
+use tokio::sync::watch;
+
+use super::{Admission, InFlight, Rates, World, cursor::Cursors};
+use crate::{
+    domain::{Clock, ServerName},
+    evidence::Sealer,
+    exception::Index,
+    identity::Authenticator,
+    monitoring::Controls,
+    telemetry::Telemetry,
+};
+
+/// How the refusal of a visible tool is answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Denials {
+    /// As a tool result with `isError`, so that the model can read why.
+    ToolResult,
+    /// As a JSON-RPC error.
+    ProtocolError,
+}
+
+/// Everything that a call passes.
+pub struct Parts {
+    /// Step 1.
+    pub authenticator: Arc<Authenticator>,
+    /// Step 1.
+    pub rates: Rates,
+    /// Steps 2 and 3: what is in force.
+    pub world: Arc<ArcSwap<World>>,
+    /// Step 3.
+    pub exceptions: Arc<Index>,
+    /// Steps 4 and 7.
+    pub controls: Arc<Controls>,
+    /// Steps 5 and 8.
+    pub admission: Arc<dyn Admission>,
+    /// Seals arguments for the record.
+    pub sealer: Arc<Sealer>,
+    /// Step 6.
+    pub upstreams: Arc<crate::gateway::forward::Upstreams>,
+    /// Spans and metrics.
+    pub telemetry: Arc<Telemetry>,
+    /// Calls that are on the road.
+    pub in_flight: Arc<InFlight>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Bumped when what somebody sees may have changed.
+    pub changes: watch::Sender<u64>,
+    /// The servers of the configuration.
+    pub servers: Vec<ServerName>,
+    /// Longest time of a call.
+    pub call_timeout: Duration,
+    /// How refusals are answered.
+    pub denials: Denials,
+    /// Where exceptions are submitted, for the hint in a refusal.
+    pub admin_url: String,
+    /// Where the resource metadata is, for the challenge (RFC 9728).
+    pub resource_metadata: String,
+}
+
+/// The enforcement point.
+pub struct Gateway {
+    pub(super) parts: Parts,
+    pub(super) cursors: Cursors,
+}
+
+impl Gateway {
+    /// The road through these parts.
+    ///
+    /// # Errors
+    /// The machine gives no random bytes.
+    pub fn new(parts: Parts) -> Result<Self, aws_lc_rs::error::Unspecified> {
+        Ok(Self { parts, cursors: Cursors::new()? })
+    }
+}

@@ -1,0 +1,112 @@
+//! What one call carries along its road.
+
+use std::{sync::Arc, time::Instant};
+
+use aws_lc_rs::rand;
+
+use super::{Gateway, World};
+use crate::{
+    domain::{Basis, DecisionId, Digest, Effect, Reason, Subject, Timestamp, Verdict},
+    evidence::Caller,
+    mcp::{CallRequest, Origin},
+    telemetry::{ServerSpan, SpanFacts},
+};
+
+/// One call on its road: who, when, and what was in force when it came.
+pub(super) struct Visit {
+    pub(super) id: DecisionId,
+    pub(super) now: Timestamp,
+    pub(super) begun: Instant,
+    pub(super) world: Arc<World>,
+    pub(super) subject: Arc<Subject>,
+    pub(super) asked: String,
+    pub(super) origin: Origin,
+    pub(super) traceparent: Option<String>,
+    pub(super) tracestate: Option<String>,
+}
+
+impl Gateway {
+    pub(super) fn visit(&self, subject: Arc<Subject>, request: &CallRequest) -> Visit {
+        let now = self.parts.clock.now();
+        Visit {
+            id: decision_id(now),
+            now,
+            begun: Instant::now(),
+            world: self.parts.world.load_full(),
+            subject,
+            asked: request.name.chars().take(128).collect(),
+            origin: Origin {
+                version: request.version,
+                id_text: request.id_text.clone(),
+                session: request.session.clone(),
+                peer: request.peer,
+                received: request.received,
+            },
+            traceparent: request.meta.traceparent.clone(),
+            tracestate: request.meta.tracestate.clone(),
+        }
+    }
+
+    /// The SERVER span of a call, begun after its decision so that the sampler sees it.
+    pub(super) fn span(&self, visit: &Visit, tool: Option<&crate::catalog::Tool>, verdict: &Verdict) -> ServerSpan {
+        let facts = SpanFacts {
+            method: "tools/call",
+            tool: tool.map(|tool| tool.exposed.clone()),
+            server: tool.map(|tool| tool.reference.server.clone()),
+            agent: visit.subject.agent.clone(),
+            user: visit.subject.on_behalf_of.as_ref().map(|delegator| delegator.person.clone()),
+            decision: visit.id.clone(),
+            request_id: visit.origin.id_text.clone(),
+            session: visit.origin.session.clone(),
+            protocol: visit.origin.version,
+            peer: visit.origin.peer,
+            received: visit.origin.received,
+            now: visit.now,
+            traceparent: visit.traceparent.clone(),
+            tracestate: visit.tracestate.clone(),
+        };
+        self.parts.telemetry.server_span(facts, Some(verdict))
+    }
+}
+
+impl Visit {
+    pub(super) fn caller(&self, trace: Option<String>) -> Caller {
+        let mut caller = Caller::of(&self.subject, self.origin.version);
+        caller.session = self.origin.session.clone();
+        caller.trace = trace;
+        caller
+    }
+
+    /// A refusal that no policy spoke of.
+    pub(super) fn refusal(&self, reason: Reason) -> Verdict {
+        Verdict {
+            effect: Effect::Deny,
+            basis: Basis::DefaultDeny,
+            reason,
+            determining: Arc::from([]),
+            policy_set: self.policy_set(),
+            exception: None,
+            revision: None,
+            pilot: None,
+            controls: Vec::new(),
+            passed_over: Vec::new(),
+            advisories: Vec::new(),
+        }
+    }
+
+    fn policy_set(&self) -> Digest {
+        self.world.policies.digest()
+    }
+}
+
+/// Milliseconds of the time, then 80 random bits: ids sort by time and cannot be guessed. Without random bytes the
+/// id is still unique to the microsecond.
+fn decision_id(now: Timestamp) -> DecisionId {
+    let millis = u128::try_from(now.timestamp_millis()).unwrap_or(0);
+    let mut random = [0_u8; 16];
+    let (_, low) = random.split_at_mut(6);
+    if rand::fill(low).is_err() {
+        return DecisionId::from_bits(millis << 80 | u128::from(now.timestamp_subsec_nanos()));
+    }
+    DecisionId::from_bits(millis << 80 | u128::from_be_bytes(random))
+}
