@@ -69,7 +69,8 @@ impl Upstreams {
     /// The tool definitions of every server that was ready once, as they were sent.
     #[must_use]
     pub fn snapshot(&self) -> BTreeMap<ServerName, Vec<Box<RawValue>>> {
-        let known = |(name, server): (&ServerName, &Server)| Some((name.clone(), server.board.tools()?.as_ref().clone()));
+        let known =
+            |(name, server): (&ServerName, &Server)| Some((name.clone(), server.board.tools()?.as_ref().clone()));
         self.servers.iter().filter_map(known).collect()
     }
 
