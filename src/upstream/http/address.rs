@@ -71,7 +71,7 @@ fn kind6(address: Ipv6Addr) -> Kind {
         [0x64, 0xff9b, ..] | [0x2002, ..] | [0x2001, 0 | 0xdb8, ..] | [0, 0, 0, 0, 0, 0, ..] => Kind::Never,
         [0xfc00..=0xfdff, ..] => Kind::Private,
         // Link-local, site-local, multicast.
-        [0xfe80..=0xfeff | 0xff00..=0xffff, ..] => Kind::Never,
+        [0xfe80..=0xffff, ..] => Kind::Never,
         _ => Kind::Public,
     }
 }
