@@ -205,10 +205,8 @@ impl<'a> Params<'a> {
         }
         let members = members(raw.get())?;
         distinct(&members, &fold::PARAMS)?;
-        if let Some((_, meta)) = members.iter().find(|(key, _)| key == "_meta") {
-            if !meta.get().starts_with('{') {
-                return Err(ParseError::Member("_meta"));
-            }
+        if members.iter().any(|(key, value)| key == "_meta" && !value.get().starts_with('{')) {
+            return Err(ParseError::Member("_meta"));
         }
         Ok(Self(members))
     }

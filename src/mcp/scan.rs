@@ -177,9 +177,8 @@ impl<'a> Scan<'a> {
 
     /// Takes one `\uXXXX`.
     fn unit(&mut self) -> Result<u32, ParseError> {
-        let digits = match self.bytes.get(self.at..self.at + 6) {
-            Some([b'\\', b'u', digits @ ..]) => digits,
-            _ => return Err(ParseError::Syntax(self.at)),
+        let Some([b'\\', b'u', digits @ ..]) = self.bytes.get(self.at..self.at + 6) else {
+            return Err(ParseError::Syntax(self.at));
         };
         let mut unit = 0;
         for digit in digits {

@@ -121,10 +121,10 @@ pub fn read_body(event_stream: bool, body: &[u8], id: u64) -> Result<Answer, Par
         vec![read(body)]
     };
     for message in messages {
-        if let Incoming::Answer { id: of, answer } = message? {
-            if of == id {
-                return Ok(answer);
-            }
+        if let Incoming::Answer { id: of, answer } = message?
+            && of == id
+        {
+            return Ok(answer);
         }
     }
     Err(ParseError::Member("id"))

@@ -10,7 +10,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::domain::limits;
 
-use super::reply::{self, Answer};
+use super::reply::{self, Refused};
 
 /// A body, and its share of the bytes that may be in flight: given back when this is dropped.
 #[derive(Debug)]
@@ -20,7 +20,7 @@ pub(super) struct Received {
 }
 
 /// Reads a body.
-pub(super) async fn receive<B>(headers: &HeaderMap, body: B, all: &Arc<Semaphore>) -> Result<Received, Box<Answer>>
+pub(super) async fn receive<B>(headers: &HeaderMap, body: B, all: &Arc<Semaphore>) -> Result<Received, Refused>
 where
     B: Body<Data = Bytes> + Unpin,
 {
@@ -41,7 +41,7 @@ where
     }
 }
 
-async fn collect<B>(mut body: B) -> Result<Bytes, Box<Answer>>
+async fn collect<B>(mut body: B) -> Result<Bytes, Refused>
 where
     B: Body<Data = Bytes> + Unpin,
 {
@@ -67,6 +67,6 @@ where
     Ok(if all.is_empty() { first } else { all.freeze() })
 }
 
-fn too_large() -> Box<Answer> {
+fn too_large() -> Refused {
     reply::refuse_and_close(StatusCode::PAYLOAD_TOO_LARGE, "the body is larger than 1 MiB").into()
 }

@@ -19,7 +19,7 @@ use super::{
     context::Context,
     guard::{self, Verb},
     legacy, modern,
-    reply::{self, Answer, Outcome},
+    reply::{self, Answer, Outcome, Refused},
     results,
     session::Sessions,
     stream::Streams,
@@ -68,20 +68,21 @@ impl Endpoint {
         B: Body<Data = Bytes> + Unpin,
     {
         let (head, body) = request.into_parts();
-        let route = guard::check(&head, &self.settings).map_err(|refused| *refused)?;
-        let subject = self.handler.identify(&head, peer).await.map_err(|refused| reply::refusal(&refused))?;
-        if let Scope::Server(server) = &route.scope {
-            if !self.handler.has_server(server) {
-                return Err(reply::refuse(StatusCode::NOT_FOUND, "there is nothing here"));
-            }
+        let route = guard::check(&head, &self.settings)?;
+        let subject =
+            self.handler.identify(&head, peer).await.map_err(|refused| Refused::from(reply::refusal(&refused)))?;
+        if let Scope::Server(server) = &route.scope
+            && !self.handler.has_server(server)
+        {
+            return Err(reply::refuse(StatusCode::NOT_FOUND, "there is nothing here").into());
         }
         let context = Context { head, subject, scope: route.scope, accepts: route.accepts, peer, received };
         match route.verb {
             Verb::Get => legacy::open_stream(self, context),
             Verb::Delete => legacy::end(self, &context),
             Verb::Post => {
-                let body = body::receive(&context.head.headers, body, &self.in_flight).await;
-                self.post(context, body.map_err(|refused| *refused)?).await
+                let body = body::receive(&context.head.headers, body, &self.in_flight).await?;
+                self.post(context, body).await
             }
         }
     }
@@ -92,9 +93,10 @@ impl Endpoint {
             if self.settings.legacy && context.head.headers.contains_key(headers::SESSION) {
                 return legacy::batch(self, context, &bytes, share).await;
             }
-            return Err(reply::error(None, &ParseError::Batch.into()));
+            return Err(reply::error(None, &ParseError::Batch.into()).into());
         }
-        let message = Message::parse(&bytes, Limits::REQUEST).map_err(|fault| reply::error(None, &fault.into()))?;
+        let message = Message::parse(&bytes, Limits::REQUEST)
+            .map_err(|fault| Refused::from(reply::error(None, &fault.into())))?;
         match self.modern(&context.head, &message)? {
             Some(meta) => modern::answer(self, context, message, meta, share).await,
             None => legacy::answer(self, context, message, share).await,
@@ -103,13 +105,13 @@ impl Endpoint {
 
     /// What `_meta` says, if the message is modern: its body says so, or its header, or nothing else is served. A
     /// revision that is neither is refused here (T007).
-    fn modern<'a>(&self, head: &Parts, message: &Message<'a>) -> Result<Option<Meta<'a>>, Answer> {
+    fn modern<'a>(&self, head: &Parts, message: &Message<'a>) -> Result<Option<Meta<'a>>, Refused> {
         let (id, params) = match message {
             Message::Request { id, params, .. } => (Some(*id), Some(params)),
             Message::Notification { params, .. } => (None, Some(params)),
             Message::Response { .. } => (None, None),
         };
-        let refuse = |error| reply::error(id, &error);
+        let refuse = |error| Refused::from(reply::error(id, &error));
         let meta = params.map_or_else(|| Ok(Meta::default()), Meta::read).map_err(|fault| refuse(fault.into()))?;
         if !self.settings.legacy || meta.protocol_version.is_some() {
             return Ok(Some(meta));

@@ -9,7 +9,7 @@ use crate::{
 
 use super::{
     EndpointSettings, RpcError, Scope,
-    reply::{self, Answer},
+    reply::{self, Refused},
 };
 
 /// Headers of HTTP that may stand only once, beside those of the protocol.
@@ -49,7 +49,7 @@ pub(super) struct Route {
 }
 
 /// Checks a head.
-pub(super) fn check(head: &Parts, settings: &EndpointSettings) -> Result<Route, Box<Answer>> {
+pub(super) fn check(head: &Parts, settings: &EndpointSettings) -> Result<Route, Refused> {
     strict(head)?;
     host(head, settings)?;
     origin(&head.headers, settings)?;
@@ -69,7 +69,7 @@ pub(super) fn check(head: &Parts, settings: &EndpointSettings) -> Result<Route, 
 }
 
 /// One reading of the head only: no form, header or framing that two readers could take for different things.
-fn strict(head: &Parts) -> Result<(), Box<Answer>> {
+fn strict(head: &Parts) -> Result<(), Refused> {
     let bad = |message| Err(reply::refuse_and_close(StatusCode::BAD_REQUEST, message).into());
     let headers = &head.headers;
     let size: usize = headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
@@ -103,7 +103,7 @@ fn strict(head: &Parts) -> Result<(), Box<Answer>> {
 }
 
 /// Exactly one `Host`, of those that are served.
-fn host(head: &Parts, settings: &EndpointSettings) -> Result<(), Box<Answer>> {
+fn host(head: &Parts, settings: &EndpointSettings) -> Result<(), Refused> {
     let mut hosts = head.headers.get_all(header::HOST).iter();
     let (Some(host), None) = (hosts.next(), hosts.next()) else {
         return Err(reply::refuse_and_close(StatusCode::BAD_REQUEST, "exactly one `Host` is needed").into());
@@ -120,7 +120,7 @@ fn host(head: &Parts, settings: &EndpointSettings) -> Result<(), Box<Answer>> {
 }
 
 /// No `Origin`, or exactly one that is served.
-fn origin(headers: &HeaderMap, settings: &EndpointSettings) -> Result<(), Box<Answer>> {
+fn origin(headers: &HeaderMap, settings: &EndpointSettings) -> Result<(), Refused> {
     let mut origins = headers.get_all(header::ORIGIN).iter();
     let allowed = |origin: &HeaderValue| {
         settings.allowed_origins.iter().any(|allowed| allowed.as_bytes().eq_ignore_ascii_case(origin.as_bytes()))
@@ -144,7 +144,7 @@ fn scope(head: &Parts) -> Option<Scope> {
 }
 
 /// POST; GET and DELETE for a legacy session only.
-fn verb(head: &Parts, settings: &EndpointSettings) -> Result<Verb, Box<Answer>> {
+fn verb(head: &Parts, settings: &EndpointSettings) -> Result<Verb, Refused> {
     if head.method == Method::POST {
         return Ok(Verb::Post);
     }
@@ -159,7 +159,7 @@ fn verb(head: &Parts, settings: &EndpointSettings) -> Result<Verb, Box<Answer>> 
 }
 
 /// JSON in UTF-8, not encoded: nothing that a browser sends without asking first (T002, T025).
-fn content(headers: &HeaderMap) -> Result<(), Box<Answer>> {
+fn content(headers: &HeaderMap) -> Result<(), Refused> {
     let kind = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let (essence, parameter) = kind.split_once(';').map_or((kind, None), |(essence, rest)| (essence, Some(rest)));
     let utf8 = |parameter: &str| {

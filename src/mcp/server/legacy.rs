@@ -13,7 +13,7 @@ use super::{
     calling::{self, Setting},
     context::Context,
     modern,
-    reply::{self, Answer, Outcome},
+    reply::{self, Answer, Outcome, Refused},
     results,
     session::Session,
     standing::Standing,
@@ -29,15 +29,15 @@ pub(super) async fn answer(
     message: Message<'_>,
     share: OwnedSemaphorePermit,
 ) -> Outcome {
-    if let Message::Request { id, method, params } = &message {
-        if method == "initialize" {
-            return initialize(endpoint, &context, *id, params).map_err(|error| reply::error(Some(*id), &error));
-        }
+    if let Message::Request { id, method, params } = &message
+        && method == "initialize"
+    {
+        return initialize(endpoint, &context, *id, params).map_err(|error| reply::error(Some(*id), &error).into());
     }
     let session = session(endpoint, &context)?;
     match message {
         Message::Request { id, method, params } => {
-            let refuse = |error: RpcError| reply::error(Some(id), &error);
+            let refuse = |error: RpcError| Refused::from(reply::error(Some(id), &error));
             if method == "tools/call" {
                 let setting = Setting {
                     handler: endpoint.handler(),
@@ -58,7 +58,7 @@ pub(super) async fn answer(
             notified(&session, &method, &params);
             Ok(reply::empty(StatusCode::ACCEPTED))
         }
-        Message::Response { .. } => Err(reply::refuse(StatusCode::BAD_REQUEST, "no response is awaited here")),
+        Message::Response { .. } => Err(reply::refuse(StatusCode::BAD_REQUEST, "no response is awaited here").into()),
     }
 }
 
@@ -66,11 +66,11 @@ pub(super) async fn answer(
 pub(super) async fn batch(endpoint: &Endpoint, context: Context, body: &[u8], share: OwnedSemaphorePermit) -> Outcome {
     let session = session(endpoint, &context)?;
     if !session.version.batches() {
-        return Err(reply::error(None, &ParseError::Batch.into()));
+        return Err(reply::error(None, &ParseError::Batch.into()).into());
     }
-    let messages = Message::parse_batch(body).map_err(|fault| reply::error(None, &fault.into()))?;
+    let messages = Message::parse_batch(body).map_err(|fault| Refused::from(reply::error(None, &fault.into())))?;
     if messages.is_empty() || messages.len() > BATCH {
-        return Err(reply::refuse(StatusCode::BAD_REQUEST, "a batch holds 1 to 32 messages"));
+        return Err(reply::refuse(StatusCode::BAD_REQUEST, "a batch holds 1 to 32 messages").into());
     }
     let share = Arc::new(share);
     let setting = Setting {
@@ -114,7 +114,7 @@ pub(super) async fn batch(endpoint: &Endpoint, context: Context, body: &[u8], sh
 /// Opens the standing stream of a session.
 pub(super) fn open_stream(endpoint: &Endpoint, context: Context) -> Outcome {
     let session = session(endpoint, &context)?;
-    Standing::session(endpoint, context, session).map_err(|refused| *refused)
+    Standing::session(endpoint, context, session)
 }
 
 /// Ends a session.
@@ -136,19 +136,20 @@ fn initialize(endpoint: &Endpoint, context: &Context, id: Id<'_>, params: &Param
 }
 
 /// The session of a request. One of another agent or scope answers like one that never was (T033).
-fn session(endpoint: &Endpoint, context: &Context) -> Result<Arc<Session>, Answer> {
+fn session(endpoint: &Endpoint, context: &Context) -> Result<Arc<Session>, Refused> {
     let head = &context.head.headers;
     let Some(given) = head.get(headers::SESSION) else {
-        return Err(reply::refuse(StatusCode::BAD_REQUEST, "`Mcp-Session-Id` is missing: call `initialize` first"));
+        let message = "`Mcp-Session-Id` is missing: call `initialize` first";
+        return Err(reply::refuse(StatusCode::BAD_REQUEST, message).into());
     };
     let id = given.to_str().ok().and_then(|id| id.parse().ok());
     let found = id.and_then(|id| endpoint.sessions().find(&id, &context.subject.agent, &context.scope));
     let Some(session) = found else {
-        return Err(reply::refuse(StatusCode::NOT_FOUND, "no such session: call `initialize` again"));
+        return Err(reply::refuse(StatusCode::NOT_FOUND, "no such session: call `initialize` again").into());
     };
     if !agreed(head, session.version) {
         let message = "`MCP-Protocol-Version` is not the revision that was agreed on";
-        return Err(reply::refuse(StatusCode::BAD_REQUEST, message));
+        return Err(reply::refuse(StatusCode::BAD_REQUEST, message).into());
     }
     Ok(session)
 }

@@ -13,9 +13,11 @@ mod results;
 mod session;
 mod standing;
 mod stream;
+mod wire;
 
 pub use endpoint::Endpoint;
 pub use handler::{
     CallMeta, CallRequest, EndpointSettings, Handler, HttpRefusal, Link, ListPage, ListRequest, Origin, RpcError, Scope,
 };
 pub use reply::Answer;
+pub use wire::Wire;

@@ -14,7 +14,7 @@ use super::{
     Endpoint, ListRequest, RpcError,
     calling::{self, Setting},
     context::Context,
-    reply::{self, Answer, Outcome},
+    reply::{self, Answer, Outcome, Refused},
     results,
     standing::Standing,
 };
@@ -29,12 +29,12 @@ pub(super) async fn answer(
 ) -> Outcome {
     match message {
         Message::Request { id, method, params } => {
-            let refuse = |error: RpcError| reply::error(Some(id), &error);
+            let refuse = |error: RpcError| Refused::from(reply::error(Some(id), &error));
             agree(endpoint, &context, &meta, (&method, &params)).map_err(refuse)?;
             request(endpoint, context, id, (&method, &params, meta), share).await.map_err(refuse)
         }
         Message::Notification { method, .. } => {
-            let refuse = |error: RpcError| reply::error(None, &error);
+            let refuse = |error: RpcError| Refused::from(reply::error(None, &error));
             version(endpoint, &context, &meta).map_err(refuse)?;
             headers::agrees(&context.head.headers, &headers::METHOD, &method).map_err(|fault| refuse(fault.into()))?;
             // Over HTTP a modern client cancels by going away; the notification is taken and says nothing.
@@ -43,7 +43,7 @@ pub(super) async fn answer(
             }
             Err(refuse(not_offered()))
         }
-        Message::Response { .. } => Err(reply::refuse(StatusCode::BAD_REQUEST, "no response is awaited here")),
+        Message::Response { .. } => Err(reply::refuse(StatusCode::BAD_REQUEST, "no response is awaited here").into()),
     }
 }
 
@@ -136,7 +136,7 @@ fn listen(
     context: Context,
     id: Id<'_>,
     params: &Params<'_>,
-) -> Result<Result<Answer, Box<Answer>>, RpcError> {
+) -> Result<Result<Answer, Refused>, RpcError> {
     let bad = || RpcError::invalid_params("`params.notifications` is missing or malformed");
     let wanted = params.get("notifications").and_then(|raw| crate::mcp::members(raw.get()).ok()).ok_or_else(bad)?;
     let tools = match wanted.iter().find(|(key, _)| key == "toolsListChanged").map(|(_, value)| value.get()) {

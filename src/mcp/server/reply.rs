@@ -17,7 +17,10 @@ use super::{HttpRefusal, RpcError};
 pub type Answer = Response<BoxBody<Bytes, Infallible>>;
 
 /// What becomes of a request: an answer, or a refusal that is an answer too.
-pub(super) type Outcome = Result<Answer, Answer>;
+pub(super) type Outcome = Result<Answer, Refused>;
+
+/// An answer that refuses.
+pub(super) type Refused = Box<Answer>;
 
 impl From<HeaderFault> for RpcError {
     fn from(fault: HeaderFault) -> Self {
@@ -104,7 +107,7 @@ pub(super) fn with_session(mut answer: Answer, session: &SessionId) -> Answer {
 
 /// Either side of an outcome.
 pub(super) async fn settle(outcome: impl Future<Output = Outcome>) -> Answer {
-    outcome.await.unwrap_or_else(|refused| refused)
+    outcome.await.unwrap_or_else(|refused| *refused)
 }
 
 fn private(mut answer: Answer) -> Answer {

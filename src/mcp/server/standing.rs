@@ -19,7 +19,7 @@ use crate::{
 use super::{
     Endpoint, Handler,
     context::Context,
-    reply::Answer,
+    reply::{Answer, Refused},
     session::Session,
     stream::{Events, Gone, Place},
 };
@@ -41,17 +41,12 @@ pub(super) struct Standing {
 
 impl Standing {
     /// Answers `subscriptions/listen`.
-    pub(super) fn listen(
-        endpoint: &Endpoint,
-        context: Context,
-        id: Id<'_>,
-        tools: bool,
-    ) -> Result<Answer, Box<Answer>> {
+    pub(super) fn listen(endpoint: &Endpoint, context: Context, id: Id<'_>, tools: bool) -> Result<Answer, Refused> {
         Self::open(endpoint, context, Some((id.raw().to_owned(), tools)), None)
     }
 
     /// Answers the GET of a legacy session.
-    pub(super) fn session(endpoint: &Endpoint, context: Context, session: Arc<Session>) -> Result<Answer, Box<Answer>> {
+    pub(super) fn session(endpoint: &Endpoint, context: Context, session: Arc<Session>) -> Result<Answer, Refused> {
         Self::open(endpoint, context, None, Some(session))
     }
 
@@ -60,7 +55,7 @@ impl Standing {
         context: Context,
         listen: Option<(Box<RawValue>, bool)>,
         session: Option<Arc<Session>>,
-    ) -> Result<Answer, Box<Answer>> {
+    ) -> Result<Answer, Refused> {
         let place = endpoint.streams().take(&context.subject.agent)?;
         let mut changes = endpoint.handler().changes(&context.subject);
         changes.mark_unchanged();

@@ -18,7 +18,7 @@ use tokio::sync::mpsc;
 use crate::domain::{AgentId, limits};
 
 use super::{
-    reply::{self, Answer},
+    reply::{self, Answer, Refused},
     session::held,
 };
 
@@ -70,7 +70,7 @@ pub(super) struct Streams(Mutex<HashMap<AgentId, usize>>);
 
 impl Streams {
     /// Takes a place, given back when it is dropped.
-    pub(super) fn take(self: &Arc<Self>, agent: &AgentId) -> Result<Place, Box<Answer>> {
+    pub(super) fn take(self: &Arc<Self>, agent: &AgentId) -> Result<Place, Refused> {
         let mut open = held(&self.0);
         let own = open.get(agent).copied().unwrap_or_default();
         if own >= limits::STREAMS_PER_PRINCIPAL || open.values().sum::<usize>() >= limits::STREAMS {
