@@ -1,169 +1,154 @@
-//! From headers to an identity.
+//! From the headers of a request to who is calling.
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
-    time::{Duration, Instant},
-};
+use std::{collections::BTreeMap, sync::Arc, time::Instant};
 
 use arc_swap::ArcSwap;
-use http::{HeaderMap, header::AUTHORIZATION};
+use http::HeaderMap;
 
 use super::{
-    ApiKey, AuthError, Issuer, KeyPrincipal, KeyStore, Pepper,
-    cache::Cache,
-    jwks::{Fetch, Keys},
-    token::{self, Trusted},
+    AuthError, Fetch, Identity, KeyPrincipal, KeyRow, KeyStore, Settings, SettingsError, bearer, claims,
+    issuer::Issuer,
+    key::{self, Pepper},
+    memory::{Memory, Proof, Verified},
+    resolve::{self, Holder},
 };
-use crate::domain::{
-    AgentId, Clock, Credential, CredentialId, CredentialKind, Delegator, Digest, Person, PersonId, Registry, RoleName, Subject, limits,
-};
+use crate::domain::{Clock, Credential, CredentialId, CredentialKind, Digest, PersonId, Registry, Secret, Timestamp};
 
-/// A verified token is verified again after this, so that a key that its issuer withdrew stops working.
-const TOKEN_CACHE: Duration = Duration::from_secs(60);
+/// Bytes of a pepper, at least.
+const PEPPER: usize = 32;
 
-/// Who was proven.
-#[derive(Debug, Clone)]
-pub enum Identity {
-    /// An agent, perhaps acting for a person.
-    Agent(Arc<Subject>),
-    /// A person who governs.
-    Person(Arc<Person>),
+/// What identity needs from other rooms.
+pub struct Ports {
+    /// Where keys are kept.
+    pub keys: Arc<dyn KeyStore>,
+    /// Agents and people, as the policies in force know them.
+    pub registry: Arc<ArcSwap<Registry>>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// For the keys of issuers.
+    pub fetch: Arc<dyn Fetch>,
 }
 
-/// Proves credentials. Each is verified once and then remembered by its MAC.
+/// Says who is calling. There is no way through it without a credential.
 pub struct Authenticator {
-    keys: Arc<dyn KeyStore>,
-    trusted: Vec<Trusted>,
-    fetch: Arc<dyn Fetch>,
-    registry: Arc<ArcSwap<Registry>>,
-    clock: Arc<dyn Clock>,
+    ports: Ports,
     pepper: Pepper,
-    cache: Cache,
-    generation: AtomicU64,
+    issuers: BTreeMap<String, Arc<Issuer>>,
+    administrator: Option<PersonId>,
+    memory: Memory,
 }
 
 impl Authenticator {
-    /// An authenticator over these keys and issuers.
-    #[must_use]
-    pub fn new(
-        (keys, pepper): (Arc<dyn KeyStore>, Pepper),
-        (issuers, fetch): (Vec<Issuer>, Arc<dyn Fetch>),
-        registry: Arc<ArcSwap<Registry>>,
-        clock: Arc<dyn Clock>,
-    ) -> Self {
-        let trusted = issuers.into_iter().map(|issuer| Trusted { keys: Keys::new(issuer.keys.clone()), issuer }).collect();
-        Self { keys, trusted, fetch, registry, clock, pepper, cache: Cache::default(), generation: AtomicU64::new(0) }
-    }
-
-    /// Forgets what was verified: a key was revoked, or the registry changed.
-    pub fn invalidate(&self) {
-        self.generation.fetch_add(1, Ordering::AcqRel);
-    }
-
-    /// The configured issuers, for the resource metadata (RFC 9728).
-    pub fn issuers(&self) -> impl Iterator<Item = &str> {
-        self.trusted.iter().map(|trusted| trusted.issuer.issuer.as_str())
-    }
-
-    /// Who sends these headers.
+    /// An authenticator for these issuers, and for keys under this pepper.
     ///
     /// # Errors
-    /// Why the credential proves nothing; whatever cannot be checked proves nothing.
-    pub async fn authenticate(&self, headers: &HeaderMap) -> Result<Identity, AuthError> {
-        let text = bearer(headers)?;
-        let mac = self.pepper.mac(text);
-        let generation = self.generation.load(Ordering::Acquire);
-        let now = self.clock.now();
-        if let Some(identity) = self.cache.get(&mac, now, generation) {
-            return Ok(identity);
+    /// The settings would not be safe.
+    pub fn new(settings: Settings, pepper: &Secret<Vec<u8>>, ports: Ports) -> Result<Self, SettingsError> {
+        settings.check()?;
+        if pepper.expose().len() < PEPPER {
+            return Err(SettingsError::Pepper);
         }
-        let (identity, believe) =
-            if ApiKey::looks_like(text) { (self.by_key(&mac).await?, limits::CREDENTIAL_CACHE) } else { (self.by_token(text).await?, TOKEN_CACHE) };
-        let expires = identity.credential().expires;
-        self.cache.put(mac, identity.clone(), (Instant::now() + believe, expires), generation);
-        Ok(identity)
-    }
-
-    async fn by_key(&self, mac: &[u8; 32]) -> Result<Identity, AuthError> {
-        let found = self.keys.find(mac).await.map_err(|error| AuthError::Unavailable(error.0))?;
-        let row = found.ok_or(AuthError::Invalid("no such key"))?;
-        if row.revoked.is_some() {
-            return Err(AuthError::Revoked);
-        }
-        if row.expires <= self.clock.now() {
-            return Err(AuthError::Expired);
-        }
-        let credential = Credential { id: row.id, kind: CredentialKind::ApiKey, expires: row.expires };
-        let registry = self.registry.load();
-        Ok(match row.principal {
-            KeyPrincipal::Agent(agent) => {
-                let roles = agent_roles(&registry, &agent, &[]);
-                Identity::Agent(Arc::new(Subject { agent, roles, on_behalf_of: None, credential }))
-            }
-            KeyPrincipal::Person(id) => {
-                let duties = registry.people.get(&id).filter(|entry| entry.active).map(|entry| entry.duties.clone()).unwrap_or_default();
-                Identity::Person(Arc::new(Person { id, duties, credential }))
-            }
+        let issuer = |issuer: super::IssuerSettings| {
+            (issuer.issuer.clone(), Issuer::new(issuer, Arc::clone(&ports.fetch)))
+        };
+        Ok(Self {
+            pepper: Pepper::new(pepper),
+            issuers: settings.issuers.into_iter().map(issuer).collect(),
+            administrator: settings.administrator,
+            memory: Memory::new(),
+            ports,
         })
     }
 
-    async fn by_token(&self, text: &str) -> Result<Identity, AuthError> {
-        if self.trusted.is_empty() {
-            return Err(AuthError::Invalid("no issuer is configured"));
-        }
-        let claims = token::verify(text, &self.trusted, self.fetch.as_ref()).await?;
-        let digest = Digest::of(text.as_bytes()).to_string();
-        let id: CredentialId = digest.replacen("sha256:", CredentialId::PREFIX, 1).parse().map_err(|_| AuthError::Invalid("digest"))?;
-        let credential = Credential { id, kind: CredentialKind::Jwt, expires: claims.expires };
-        let registry = self.registry.load();
-        let agent = AgentId::from(claims.agent.as_str());
-        let (asserted, of_person): (&[String], &[String]) =
-            if claims.person.is_some() { (&[], &claims.roles) } else { (&claims.roles, &[]) };
-        let roles = agent_roles(&registry, &agent, asserted);
-        let on_behalf_of = claims.person.map(|person| delegator(&registry, &person, of_person));
-        Ok(Identity::Agent(Arc::new(Subject { agent, roles, on_behalf_of, credential })))
-    }
-}
-
-impl Identity {
-    /// The credential that was shown.
-    #[must_use]
-    pub fn credential(&self) -> &Credential {
-        match self {
-            Self::Agent(subject) => &subject.credential,
-            Self::Person(person) => &person.credential,
+    /// Who sends these headers. Only `Authorization` is looked at.
+    ///
+    /// # Errors
+    /// There is no credential, it proves nothing, or it cannot be checked.
+    pub async fn authenticate(&self, headers: &HeaderMap) -> Result<Identity, AuthError> {
+        let text = bearer::bearer(headers)?;
+        let now = self.ports.clock.now();
+        if key::is_meant_as_key(text) {
+            if !key::is_key(text) {
+                return Err(AuthError::Invalid);
+            }
+            let mac = self.pepper.mac(text);
+            let digest = Digest::from_bytes(mac);
+            match self.memory.recall(digest, now) {
+                Some(known) => self.identity(digest, known, now),
+                None => self.ask_store(&mac, now).await,
+            }
+        } else {
+            let digest = Digest::of(text.as_bytes());
+            match self.memory.recall(digest, now) {
+                Some(known) => self.identity(digest, known, now),
+                None => self.verify_token(text, digest, now).await,
+            }
         }
     }
-}
 
-fn bearer(headers: &HeaderMap) -> Result<&str, AuthError> {
-    let mut all = headers.get_all(AUTHORIZATION).iter();
-    let first = all.next().ok_or(AuthError::Missing)?;
-    if all.next().is_some() {
-        return Err(AuthError::Malformed);
+    /// Asks the store again for every key at its next use; to be called when one was revoked.
+    pub fn invalidate(&self) {
+        self.memory.invalidate();
     }
-    let text = first.to_str().map_err(|_| AuthError::Malformed)?;
-    let (scheme, token) = text.split_once(' ').ok_or(AuthError::Malformed)?;
-    let plain = !token.is_empty() && token.bytes().all(|b| b.is_ascii_graphic());
-    if scheme.eq_ignore_ascii_case("bearer") && plain { Ok(token) } else { Err(AuthError::Malformed) }
+
+    async fn ask_store(&self, mac: &[u8; 32], now: Timestamp) -> Result<Identity, AuthError> {
+        let generation = self.memory.generation();
+        let since = Instant::now();
+        let digest = Digest::from_bytes(*mac);
+        let found = self.ports.keys.find(mac).await.map_err(|error| {
+            tracing::error!(%error, "a key cannot be checked");
+            AuthError::Unavailable
+        })?;
+        let Some(row) = found.filter(|row| key::is_row_of(row, mac) && row.revoked.is_none()) else {
+            self.memory.forget(digest);
+            return Err(AuthError::Invalid);
+        };
+        if row.end() <= now {
+            self.memory.forget(digest);
+            return Err(AuthError::Expired);
+        }
+        let (holder, credential) = holder_of(row);
+        let proof = Proof::Key { at: now, since, generation };
+        self.identity(digest, Arc::new(Verified { holder, credential, proof, resolved: None }), now)
+    }
+
+    async fn verify_token(&self, token: &str, digest: Digest, now: Timestamp) -> Result<Identity, AuthError> {
+        let claimed = claims::claimed(token)?;
+        // The issuer's own keys and no others, by its exact name (T049).
+        let issuer = self.issuers.get(&claimed.issuer).ok_or(AuthError::Invalid)?;
+        if !issuer.settings.algorithms.contains(&claimed.algorithm) {
+            return Err(AuthError::Invalid);
+        }
+        let (key, keys) = issuer.key(claimed.key.as_deref(), claimed.algorithm, now).await?;
+        let (holder, expires) = claims::verify(token, &key, claimed.algorithm, &issuer.settings, now)?;
+        let [bits @ .., _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _] = *digest.as_bytes();
+        let id = CredentialId::from_bits(u128::from_be_bytes(bits));
+        let credential = Credential { id, kind: CredentialKind::Jwt, expires };
+        let proof = Proof::Token { issuer: Arc::clone(issuer), keys };
+        self.identity(digest, Arc::new(Verified { holder, credential, proof, resolved: None }), now)
+    }
+
+    /// The identity under the registry in force, remembered for the next call.
+    fn identity(&self, digest: Digest, known: Arc<Verified>, now: Timestamp) -> Result<Identity, AuthError> {
+        let registry = self.ports.registry.load();
+        if let Some((under, identity)) = &known.resolved
+            && Arc::ptr_eq(under, &registry)
+        {
+            return Ok(identity.clone());
+        }
+        let administrator = self.administrator.as_ref();
+        let identity = resolve::resolve(&known.holder, &known.credential, &registry, administrator)?;
+        let resolved = Some((Arc::clone(&registry), identity.clone()));
+        self.memory.remember(digest, Arc::new(Verified { resolved, ..Verified::clone(&known) }), now);
+        Ok(identity)
+    }
 }
 
-fn agent_roles(registry: &Registry, agent: &AgentId, asserted: &[String]) -> Arc<[RoleName]> {
-    let known = registry.agents.get(agent).into_iter().flat_map(|entry| entry.roles.iter().cloned());
-    let mut roles: Vec<RoleName> = known.chain(asserted.iter().map(|role| RoleName::from(role.as_str()))).collect();
-    roles.sort();
-    roles.dedup();
-    roles.into()
-}
-
-fn delegator(registry: &Registry, person: &str, asserted: &[String]) -> Delegator {
-    let person = PersonId::from(person);
-    let known = registry.people.get(&person).filter(|entry| entry.active).into_iter().flat_map(|entry| entry.roles.iter().cloned());
-    let mut roles: Vec<RoleName> = known.chain(asserted.iter().map(|role| RoleName::from(role.as_str()))).collect();
-    roles.sort();
-    roles.dedup();
-    Delegator { person, roles: roles.into() }
+fn holder_of(row: KeyRow) -> (Holder, Credential) {
+    let credential = Credential { expires: row.end(), id: row.id, kind: CredentialKind::ApiKey };
+    let holder = match row.principal {
+        KeyPrincipal::Agent(agent) => Holder::Agent { agent, roles: Vec::new(), person: None },
+        KeyPrincipal::Person(person) => Holder::Person(person),
+    };
+    (holder, credential)
 }

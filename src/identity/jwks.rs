@@ -1,114 +1,100 @@
-//! An issuer's keys: cached, refreshed with restraint, stale for an hour at the most (T046, T048).
+//! An issuer's public keys, read from a JWKS.
 
-use std::{
-    sync::{Mutex, PoisonError},
-    time::{Duration, Instant},
+use std::collections::BTreeMap;
+
+use jsonwebtoken::{
+    DecodingKey,
+    jwk::{AlgorithmParameters, EllipticCurve, Jwk, PublicKeyUse},
 };
+use serde::Deserialize;
+use serde_json::Value;
 
-use async_trait::async_trait;
-use bytes::Bytes;
-use jsonwebtoken::{DecodingKey, jwk::JwkSet};
+use super::SigningAlgorithm;
+use crate::domain::Digest;
 
-use super::{AuthError, KeySource};
+/// Bytes of a JWKS.
+pub(super) const LARGEST: usize = 256 << 10;
+/// Keys in it.
+const KEYS: usize = 100;
+/// Characters of a `kid`; it is a key of a map and nothing else (T046).
+const KEY_ID: usize = 256;
 
-const FRESH: Duration = Duration::from_secs(600);
-const STALE: Duration = Duration::from_secs(3_600);
-const RESTRAINT: Duration = Duration::from_secs(60);
-/// Bytes of a JWK Set.
-const BOUND: usize = 256 << 10;
-
-/// A document could not be fetched.
-#[derive(Debug, Clone, thiserror::Error)]
-#[error("{0}")]
-pub struct FetchError(pub String);
-
-/// Fetches a small document over HTTPS, without redirects, in bounded time and size.
-#[async_trait]
-pub trait Fetch: Send + Sync {
-    /// The body at this URL.
-    async fn get(&self, url: &str) -> Result<Bytes, FetchError>;
+/// The keys of one issuer that can verify signatures.
+pub(super) struct KeySet {
+    /// What changes when the keys change.
+    pub(super) digest: Digest,
+    keys: BTreeMap<(Option<String>, SigningAlgorithm), DecodingKey>,
 }
 
-#[derive(Debug, Default, Clone)]
-struct Held {
-    set: Option<std::sync::Arc<JwkSet>>,
-    read: Option<Instant>,
-    tried: Option<Instant>,
+#[derive(Deserialize)]
+struct Document {
+    keys: Vec<Value>,
 }
 
-/// The keys of one issuer.
-#[derive(Debug)]
-pub(super) struct Keys {
-    source: KeySource,
-    held: Mutex<Held>,
-}
-
-impl Keys {
-    pub(super) fn new(source: KeySource) -> Self {
-        Self { source, held: Mutex::default() }
+impl KeySet {
+    /// Reads a JWKS. Keys that cannot verify (secrets, encryption, other curves) are left out, and so is a
+    /// `kid` that two keys of one algorithm claim. A set without keys is a set: the issuer took them away.
+    pub(super) fn read(bytes: &[u8]) -> Option<Self> {
+        if bytes.len() > LARGEST {
+            return None;
+        }
+        let document: Document = serde_json::from_slice(bytes).ok()?;
+        if document.keys.len() > KEYS {
+            return None;
+        }
+        let mut found: BTreeMap<_, Vec<(String, DecodingKey)>> = BTreeMap::new();
+        for value in document.keys {
+            let text = value.to_string();
+            let Ok(jwk) = serde_json::from_value::<Jwk>(value) else { continue };
+            let Some(algorithm) = algorithm(&jwk) else { continue };
+            let Ok(key) = DecodingKey::from_jwk(&jwk) else { continue };
+            let id = jwk.common.key_id;
+            if id.as_ref().is_none_or(|id| id.len() <= KEY_ID) {
+                found.entry((id, algorithm)).or_default().push((text, key));
+            }
+        }
+        let mut texts = String::new();
+        let mut keys = BTreeMap::new();
+        for (name, candidates) in found {
+            if let Ok([(text, key)]) = <[_; 1]>::try_from(candidates) {
+                texts.push_str(&text);
+                keys.insert(name, key);
+            }
+        }
+        Some(Self { digest: Digest::of(texts.as_bytes()), keys })
     }
 
-    /// The key with this id; asks the issuer at most once a minute, however many unknown ids come.
-    pub(super) async fn find(&self, kid: Option<&str>, fetch: &dyn Fetch) -> Result<DecodingKey, AuthError> {
-        let held = self.look();
-        let age = held.read.map(|read| read.elapsed());
-        let known = held.set.as_ref().and_then(|set| pick(set, kid));
-        let want = known.is_none() || age.is_none_or(|age| age > FRESH);
-        if want && self.may_try() {
-            match self.read(fetch).await {
-                Ok(set) => {
-                    let found = pick(&set, kid);
-                    self.keep(set);
-                    return found.ok_or(AuthError::Invalid("no key of the issuer has this id"));
+    /// The key of this id, or without an id the only key of this algorithm.
+    pub(super) fn find(&self, id: Option<&str>, algorithm: SigningAlgorithm) -> Option<&DecodingKey> {
+        match id {
+            Some(id) => self.keys.get(&(Some(id.to_owned()), algorithm)),
+            None => {
+                let mut fit = self.keys.iter().filter(|((_, of), _)| *of == algorithm);
+                match (fit.next(), fit.next()) {
+                    (Some((_, key)), None) => Some(key),
+                    _ => None,
                 }
-                Err(error) => tracing::warn!(%error, source = ?self.source, "the issuer's keys cannot be read"),
             }
         }
-        match (known, age) {
-            (Some(key), Some(age)) if age <= STALE => Ok(key),
-            (None, Some(age)) if age <= STALE => Err(AuthError::Invalid("no key of the issuer has this id")),
-            _ => Err(AuthError::Unavailable("the issuer's keys cannot be read".to_owned())),
-        }
-    }
-
-    fn look(&self) -> Held {
-        self.held.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    fn may_try(&self) -> bool {
-        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
-        let may = held.tried.is_none_or(|tried| tried.elapsed() > RESTRAINT);
-        if may {
-            held.tried = Some(Instant::now());
-        }
-        may
-    }
-
-    fn keep(&self, set: JwkSet) {
-        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
-        held.set = Some(std::sync::Arc::new(set));
-        held.read = Some(Instant::now());
-    }
-
-    async fn read(&self, fetch: &dyn Fetch) -> Result<JwkSet, FetchError> {
-        let bytes = match &self.source {
-            KeySource::Url(url) => fetch.get(url).await?,
-            KeySource::File(path) => {
-                tokio::task::block_in_place(|| std::fs::read(path)).map(Bytes::from).map_err(|error| FetchError(error.to_string()))?
-            }
-        };
-        if bytes.len() > BOUND {
-            return Err(FetchError(format!("the key set is larger than {BOUND} bytes")));
-        }
-        serde_json::from_slice(&bytes).map_err(|error| FetchError(format!("not a JWK Set: {error}")))
     }
 }
 
-fn pick(set: &JwkSet, kid: Option<&str>) -> Option<DecodingKey> {
-    let jwk = match (kid, set.keys.as_slice()) {
-        (Some(kid), _) => set.find(kid)?,
-        (None, [only]) => only,
-        (None, _) => return None,
+/// Whether a `kid` is short enough to be looked for.
+pub(super) fn is_plausible(id: Option<&str>) -> bool {
+    id.is_none_or(|id| id.len() <= KEY_ID)
+}
+
+/// The one algorithm that the key is good for, if it is one of ours and the key does not say otherwise.
+fn algorithm(jwk: &Jwk) -> Option<SigningAlgorithm> {
+    if jwk.common.public_key_use.as_ref().is_some_and(|purpose| *purpose != PublicKeyUse::Signature) {
+        return None;
+    }
+    let algorithm = match &jwk.algorithm {
+        AlgorithmParameters::RSA(_) => SigningAlgorithm::RS256,
+        AlgorithmParameters::EllipticCurve(key) if key.curve == EllipticCurve::P256 => SigningAlgorithm::ES256,
+        AlgorithmParameters::OctetKeyPair(key) if key.curve == EllipticCurve::Ed25519 => SigningAlgorithm::EdDSA,
+        _ => return None,
     };
-    DecodingKey::from_jwk(jwk).ok()
+    let stated = jwk.common.key_algorithm;
+    stated.is_none_or(|stated| stated == algorithm.wire().into()).then_some(algorithm)
 }

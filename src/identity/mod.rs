@@ -1,18 +1,22 @@
 //! Who is calling, and for whom.
 
 mod authenticator;
-mod cache;
+mod bearer;
+mod claims;
 mod error;
 mod issuer;
 mod jwks;
 mod key;
-mod token;
+mod memory;
+mod resolve;
+mod settings;
+
+pub use authenticator::{Authenticator, Ports};
+pub use error::AuthError;
+pub use issuer::{Fetch, FetchError};
+pub use key::{IssueError, KeyPrincipal, KeyRow, KeyStore, KeyStoreError, issue};
+pub use resolve::Identity;
+pub use settings::{IssuerSettings, KeySource, Settings, SettingsError, SigningAlgorithm};
 
 #[cfg(test)]
 mod tests;
-
-pub use authenticator::{Authenticator, Identity};
-pub use error::AuthError;
-pub use issuer::{Issuer, KeySource};
-pub use jwks::{Fetch, FetchError};
-pub use key::{ApiKey, KeyPrincipal, KeyRow, KeyStore, KeyStoreError, LONGEST_LIFE_DAYS, Pepper};

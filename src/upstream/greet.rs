@@ -2,8 +2,9 @@
 
 use crate::{
     mcp::{
-        Era, MODERN, Version, code,
+        Era, MODERN, Version,
         client::{self, Answer, Server},
+        code,
     },
     upstream::FailureKind,
 };

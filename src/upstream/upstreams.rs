@@ -14,7 +14,7 @@ use super::{
     CallEnd, Dispatch, FailureKind, ServerHealth, ServerSettings, SettingsError, Transport, board::Board,
     http::HttpServer, stdio::StdioServer,
 };
-use crate::{catalog::ToolCall, domain::ServerName};
+use crate::{catalog::ToolCall, domain::ServerName, policy::Permit};
 
 /// For keepers to end when the gateway stops.
 const FAREWELL: Duration = Duration::from_secs(10);
@@ -69,7 +69,8 @@ impl Upstreams {
     /// The tool definitions of every server that was ready once, as they were sent.
     #[must_use]
     pub fn snapshot(&self) -> BTreeMap<ServerName, Vec<Box<RawValue>>> {
-        let known = |(name, server): (&ServerName, &Server)| Some((name.clone(), server.board.tools()?.as_ref().clone()));
+        let known =
+            |(name, server): (&ServerName, &Server)| Some((name.clone(), server.board.tools()?.as_ref().clone()));
         self.servers.iter().filter_map(known).collect()
     }
 
@@ -92,8 +93,22 @@ impl Upstreams {
         true
     }
 
+    /// Makes the call that the permit allows, and spends it.
+    pub async fn call(&self, permit: Permit, dispatch: Dispatch) -> CallEnd {
+        self.send(permit.into_call(), dispatch).await
+    }
+
+    /// `network.transport` of a server: `pipe` for a child, `tcp` for HTTP.
+    #[must_use]
+    pub fn transport(&self, server: &ServerName) -> &'static str {
+        match self.servers.get(server).map(|server| &server.road) {
+            Some(Road::Stdio(_)) => "pipe",
+            Some(Road::Http(_)) | None => "tcp",
+        }
+    }
+
     /// Sends a call that was permitted and waits for its end. Dropping the future cancels the call.
-    pub(crate) async fn send(&self, call: ToolCall, dispatch: Dispatch) -> CallEnd {
+    async fn send(&self, call: ToolCall, dispatch: Dispatch) -> CallEnd {
         match self.servers.get(&call.tool().reference.server).map(|server| &server.road) {
             Some(Road::Stdio(server)) => server.send(call, dispatch).await,
             Some(Road::Http(server)) => server.send(call, dispatch).await,

@@ -46,9 +46,13 @@ fn kind4(address: Ipv4Addr) -> Kind {
         [172, second, ..] if (16..32).contains(&second) => Kind::Private,
         // Shared address space (RFC 6598).
         [100, second, ..] if (64..128).contains(&second) => Kind::Private,
-        [0, ..] | [169, 254, ..] | [192, 0, 0 | 2, _] | [198, 18 | 19, ..] | [198, 51, 100, _] | [203, 0, 113, _] | [224..=255, ..] => {
-            Kind::Never
-        }
+        [0, ..]
+        | [169, 254, ..]
+        | [192, 0, 0 | 2, _]
+        | [198, 18 | 19, ..]
+        | [198, 51, 100, _]
+        | [203, 0, 113, _]
+        | [224..=255, ..] => Kind::Never,
         _ => Kind::Public,
     }
 }
@@ -67,7 +71,7 @@ fn kind6(address: Ipv6Addr) -> Kind {
         [0x64, 0xff9b, ..] | [0x2002, ..] | [0x2001, 0 | 0xdb8, ..] | [0, 0, 0, 0, 0, 0, ..] => Kind::Never,
         [0xfc00..=0xfdff, ..] => Kind::Private,
         // Link-local, site-local, multicast.
-        [0xfe80..=0xfeff | 0xff00..=0xffff, ..] => Kind::Never,
+        [0xfe80..=0xffff, ..] => Kind::Never,
         _ => Kind::Public,
     }
 }
@@ -81,9 +85,29 @@ mod tests {
     fn every_spelling_of_an_inner_address_is_an_inner_address() {
         let outside = Rule { public: true, private: false, loopback: false };
         for inner in [
-            "127.0.0.1", "127.9.9.9", "10.0.0.1", "172.31.0.1", "192.168.1.1", "100.64.0.1", "0.0.0.0", "169.254.169.254",
-            "224.0.0.1", "255.255.255.255", "::1", "::", "::ffff:127.0.0.1", "::ffff:10.0.0.1", "::127.0.0.1",
-            "64:ff9b::7f00:1", "64:ff9b::a9fe:a9fe", "64:ff9b:1::1", "2002:7f00:1::", "2001::1", "fd00::1", "fe80::1", "ff02::1",
+            "127.0.0.1",
+            "127.9.9.9",
+            "10.0.0.1",
+            "172.31.0.1",
+            "192.168.1.1",
+            "100.64.0.1",
+            "0.0.0.0",
+            "169.254.169.254",
+            "224.0.0.1",
+            "255.255.255.255",
+            "::1",
+            "::",
+            "::ffff:127.0.0.1",
+            "::ffff:10.0.0.1",
+            "::127.0.0.1",
+            "64:ff9b::7f00:1",
+            "64:ff9b::a9fe:a9fe",
+            "64:ff9b:1::1",
+            "2002:7f00:1::",
+            "2001::1",
+            "fd00::1",
+            "fe80::1",
+            "ff02::1",
         ] {
             assert!(!outside.allows(inner.parse().unwrap()), "{inner}");
         }

@@ -90,7 +90,8 @@ impl HttpServer {
         };
         match ended {
             Ok(reply) => {
-                if matches!(&reply.answer, wire::Answer::Error(error) if error.code == i64::from(code::HEADER_MISMATCH)) {
+                if matches!(&reply.answer, wire::Answer::Error(error) if error.code == i64::from(code::HEADER_MISMATCH))
+                {
                     // The headers come from the schema that is known here: it may be an old one.
                     self.wire.board.stale.notify_one();
                 }
@@ -170,8 +171,17 @@ fn forgotten(session: &Session, ended: &Result<Reply, Lost>) -> bool {
 
 fn own_headers(server: &ServerName, http: &HttpSettings) -> Result<HeaderMap, SettingsError> {
     let reserved = [
-        headers::VERSION, headers::METHOD, headers::NAME, headers::SESSION, header::HOST, header::CONTENT_LENGTH,
-        header::TRANSFER_ENCODING, header::CONNECTION, header::CONTENT_TYPE, header::ACCEPT, header::ACCEPT_ENCODING,
+        headers::VERSION,
+        headers::METHOD,
+        headers::NAME,
+        headers::SESSION,
+        header::HOST,
+        header::CONTENT_LENGTH,
+        header::TRANSFER_ENCODING,
+        header::CONNECTION,
+        header::CONTENT_TYPE,
+        header::ACCEPT,
+        header::ACCEPT_ENCODING,
     ];
     let mut out = HeaderMap::new();
     for (name, secret) in &http.headers {

@@ -76,7 +76,8 @@ pub(super) fn client(rule: Rule, authorities: Authorities<'_>) -> io::Result<Che
     tcp.set_nodelay(true);
     tcp.set_connect_timeout(Some(limits::CONNECT_TIME));
     let checked = Checked { tcp, rule };
-    let connector = HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http().enable_http1().wrap_connector(checked);
+    let connector =
+        HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http().enable_http1().wrap_connector(checked);
     Ok(Client::builder(TokioExecutor::new())
         .pool_timer(TokioTimer::new())
         .pool_idle_timeout(Duration::from_secs(30))

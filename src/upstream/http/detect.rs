@@ -22,7 +22,10 @@ pub(super) async fn modern(wire: &Arc<Wire>, id: u64, time: Duration) -> Result<
     match timeout(time, wire.exchange(id, &client::discover(id), around)).await {
         Ok(Ok(reply)) => greet::modern(&reply.answer),
         // Not there, not for us, or elsewhere: a greeting would not change that.
-        Ok(Err(Lost { kind: kind @ (FailureKind::Unreachable | FailureKind::Redirected | FailureKind::Status(401 | 403)), .. })) => Err(kind),
+        Ok(Err(Lost {
+            kind: kind @ (FailureKind::Unreachable | FailureKind::Redirected | FailureKind::Status(401 | 403)),
+            ..
+        })) => Err(kind),
         Ok(Err(_)) | Err(_) => Ok(None),
     }
 }

@@ -101,7 +101,12 @@ impl Wire {
     }
 
     /// Sends a request and waits for the answer to its number.
-    pub(super) async fn exchange(self: &Arc<Self>, id: u64, request: &Outgoing, around: Around<'_>) -> Result<Reply, Lost> {
+    pub(super) async fn exchange(
+        self: &Arc<Self>,
+        id: u64,
+        request: &Outgoing,
+        around: Around<'_>,
+    ) -> Result<Reply, Lost> {
         let response = self.open(Method::POST, request).await?;
         let status = response.status();
         let session = session(response.headers())?;
@@ -115,7 +120,9 @@ impl Wire {
             Err(FailureKind::Garbage)
         };
         match answer {
-            Ok(answer) if status.is_success() || matches!(answer, Answer::Error(_)) => Ok(Reply { status, session, answer }),
+            Ok(answer) if status.is_success() || matches!(answer, Answer::Error(_)) => {
+                Ok(Reply { status, session, answer })
+            }
             Ok(_) => Err(Lost::after(FailureKind::Status(status.as_u16()))),
             Err(FailureKind::Garbage) if status != StatusCode::OK => {
                 Err(Lost::after(FailureKind::Status(status.as_u16())))
@@ -239,8 +246,9 @@ pub(super) fn is(headers: &HeaderMap, expected: &str) -> bool {
 /// The session that the server gave out: visible ASCII, not too long.
 fn session(all: &HeaderMap) -> Result<Option<String>, Lost> {
     let Some(value) = all.get(headers::SESSION) else { return Ok(None) };
-    let text = value.to_str().ok().filter(|text| {
-        (1..=1_024).contains(&text.len()) && text.bytes().all(|byte| (0x21..0x7f).contains(&byte))
-    });
+    let text = value
+        .to_str()
+        .ok()
+        .filter(|text| (1..=1_024).contains(&text.len()) && text.bytes().all(|byte| (0x21..0x7f).contains(&byte)));
     text.map(|text| Some(text.to_owned())).ok_or(Lost::after(FailureKind::Garbage))
 }

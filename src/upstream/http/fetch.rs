@@ -73,8 +73,7 @@ impl HttpFetch {
         if userinfo || !literal_allowed(&target, rule) {
             return Err(refused());
         }
-        let client =
-            cell.get_or_try_init(|| async { client(rule, authorities) }).await.map_err(|_| unavailable())?;
+        let client = cell.get_or_try_init(|| async { client(rule, authorities) }).await.map_err(|_| unavailable())?;
         let mut request = Request::new(Full::new(Bytes::new()));
         *request.uri_mut() = target;
         *request.headers_mut() = HeaderMap::from_iter([

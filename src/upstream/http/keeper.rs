@@ -137,10 +137,13 @@ impl HttpServer {
     /// Listens for changes, anew whenever the stream ends. Never ends.
     async fn keep_listening(&self, talk: &Talk<'_>) {
         let mut backoff = Backoff::new(self.settings.patience);
-        while talk.list_changed {
+        if !talk.list_changed {
+            return std::future::pending().await;
+        }
+        loop {
             let begun = Instant::now();
             if listen(&self.wire, self.next(), talk.speaker(), self.settings.timeout).await.is_ok() {
-                break;
+                return std::future::pending().await;
             }
             if begun.elapsed() > self.settings.patience.ceiling {
                 backoff.worked();
@@ -149,7 +152,6 @@ impl HttpServer {
             // What changed meanwhile was told to nobody.
             self.board.stale.notify_one();
         }
-        std::future::pending().await
     }
 
     /// The number of the next request.

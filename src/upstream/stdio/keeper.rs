@@ -1,8 +1,6 @@
 //! Keeps one child: starts it, reads its list, restarts it when it fails, and lets calls through while it lives.
 
-use std::{
-    sync::{Arc, atomic::AtomicU64},
-};
+use std::sync::{Arc, atomic::AtomicU64};
 
 use arc_swap::ArcSwapOption;
 use tokio::{
@@ -113,13 +111,14 @@ impl StdioServer {
             }
         };
         let Pipes { stdin, stdout, stderr } = pipes;
-        let link = Link::open(stdin, self.ids.clone(), self.board.clone());
+        let (link, mut writer) = Link::open(stdin, self.ids.clone(), self.board.clone());
         let mut reader = tokio::spawn(link.clone().read(stdout));
         let errors = tokio::spawn(keep_errors(stderr, self.board.clone()));
         let mut greeted = false;
         let end = tokio::select! {
             kind = self.work(&link, *legacy, &mut greeted) => End::Failed(kind),
             kind = &mut reader => End::Failed(kind.unwrap_or(FailureKind::Closed)),
+            _closed = &mut writer => End::Failed(FailureKind::Closed),
             () = child.exited() => {
                 // What it wrote last may still be in the pipe.
                 let _drained = timeout(DRAIN, &mut reader).await;
@@ -163,17 +162,15 @@ impl StdioServer {
         }
         let live = Arc::new(Live { link: link.clone(), version });
         loop {
-            if server.tools {
-                match list(&*live, self.settings.timeout).await {
-                    Ok(tools) => self.board.publish(version.name, tools),
-                    Err(kind) => return kind,
-                }
-            } else {
-                self.board.publish(version.name, Vec::new());
-            }
+            let tools = if server.tools { list(&*live, self.settings.timeout).await } else { Ok(Vec::new()) };
+            let tools = match tools {
+                Ok(tools) => tools,
+                Err(kind) => return kind,
+            };
             if self.live.load().is_none() {
                 self.live.store(Some(live.clone()));
             }
+            self.board.publish(version.name, tools);
             tokio::select! {
                 () = self.board.stale.notified() => {}
                 () = sleep(jitter(self.settings.refresh)) => {}

@@ -39,7 +39,8 @@ mod tests {
     /// T031
     #[tokio::test]
     async fn a_line_beyond_the_bound_ends_the_reading_and_a_torn_one_is_none() {
-        let (mut pipe, mut line) = (tokio::io::BufReader::with_capacity(4, &b"{\"a\":1}\n\nlonger line\ntorn"[..]), Vec::new());
+        let (mut pipe, mut line) =
+            (tokio::io::BufReader::with_capacity(4, &b"{\"a\":1}\n\nlonger line\ntorn"[..]), Vec::new());
         assert_eq!(next_line(&mut pipe, &mut line, 11).await, Ok(true));
         assert_eq!(line, b"{\"a\":1}");
         assert_eq!(next_line(&mut pipe, &mut line, 11).await, Ok(true));

@@ -13,6 +13,7 @@ use tokio::{
     io::{AsyncWriteExt as _, BufReader},
     process::{ChildStdin, ChildStdout},
     sync::{mpsc, oneshot},
+    task::JoinHandle,
 };
 
 use super::line::next_line;
@@ -45,12 +46,12 @@ struct Waiting {
 }
 
 impl Link {
-    /// Begins to write to a child.
-    pub(super) fn open(stdin: ChildStdin, ids: Arc<AtomicU64>, board: Arc<Board>) -> Arc<Self> {
+    /// Begins to write to a child. The task ends when the child no longer reads, or the link is gone.
+    pub(super) fn open(stdin: ChildStdin, ids: Arc<AtomicU64>, board: Arc<Board>) -> (Arc<Self>, JoinHandle<()>) {
         let (lines, queue) = mpsc::channel(QUEUE);
-        tokio::spawn(write(stdin, queue));
+        let writer = tokio::spawn(write(stdin, queue));
         let waiting = Mutex::new(Some(HashMap::new()));
-        Arc::new(Self { lines, waiting, ids, noise: AtomicUsize::new(0), board })
+        (Arc::new(Self { lines, waiting, ids, noise: AtomicUsize::new(0), board }), writer)
     }
 
     /// Reads until the child stops, or says what no tool server may say.
@@ -133,7 +134,8 @@ impl Link {
 
     /// Hands over an answer. A late or second one is dropped; one to what was never asked ends the conversation.
     fn answer(&self, id: u64, answer: Answer) -> Result<(), FailureKind> {
-        let waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner).as_mut().and_then(|all| all.remove(&id));
+        let waiting =
+            self.waiting.lock().unwrap_or_else(PoisonError::into_inner).as_mut().and_then(|all| all.remove(&id));
         match waiting {
             Some(waiting) => {
                 let _received = waiting.answer.send(answer);

@@ -1,0 +1,59 @@
+//! What the wire asks of the gateway.
+
+use std::{net::SocketAddr, sync::Arc};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use http::{StatusCode, request::Parts as Head};
+use tokio::sync::watch;
+
+use super::Gateway;
+use crate::{
+    domain::{Fault, ServerName, Subject},
+    identity::Identity,
+    mcp::{CallRequest, Handler, HttpRefusal, Link, ListPage, ListRequest, RpcError},
+};
+
+#[async_trait]
+impl Handler for Gateway {
+    async fn identify(&self, head: &Head, _peer: SocketAddr) -> Result<Arc<Subject>, HttpRefusal> {
+        let metadata = &self.parts.resource_metadata;
+        let subject = match self.parts.authenticator.authenticate(&head.headers).await {
+            Ok(Identity::Agent(subject)) => subject,
+            Ok(Identity::Person(_)) => {
+                let message = "this key belongs to a person; agents call tools with keys or tokens of their own".to_owned();
+                return Err(HttpRefusal { status: StatusCode::FORBIDDEN, www_authenticate: None, message });
+            }
+            Err(error) => {
+                tracing::debug!(%error, "a credential was not accepted");
+                let status = match error.fault() {
+                    Fault::Unavailable | Fault::Internal => StatusCode::SERVICE_UNAVAILABLE,
+                    Fault::Caller | Fault::Refused => StatusCode::UNAUTHORIZED,
+                };
+                let message = "a valid credential is needed".to_owned();
+                return Err(HttpRefusal { status, www_authenticate: Some(error.challenge(metadata)), message });
+            }
+        };
+        if self.parts.rates.take(&subject.agent).is_err() {
+            let message = "too many requests; wait a second".to_owned();
+            return Err(HttpRefusal { status: StatusCode::TOO_MANY_REQUESTS, www_authenticate: None, message });
+        }
+        Ok(subject)
+    }
+
+    fn has_server(&self, server: &ServerName) -> bool {
+        self.parts.servers.contains(server)
+    }
+
+    async fn list(&self, subject: &Arc<Subject>, request: ListRequest) -> Result<ListPage, RpcError> {
+        self.tools(subject, request).await
+    }
+
+    async fn call(&self, subject: Arc<Subject>, request: CallRequest, link: Link) -> Result<Bytes, RpcError> {
+        self.walk(subject, request, link).await
+    }
+
+    fn changes(&self, _subject: &Arc<Subject>) -> watch::Receiver<u64> {
+        self.parts.changes.subscribe()
+    }
+}

@@ -1,0 +1,152 @@
+//! A refusal on its way: one record, one span, one answer.
+
+use std::{sync::Arc, time::{Duration, Instant}};
+
+use bytes::Bytes;
+use serde_json::Value;
+
+use super::{Gateway, reply::{Shown, unrecorded}, request, visit::Visit};
+use crate::{
+    catalog::{Tool, ToolCall},
+    domain::{Effect, Reason, Verdict, limits},
+    evidence::{self, Called, Record},
+    mcp::{CallRequest, HeaderFault, RpcError},
+    monitoring::Unmet,
+    policy::{Denial, Permit},
+    telemetry::{Ending, ServerSpan},
+};
+
+/// What is refused, and what the agent may know of it.
+pub(super) struct Refusal {
+    verdict: Verdict,
+    tool: Option<Arc<Tool>>,
+    detail: Option<String>,
+    retry_after: Option<Duration>,
+    requestable: bool,
+    arguments: Option<Value>,
+    as_error: Option<RpcError>,
+}
+
+impl Refusal {
+    fn plain(verdict: Verdict, tool: Option<&Arc<Tool>>) -> Self {
+        Self { verdict, tool: tool.cloned(), detail: None, retry_after: None, requestable: false, arguments: None, as_error: None }
+    }
+
+    /// No such tool for this subject.
+    pub(super) fn unknown(verdict: Verdict) -> Self {
+        Self::plain(verdict, None)
+    }
+
+    /// The arguments break the schema.
+    pub(super) fn arguments(verdict: Verdict, tool: &Arc<Tool>, detail: String) -> Self {
+        Self { detail: Some(detail), ..Self::plain(verdict, Some(tool)) }
+    }
+
+    /// A mirrored header differs from the body (T006).
+    pub(super) fn header(verdict: Verdict, tool: &Arc<Tool>, fault: HeaderFault) -> Self {
+        Self { detail: Some(fault.to_string()), as_error: Some(fault.into()), ..Self::plain(verdict, Some(tool)) }
+    }
+
+    /// The decision point said no.
+    pub(super) fn of(denial: Denial, request: &CallRequest) -> Self {
+        let arguments = request.arguments.as_ref().and_then(|raw| serde_json::from_str(raw.get()).ok());
+        Self { requestable: denial.requestable, arguments, ..Self::plain(denial.verdict, Some(&denial.tool)) }
+    }
+
+    /// A control is not met.
+    pub(super) fn unmet(permit: &Permit, unmet: Unmet) -> Self {
+        let verdict = Verdict { effect: Effect::Deny, reason: unmet.reason, ..permit.verdict().clone() };
+        let detail = Some(format!("{}: {}", unmet.control, unmet.detail));
+        Self { detail, retry_after: unmet.retry_after, ..Self::plain(verdict, Some(permit.call().tool())) }
+    }
+
+    /// The admission transaction said no.
+    pub(super) fn admission(permit: &Permit, reason: Reason, detail: String) -> Self {
+        let verdict = Verdict { effect: Effect::Deny, reason, ..permit.verdict().clone() };
+        Self { detail: Some(detail), ..Self::plain(verdict, Some(permit.call().tool())) }
+    }
+}
+
+impl Gateway {
+    pub(super) async fn refuse(&self, visit: &Visit, refusal: Refusal, span: Option<ServerSpan>) -> Result<Bytes, RpcError> {
+        self.parts.telemetry.metrics().decided(&refusal.verdict, visit.begun.elapsed());
+        let mut span = span.unwrap_or_else(|| self.span(visit, refusal.tool.as_deref(), &refusal.verdict));
+        span.authorize(visit.begun, Instant::now(), &refusal.verdict);
+        let call = refusal.tool.as_ref().and_then(|tool| self.asked(visit, tool, &refusal));
+        let record = evidence::Denial {
+            decision: visit.id.clone(),
+            at: visit.now,
+            caller: visit.caller(span.trace_ids().map(|ids| ids.trace_id)),
+            asked: visit.asked.clone(),
+            call,
+            verdict: refusal.verdict.clone(),
+            detail: refusal.detail.clone(),
+        };
+        let recorded = self.parts.admission.record(Record::Denial(record)).await;
+        if let Ok(position) = &recorded {
+            span.audited(position.seq);
+        }
+        let unavailable = refusal.verdict.reason == Reason::AuditUnavailable;
+        let answer = match recorded {
+            Err(error) => {
+                tracing::error!(decision = %visit.id, %error, "a refusal is not durable");
+                Err(unrecorded(&visit.id, false))
+            }
+            Ok(_) if unavailable => Err(unrecorded(&visit.id, false)),
+            Ok(_) => self.shown(visit, &refusal),
+        };
+        let ending = answer.as_ref().map_or_else(|error| Ending::RpcError { code: error.code }, |_| Ending::Refused);
+        let elapsed = visit.origin.received.elapsed();
+        self.parts.telemetry.metrics().served(refusal.tool.as_ref().map(|tool| &tool.reference), ending, elapsed, elapsed);
+        span.end(ending);
+        answer
+    }
+
+    /// What was asked for, with sealed arguments, so that `explain` can judge it again.
+    fn asked(&self, visit: &Visit, tool: &Arc<Tool>, refusal: &Refusal) -> Option<Called> {
+        let arguments = refusal.arguments.as_ref().and_then(|value| serde_json::value::to_raw_value(value).ok());
+        let call = ToolCall::check(Arc::clone(tool), arguments.as_deref(), Vec::new()).ok()?;
+        self.called(visit, &call).ok()
+    }
+
+    fn shown(&self, visit: &Visit, refusal: &Refusal) -> Result<Bytes, RpcError> {
+        if let Some(error) = &refusal.as_error {
+            return Err(error.clone());
+        }
+        let Some(tool) = &refusal.tool else { return Err(RpcError::invalid_params(format!("Unknown tool: {}", visit.asked))) };
+        let verdict = &refusal.verdict;
+        let request = refusal.requestable.then(|| request::smallest(&visit.subject, tool, refusal.arguments.as_ref(), &self.parts.admin_url));
+        let shown = Shown {
+            sentence: sentence(verdict.reason, &tool.reference.to_string(), refusal.detail.as_deref()),
+            reason: verdict.reason,
+            basis: verdict.basis.as_str(),
+            exception: verdict.exception.as_ref().map(ToString::to_string),
+            retry_after_ms: refusal.retry_after.map(|wait| u64::try_from(wait.as_millis()).unwrap_or(u64::MAX)),
+            request,
+        };
+        self.answer(&visit.id, &shown)
+    }
+}
+
+fn sentence(reason: Reason, tool: &str, detail: Option<&str>) -> String {
+    let detail = detail.map(|detail| detail.chars().take(limits::DESCRIPTION).collect::<String>()).unwrap_or_default();
+    let why = match reason {
+        Reason::NoGrant => "no role of this agent allows it and no exception does".to_owned(),
+        Reason::HardGuardrail | Reason::SoftGuardrail => "a guardrail forbids it".to_owned(),
+        Reason::InvalidArguments => format!("the arguments do not fit the tool: {detail}"),
+        Reason::ScopeMismatch => "an exception names this agent and tool, but not this call".to_owned(),
+        Reason::ExceptionExpired => "its exception has ended".to_owned(),
+        Reason::ExceptionExhausted => "the budget of its exception is spent".to_owned(),
+        Reason::ExceptionSuspended => "its exception is suspended".to_owned(),
+        Reason::ExceptionRevoked => "its exception was revoked or changed".to_owned(),
+        Reason::MonitoringUnavailable => format!("the monitoring that its exception demands does not work now ({detail})"),
+        Reason::ControlUnmet => format!("a control of its exception is not met ({detail})"),
+        Reason::RateLimited => format!("its exception allows no more calls now ({detail})"),
+        Reason::Frozen => "the gateway is frozen".to_owned(),
+        Reason::Stale => "policies or credentials changed at this moment".to_owned(),
+        Reason::AuditUnavailable => "the record of the call cannot be made durable".to_owned(),
+        Reason::PolicyError => "the policies could not be evaluated".to_owned(),
+        Reason::ToolQuarantined | Reason::UnknownTool | Reason::Granted => "it is not available".to_owned(),
+    };
+    format!("The call to `{tool}` was refused: {why}.")
+}

@@ -1,0 +1,130 @@
+//! Calls to make, and children that act as they are told.
+
+use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use serde_json::{Value, json, value::RawValue};
+use tokio::{sync::mpsc, time::Instant};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    catalog::{Names, ToolCall, admit},
+    domain::{Secret, ServerName},
+    upstream::{
+        CallEnd, Dispatch, FailureKind, Patience, PrincipalKey, ServerSettings, ServerState, StdioSettings, Transport,
+        Upstreams,
+    },
+};
+
+pub(super) fn server(name: &str) -> ServerName {
+    name.parse().unwrap()
+}
+
+/// A checked call of a tool of the server `s` whose schema is this one.
+pub(super) fn call_with(schema: Value, tool: &str, arguments: &str) -> ToolCall {
+    let definition = json!({"name": tool, "inputSchema": schema}).to_string();
+    let tool = admit(&server("s"), &RawValue::from_string(definition).unwrap(), &mut Names::default()).unwrap();
+    let arguments = RawValue::from_string(arguments.to_owned()).unwrap();
+    ToolCall::check(Arc::new(tool), Some(&arguments), Vec::new()).unwrap()
+}
+
+pub(super) fn call(tool: &str, arguments: &str) -> ToolCall {
+    call_with(json!({"type": "object"}), tool, arguments)
+}
+
+pub(super) fn dispatch() -> Dispatch {
+    Dispatch {
+        principal: PrincipalKey::GATEWAY,
+        traceparent: None,
+        progress: None,
+        cancelled: CancellationToken::new(),
+        deadline: Instant::now() + Duration::from_secs(20),
+    }
+}
+
+pub(super) fn progress() -> (mpsc::Sender<Bytes>, mpsc::Receiver<Bytes>) {
+    mpsc::channel(16)
+}
+
+/// The result of an answer, as a value.
+pub(super) fn answered(end: CallEnd) -> Value {
+    match end {
+        CallEnd::Answered { result, .. } => serde_json::from_slice(&result).unwrap(),
+        other => panic!("{other:?}"),
+    }
+}
+
+/// The first text of an answer.
+pub(super) fn text(end: CallEnd) -> String {
+    answered(end)["content"][0]["text"].as_str().unwrap().to_owned()
+}
+
+pub(super) fn failed(end: CallEnd) -> (FailureKind, bool) {
+    match end {
+        CallEnd::Failed { kind, effect_possible } => (kind, effect_possible),
+        other => panic!("{other:?}"),
+    }
+}
+
+/// Waits until this holds; fails the test after 20 s.
+pub(super) async fn until(what: &str, holds: impl Fn() -> bool) {
+    let end = Instant::now() + Duration::from_secs(20);
+    while !holds() {
+        assert!(Instant::now() < end, "never: {what}");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+pub(super) async fn ready(upstreams: &Upstreams) {
+    until("ready", || upstreams.health().values().all(|health| health.state == ServerState::Ready)).await;
+}
+
+pub(super) fn quick() -> Patience {
+    Patience { first: Duration::from_millis(10), ceiling: Duration::from_millis(50), ..Patience::default() }
+}
+
+/// A child in a folder of its own, whose journal can be read.
+pub(super) struct Nursery {
+    folder: tempfile::TempDir,
+    pub(super) env: BTreeMap<String, Secret<String>>,
+}
+
+impl Nursery {
+    pub(super) fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("child.py"), include_str!("child.py")).unwrap();
+        Self { folder, env: BTreeMap::new() }
+    }
+
+    pub(super) fn settings(&self, mode: &str) -> ServerSettings {
+        let python =
+            ["/usr/bin/python3", "/usr/local/bin/python3"].into_iter().find(|path| std::path::Path::new(path).exists());
+        let child = StdioSettings {
+            command: python.unwrap().into(),
+            args: vec!["-S".into(), "child.py".into(), mode.into()],
+            env: self.env.clone(),
+            cwd: Some(self.folder.path().into()),
+        };
+        ServerSettings { patience: quick(), ..ServerSettings::new(server("s"), Transport::Stdio(child)) }
+    }
+
+    pub(super) async fn start(&self, mode: &str) -> Upstreams {
+        let upstreams = Upstreams::start(vec![self.settings(mode)]).unwrap();
+        ready(&upstreams).await;
+        upstreams
+    }
+
+    pub(super) fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// What the child saw, one line each.
+    pub(super) fn journal(&self) -> Vec<String> {
+        let text = std::fs::read_to_string(self.path("journal")).unwrap_or_default();
+        text.lines().map(str::to_owned).collect()
+    }
+
+    pub(super) fn saw(&self, piece: &str) -> bool {
+        self.journal().iter().any(|line| line.contains(piece))
+    }
+}
