@@ -29,7 +29,8 @@ impl Gateway {
         let admit = Admit { intent, credential: visit.subject.credential.id.clone(), epoch: visit.world.epoch, charge };
         let position = self.parts.admission.admit(admit).await.map_err(|error| {
             if let (AdmissionError::Exhausted, Some(grant)) = (&error, permit.grant()) {
-                self.parts.exceptions.mark_exhausted(&grant.exception);
+                // A full queue loses nothing: the budget itself refuses, and the next call says it again.
+                let _told = self.parts.exhausted.try_send(grant.exception.clone());
             }
             refused(error)
         })?;

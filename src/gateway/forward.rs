@@ -8,7 +8,7 @@ pub use crate::upstream::Upstreams;
 use crate::{
     catalog::Tool,
     domain::{ExceptionId, Reason},
-    mcp::Link,
+    mcp::server::Link,
     policy::Permit,
     telemetry::{Ending, Peer, ServerSpan},
     upstream::{CallEnd, Dispatch, PrincipalKey},

@@ -11,7 +11,7 @@ use super::Gateway;
 use crate::{
     domain::{Fault, ServerName, Subject},
     identity::Identity,
-    mcp::{CallRequest, Handler, HttpRefusal, Link, ListPage, ListRequest, RpcError},
+    mcp::server::{CallRequest, Handler, HttpRefusal, Link, ListPage, ListRequest, RpcError},
 };
 
 #[async_trait]

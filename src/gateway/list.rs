@@ -7,7 +7,7 @@ use crate::{
     catalog::Tool,
     domain::{Subject, Timestamp},
     evidence::{Caller, Listing, Record},
-    mcp::{ListPage, ListRequest, RpcError, Scope, code},
+    mcp::{code, server::{ListPage, ListRequest, RpcError, Scope}},
     policy::Visibility,
 };
 
@@ -69,7 +69,7 @@ impl Gateway {
         let record = Record::Listing(Listing { at: now, caller, server, tools, catalog: world.catalog.digest() });
         self.parts.admission.record(record).await.map(|_| ()).map_err(|error| {
             tracing::error!(%error, "a list is not recorded and not given out");
-            RpcError::new(code::INTERNAL_ERROR, "The gateway cannot keep its record now (audit_unavailable).")
+            RpcError::new(code::INTERNAL, "The gateway cannot keep its record now (audit_unavailable).")
                 .with_status(http::StatusCode::SERVICE_UNAVAILABLE)
         })
     }

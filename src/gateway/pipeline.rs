@@ -7,7 +7,7 @@ use bytes::Bytes;
 use super::{Gateway, refuse::Refusal};
 use crate::{
     domain::Subject,
-    mcp::{CallRequest, Link, RpcError},
+    mcp::server::{CallRequest, Link, RpcError},
     policy::Decision,
 };
 

@@ -10,7 +10,7 @@ use crate::{
     catalog::{Tool, ToolCall},
     domain::{Effect, Reason, Verdict, limits},
     evidence::{self, Called, Record},
-    mcp::{CallRequest, HeaderFault, RpcError},
+    mcp::{HeaderFault, server::{CallRequest, RpcError}},
     monitoring::Unmet,
     policy::{Denial, Permit},
     telemetry::{Ending, ServerSpan},

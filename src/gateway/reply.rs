@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use super::{AdmissionError, Denials, Gateway, outcome::{End, Ended}, visit::Visit};
 use crate::{
     domain::{DecisionId, Reason},
-    mcp::{RpcError, code},
+    mcp::{code, server::RpcError},
     telemetry::{Ending, ServerSpan},
 };
 
@@ -87,7 +87,7 @@ impl Gateway {
 pub(super) fn unrecorded(id: &DecisionId, effect_possible: bool) -> RpcError {
     let effect = if effect_possible { " The call's effect may have happened." } else { "" };
     let message = format!("The gateway cannot keep its record now (audit_unavailable), so it answers nothing.{effect} Decision {id}.");
-    RpcError::new(code::INTERNAL_ERROR, message).with_status(StatusCode::SERVICE_UNAVAILABLE)
+    RpcError::new(code::INTERNAL, message).with_status(StatusCode::SERVICE_UNAVAILABLE)
 }
 
 fn failed(id: &DecisionId, sentence: &str) -> Bytes {
@@ -104,5 +104,5 @@ fn tool_result(text: &str, refusal: Option<Value>) -> Bytes {
 
 /// Codes that MCP reserves for what only the gateway may say become an internal error.
 const fn foreign(given: i32) -> i32 {
-    if given >= -32_099 && given <= -32_020 || given == REFUSED { code::INTERNAL_ERROR } else { given }
+    if given >= -32_099 && given <= -32_020 || given == REFUSED { code::INTERNAL } else { given }
 }

@@ -6,7 +6,7 @@ use super::{Gateway, refuse::Refusal, visit::Visit};
 use crate::{
     catalog::{Tool, ToolCall},
     domain::{Candidate, Reason},
-    mcp::{CallRequest, Mirrors, Scope},
+    mcp::{Mirrors, server::{CallRequest, Scope}},
     policy::Visibility,
 };
 

@@ -3,11 +3,11 @@
 use std::{sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 
 use super::{Admission, InFlight, Rates, World, cursor::Cursors};
 use crate::{
-    domain::{Clock, ServerName},
+    domain::{Clock, ExceptionId, ServerName},
     evidence::Sealer,
     exception::Index,
     identity::Authenticator,
@@ -48,6 +48,8 @@ pub struct Parts {
     pub in_flight: Arc<InFlight>,
     /// The time.
     pub clock: Arc<dyn Clock>,
+    /// Takes exceptions whose budget turned out to be spent.
+    pub exhausted: mpsc::Sender<ExceptionId>,
     /// Bumped when what somebody sees may have changed.
     pub changes: watch::Sender<u64>,
     /// The servers of the configuration.

@@ -8,7 +8,7 @@ use super::{Gateway, World};
 use crate::{
     domain::{Basis, DecisionId, Digest, Effect, Reason, Subject, Timestamp, Verdict},
     evidence::Caller,
-    mcp::{CallRequest, Origin},
+    mcp::server::{CallRequest, Origin},
     telemetry::{ServerSpan, SpanFacts},
 };
 
