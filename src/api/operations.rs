@@ -6,8 +6,8 @@ use async_trait::async_trait;
 use http::HeaderMap;
 
 use super::{
-    Act, ApiError, CatalogView, ControlView, EvidencePage, ExceptionView, Explanation, KeyView, MadeKey, NewKey,
-    ReloadView, ToolApproval, ToolView,
+    Act, ApiError, CatalogView, ControlView, EvidencePage, ExceptionView, Explanation, KeyView, LinkView, MadeKey,
+    NewKey, ReloadView, ToolApproval, ToolView,
 };
 use crate::domain::{CredentialId, DecisionId, Document, ExceptionId, Person};
 
@@ -58,6 +58,8 @@ pub trait Operations: Send + Sync + 'static {
     /// Reads the policies again; faulty ones change nothing.
     async fn reload(&self, by: &Arc<Person>) -> Result<ReloadView, ApiError>;
 
+    /// A one-time link to the console, valid for ten minutes.
+    async fn console_link(&self, by: &Arc<Person>) -> Result<LinkView, ApiError>;
     /// Records from a sequence number on.
     async fn evidence(&self, by: &Arc<Person>, from: u64, limit: u32) -> Result<EvidencePage, ApiError>;
     /// The newest checkpoint, a C2SP signed note.

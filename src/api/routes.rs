@@ -67,6 +67,8 @@ pub enum Endpoint {
     Unfreeze,
     /// Read the policies again.
     Reload,
+    /// A one-time link to the console.
+    ConsoleLink,
     /// Records.
     Evidence,
     /// The newest checkpoint.
@@ -139,6 +141,13 @@ pub const ROUTES: &[Route] = &[
     route(POST, "/api/v1/freeze", Access::Duty(&[Duty::Security, Duty::Administer]), Some("freeze"), Endpoint::Freeze),
     route(POST, "/api/v1/unfreeze", ADMINISTER, Some("freeze"), Endpoint::Unfreeze),
     route(POST, "/api/v1/reload", ADMINISTER, Some("policy"), Endpoint::Reload),
+    route(
+        POST,
+        "/api/v1/console/links",
+        Access::Duty(&[Duty::Audit, Duty::Administer]),
+        Some("key"),
+        Endpoint::ConsoleLink,
+    ),
     route(GET, "/api/v1/evidence", AUDIT, None, Endpoint::Evidence),
     route(GET, "/api/v1/evidence/checkpoint", AUDIT, None, Endpoint::Checkpoint),
 ];

@@ -71,6 +71,7 @@ pub(super) async fn serve(
         | Endpoint::Freeze
         | Endpoint::Unfreeze
         | Endpoint::Reload
+        | Endpoint::ConsoleLink
         | Endpoint::Evidence
         | Endpoint::Checkpoint => rest(operations, route.endpoint, asked).await,
     }
@@ -163,6 +164,7 @@ async fn rest(operations: &dyn Operations, endpoint: Endpoint, asked: Asked) -> 
             json_answer(&json!({"frozen": false}))
         }
         Endpoint::Reload => json_answer(&operations.reload(by).await?),
+        Endpoint::ConsoleLink => Ok((StatusCode::CREATED, Json(operations.console_link(by).await?)).into_response()),
         Endpoint::Evidence => {
             let query = axum::extract::Query::<EvidenceQuery>::try_from_uri(&asked.parts.uri)
                 .map_err(|_| ApiError::invalid("the query takes `from` and `limit`, both numbers"))?;

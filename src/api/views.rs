@@ -31,6 +31,13 @@ pub struct MadeKey {
     pub expires: Timestamp,
 }
 
+/// `POST /api/v1/console/links`.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LinkView {
+    /// The link; it opens one session.
+    pub url: String,
+}
+
 /// A key, without the key.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KeyView {

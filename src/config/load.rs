@@ -28,8 +28,8 @@ pub fn process_environment(name: &str) -> Option<String> {
 pub struct Operator {
     /// The administration listener.
     pub admin: SocketAddr,
-    /// Whether it speaks TLS, and the certificate that it shows.
-    pub certificate: Option<PathBuf>,
+    /// Whether it speaks TLS.
+    pub tls: bool,
     /// Folder of the store and keys.
     pub data: PathBuf,
 }
@@ -59,9 +59,9 @@ pub fn operator(file: &Path, required: bool) -> Result<Operator, Findings> {
     let (form, mut findings) = form(&document)?;
     let Some(form) = form else { return Err(findings) };
     let (_, admin) = listen::addresses(&form.listen, &document, &mut findings);
-    let certificate = form.listen.tls.as_ref().map(|tls| base.join(&tls.certificate_file));
+    let tls = form.listen.tls.is_some();
     let data = base.join(form.data.as_deref().unwrap_or("data"));
-    findings.or(Operator { admin, certificate, data })
+    findings.or(Operator { admin, tls, data })
 }
 
 fn document(file: &Path, required: bool) -> Result<(Document, bool), Findings> {

@@ -14,7 +14,7 @@ use tower_service::Service as _;
 
 use crate::{
     api::{
-        Act, ApiError, ApiSettings, CatalogView, ControlView, EvidencePage, ExceptionView, Explanation, KeyView, MadeKey,
+        Act, ApiError, ApiSettings, CatalogView, ControlView, EvidencePage, ExceptionView, Explanation, KeyView, LinkView, MadeKey,
         NewKey, Operations, ReloadView, ToolApproval, ToolView, router,
     },
     domain::{
@@ -142,6 +142,10 @@ impl Operations for Fake {
     async fn reload(&self, _: &Arc<Person>) -> Result<ReloadView, ApiError> {
         self.note("policy");
         Ok(ReloadView { policy_set: Digest::of(b""), changed: false })
+    }
+    async fn console_link(&self, by: &Arc<Person>) -> Result<LinkView, ApiError> {
+        self.note(format!("key link {}", by.id));
+        Ok(LinkView { url: "http://postern.test/login?token=x".into() })
     }
     async fn evidence(&self, _: &Arc<Person>, from: u64, _: u32) -> Result<EvidencePage, ApiError> {
         Ok(EvidencePage { records: vec![], next: Some(from) })

@@ -109,6 +109,8 @@ async fn a_foreign_host_or_origin_is_refused_before_anything_is_asked() {
         (vec![], StatusCode::BAD_REQUEST),
         (vec![("host", "postern.test"), ("origin", "http://evil.test")], StatusCode::FORBIDDEN),
         (vec![("host", "postern.test"), ("origin", "null")], StatusCode::FORBIDDEN),
+        (vec![("host", "postern.test"), ("origin", "null"), ("sec-fetch-site", "cross-site")], StatusCode::FORBIDDEN),
+        (vec![("host", "postern.test"), ("origin", "null"), ("sec-fetch-site", "same-origin")], StatusCode::CREATED),
         (vec![("host", "postern.test"), ("origin", "http://postern.test")], StatusCode::CREATED),
     ];
     for (headers, status) in cases {
