@@ -116,9 +116,10 @@ fn deviations(settings: &Settings) -> Vec<String> {
             found.push(format!("servers.{name}.allow_private is on: it may be on a private address"));
         }
         if let Transport::Stdio { pass_env, .. } = &server.transport
-            && !pass_env.is_empty()
+            && let more = pass_env.iter().filter(|name| *name != "PATH").cloned().collect::<Vec<_>>()
+            && !more.is_empty()
         {
-            found.push(format!("servers.{name} gets {} of the gateway's environment", pass_env.join(", ")));
+            found.push(format!("servers.{name} gets {} of the gateway's environment", more.join(", ")));
         }
     }
     if rustix::process::geteuid().is_root() {

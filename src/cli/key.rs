@@ -52,7 +52,7 @@ fn from_file(path: &Path) -> Result<String, Failure> {
         .read(true)
         .custom_flags(no_links)
         .open(path)
-        .map_err(|error| say(format!("cannot read the key file `{shown}`: {error}; name yours with --key-file")))?;
+        .map_err(|error| say(format!("cannot read the key file `{shown}`: {error}; name yours with --key-file (the first `postern serve` makes that of the administrator)")))?;
     let facts = file.metadata().map_err(|error| say(format!("cannot read the key file `{shown}`: {error}")))?;
     if facts.permissions().mode() & 0o077 != 0 {
         return Err(say(format!("the key file `{shown}` can be read by others; run `chmod 600 {shown}`")));

@@ -1,6 +1,9 @@
 //! What the schema cannot say about `postern.yaml`: addresses, names, files, secrets.
 
-use std::{path::Path, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use super::{
     form::{Form, IssuerForm},
@@ -19,24 +22,34 @@ pub(super) struct Ground<'a> {
 }
 
 impl Ground<'_> {
+    /// A path of the file, from the file's folder.
+    pub(super) fn path(&self, path: &str) -> PathBuf {
+        joined(self.base, path)
+    }
+
     pub(super) fn find(&self, findings: &mut Findings, pointer: &str, message: impl Into<String>) {
         self.document.find(findings, pointer, message);
     }
+}
+
+/// `path` from `base`, without `.` in between.
+pub(super) fn joined(base: &Path, path: &str) -> PathBuf {
+    base.join(path).components().collect()
 }
 
 /// Fills in defaults and finds faults. What is returned holds only if nothing was found.
 pub(super) fn check(form: &Form, ground: &Ground<'_>, findings: &mut Findings) -> Settings {
     let call_timeout = form.limits.call_timeout_s.map_or(limits::CALL_TIME, Duration::from_secs);
     if let Some(folder) = &form.policies
-        && !ground.base.join(folder).is_dir()
+        && !ground.path(folder).is_dir()
     {
         ground.find(findings, "/policies", format!("`{folder}` is not a folder; create it or correct the path"));
     }
     Settings {
         file: None,
         listen: listen::check(&form.listen, ground, findings),
-        data: ground.base.join(form.data.as_deref().unwrap_or("data")),
-        policies: ground.base.join(form.policies.as_deref().unwrap_or("policies")),
+        data: ground.path(form.data.as_deref().unwrap_or("data")),
+        policies: ground.path(form.policies.as_deref().unwrap_or("policies")),
         store: StoreSettings {
             durability: form.store.durability,
             commit_timeout: Duration::from_millis(form.store.commit_timeout_ms.unwrap_or(250)),
@@ -84,7 +97,7 @@ fn identity(forms: &[IssuerForm], ground: &Ground<'_>, findings: &mut Findings) 
                 Jwks::Url(url.clone())
             }
             (None, Some(file)) => {
-                let file = ground.base.join(file);
+                let file = ground.path(file);
                 if !file.is_file() {
                     let message = format!("`{}` is not a file; create it or correct the path", file.display());
                     ground.find(findings, &format!("{path}/jwks_file"), message);

@@ -109,8 +109,8 @@ fn origins(list: &[String], ground: &Ground<'_>, findings: &mut Findings) -> Vec
 }
 
 fn tls_files(form: &TlsForm, ground: &Ground<'_>, findings: &mut Findings) -> TlsFiles {
-    let certificate = ground.base.join(&form.certificate_file);
-    let key = ground.base.join(&form.key_file);
+    let certificate = ground.path(&form.certificate_file);
+    let key = ground.path(&form.key_file);
     if !certificate.is_file() {
         let message = format!("`{}` is not a file; create it or correct the path", certificate.display());
         ground.find(findings, "/listen/tls/certificate_file", message);

@@ -60,7 +60,7 @@ pub fn operator(file: &Path, required: bool) -> Result<Operator, Findings> {
     let Some(form) = form else { return Err(findings) };
     let (_, admin) = listen::addresses(&form.listen, &document, &mut findings);
     let tls = form.listen.tls.is_some();
-    let data = base.join(form.data.as_deref().unwrap_or("data"));
+    let data = check::joined(&base, form.data.as_deref().unwrap_or("data"));
     findings.or(Operator { admin, tls, data })
 }
 

@@ -58,7 +58,7 @@ fn stdio(form: &StdioForm, path: &str, ground: &Ground<'_>, findings: &mut Findi
         ground.find(findings, &format!("{path}/command"), message);
         PathBuf::new()
     });
-    let cwd = form.cwd.as_ref().map(|folder| ground.base.join(folder));
+    let cwd = form.cwd.as_ref().map(|folder| ground.path(folder));
     if let Some(folder) = &cwd
         && !folder.is_dir()
     {
@@ -78,7 +78,7 @@ fn stdio(form: &StdioForm, path: &str, ground: &Ground<'_>, findings: &mut Findi
 /// A command with a slash is a path from the file's folder; one without is looked for in `PATH`.
 fn program(command: &str, ground: &Ground<'_>) -> Result<PathBuf, String> {
     if command.contains('/') {
-        let path = ground.base.join(command);
+        let path = ground.path(command);
         if is_program(&path) {
             return Ok(path);
         }
