@@ -78,7 +78,9 @@ impl Known {
             | Event::Finished { .. }
             | Event::Expired
             | Event::Exhausted => self.live = None,
-            Event::Submitted { .. } | Event::Activated | Event::Attested { .. } | Event::Reviewed { .. } => {}
+            // The owner's word also ends a suspension for the want of it.
+            Event::Attested { .. } => drop(live.suspended.remove(&SuspendReason::AttestationLapsed)),
+            Event::Submitted { .. } | Event::Activated | Event::Reviewed { .. } => {}
         }
     }
 }
