@@ -1,11 +1,19 @@
 //! Arguments against the pinned schema: the only place that makes a [`ToolCall`].
 
-use std::sync::Arc;
+use std::{fmt::Write as _, sync::Arc};
 
 use serde_json::{Map, Value, value::RawValue};
 
-use super::Tool;
-use crate::domain::{Digest, limits};
+use super::{
+    Tool,
+    json::{self, JsonFault},
+};
+use crate::domain::{Digest, Fault, limits};
+
+/// Faults of the arguments that one answer names.
+const NAMED: usize = 5;
+/// Characters of one of them.
+const SHOWN: usize = 200;
 
 /// A call whose arguments satisfy the tool's input schema. It owns what was checked, so what is judged is
 /// what is sent; it cannot be cloned.
@@ -19,18 +27,39 @@ pub struct ToolCall {
     passthrough: Vec<(Box<str>, Box<RawValue>)>,
 }
 
-/// The arguments do not fit the tool.
-#[derive(Debug, thiserror::Error)]
+/// The arguments do not fit the tool. The text is for the agent that sent them: it names places and what is
+/// expected there, and repeats no value.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ArgumentError {
-    /// Not an object, or not readable.
+    /// Something other than an object.
     #[error("the arguments must be a JSON object")]
     NotAnObject,
-    /// Breaks the input schema; the text names the first place and what is expected there.
-    #[error("{0}")]
-    Schema(String),
+    /// Not JSON that every reader takes alike: a duplicate key, too deep, a number out of range.
+    #[error("the arguments cannot be read: {0}")]
+    Unreadable(String),
     /// An integer that JSON readers disagree on.
-    #[error("the integer at `{0}` is beyond ±(2^53−1)")]
+    #[error("the arguments cannot be read: {0}")]
     UnsafeInteger(String),
+    /// Breaks the input schema; names the first places and what is expected there.
+    #[error("the arguments do not fit the tool's input schema: {0}")]
+    Schema(String),
+}
+
+impl ArgumentError {
+    /// Whose fault it is.
+    #[must_use]
+    pub const fn fault(&self) -> Fault {
+        Fault::Caller
+    }
+}
+
+impl From<JsonFault> for ArgumentError {
+    fn from(fault: JsonFault) -> Self {
+        match fault {
+            JsonFault::Unreadable(text) => Self::Unreadable(text),
+            JsonFault::UnsafeInteger(_) => Self::UnsafeInteger(fault.to_string()),
+        }
+    }
 }
 
 impl ToolCall {
@@ -38,32 +67,29 @@ impl ToolCall {
     /// `params` that the gateway does not know; they travel with the call and are part of its digest.
     ///
     /// # Errors
-    /// The arguments are no object, break the schema, or hold an integer beyond ±(2^53−1).
+    /// The arguments are no object, are not read alike by everybody, or break the schema.
     pub fn check(
         tool: Arc<Tool>,
         arguments: Option<&RawValue>,
         passthrough: Vec<(Box<str>, Box<RawValue>)>,
     ) -> Result<Self, ArgumentError> {
-        let text = arguments.map_or("{}", RawValue::get);
-        let value: Value = serde_json::from_str(text).map_err(|_| ArgumentError::NotAnObject)?;
-        if let Some(path) = unsafe_integer(&value, String::new()) {
-            return Err(ArgumentError::UnsafeInteger(path));
-        }
-        if !value.is_object() {
+        let arguments = match arguments {
+            Some(raw) => raw.to_owned(),
+            None => RawValue::from_string("{}".to_owned()).map_err(|_| ArgumentError::NotAnObject)?,
+        };
+        if !arguments.get().trim_start().starts_with('{') {
             return Err(ArgumentError::NotAnObject);
         }
-        if let Err(error) = tool.validator.validate(&value) {
-            let path = error.instance_path().as_str();
-            let place = if path.is_empty() { String::new() } else { format!("at `{path}`: ") };
-            return Err(ArgumentError::Schema(format!("{place}{error}")));
+        let value = json::read(&arguments, limits::DEPTH)?;
+        if !tool.validator.is_valid(&value) {
+            return Err(ArgumentError::Schema(faults(&tool, &value)));
         }
         let Value::Object(value) = value else { return Err(ArgumentError::NotAnObject) };
-        let mut parts = vec![text.as_bytes()];
+        let mut parts = vec![arguments.get().as_bytes()];
         for (name, raw) in &passthrough {
             parts.extend([&b"\0"[..], name.as_bytes(), b"\0", raw.get().as_bytes()]);
         }
         let digest = Digest::of_parts(&parts);
-        let arguments = RawValue::from_string(text.to_owned()).map_err(|_| ArgumentError::NotAnObject)?;
         Ok(Self { tool, arguments, value, digest, passthrough })
     }
 
@@ -96,17 +122,36 @@ impl ToolCall {
     pub fn passthrough(&self) -> &[(Box<str>, Box<RawValue>)] {
         &self.passthrough
     }
+
+    /// Names of arguments that the schema does not declare at its top level, such as `Path` beside `path`;
+    /// refused where an exception bounds the arguments (T070).
+    pub fn undeclared(&self) -> impl Iterator<Item = &str> {
+        self.value.keys().map(String::as_str).filter(|name| !self.tool.declares(name))
+    }
 }
 
-fn unsafe_integer(value: &Value, path: String) -> Option<String> {
-    match value {
-        Value::Number(number) => {
-            let safe = -limits::SAFE_INTEGER..=limits::SAFE_INTEGER;
-            let fits = number.as_i64().map_or_else(|| number.is_f64() && number.as_f64().is_some_and(|f| f.abs() < 1e300), |n| safe.contains(&n));
-            (!fits).then_some(path)
+fn faults(tool: &Tool, value: &Value) -> String {
+    let mut text = String::new();
+    let mut more = 0_usize;
+    for (index, error) in tool.validator.iter_errors(value).enumerate() {
+        if index >= NAMED {
+            more = more.saturating_add(1);
+            continue;
         }
-        Value::Array(items) => items.iter().enumerate().find_map(|(i, item)| unsafe_integer(item, format!("{path}/{i}"))),
-        Value::Object(map) => map.iter().find_map(|(key, item)| unsafe_integer(item, format!("{path}/{key}"))),
-        Value::Null | Value::Bool(_) | Value::String(_) => None,
+        if index > 0 {
+            text.push_str("; ");
+        }
+        let path = error.instance_path().as_str();
+        if !path.is_empty() {
+            text.push_str("at `");
+            text.extend(path.chars().take(SHOWN));
+            text.push_str("`: ");
+        }
+        text.extend(error.masked().to_string().chars().take(SHOWN));
     }
+    if more > 0 {
+        // Writing to a string cannot fail.
+        let _ = write!(text, "; and {more} more");
+    }
+    text
 }

@@ -1,7 +1,25 @@
 //! What can be called: servers, tools, names, pins and schemas.
 
+mod admit;
 mod argument;
+mod expansion;
+mod json;
+mod names;
+mod pin;
+mod quarantine;
+mod schema;
+mod snapshot;
+mod text;
 mod tool;
 
+pub use admit::admit;
 pub use argument::{ArgumentError, ToolCall};
+pub use names::Names;
+pub use pin::{Pin, PinRow, PinStore, PinStoreError, Pins};
+pub use quarantine::{Quarantine, QuarantineReason};
+pub use schema::SchemaFault;
+pub use snapshot::{Catalog, Entry};
 pub use tool::Tool;
+
+#[cfg(test)]
+mod tests;

@@ -14,15 +14,29 @@ pub struct Tool {
     pub reference: ToolRef,
     /// Its name on `/mcp`.
     pub exposed: ExposedName,
-    /// SHA-256 over the canonical JSON (RFC 8785) of name, title, description, schemas and annotations.
+    /// SHA-256 of `definition`.
     pub digest: Digest,
+    /// What is approved: the canonical JSON (RFC 8785) of name, title, description, schemas and annotations.
+    pub definition: Box<str>,
     /// The input schema (JSON Schema 2020-12 unless it says otherwise).
     pub input_schema: Value,
     /// The definition as it is listed on `/mcp`, under the exposed name.
     pub listed: Bytes,
     /// The definition as it is listed on `/mcp/{server}`, under its own name.
     pub listed_alone: Bytes,
+    /// What an approver should look at twice: text that speaks to the model rather than of the tool (T141).
+    pub warnings: Vec<String>,
+    /// SHA-256 of the definition as the server sent it.
+    pub(super) source: Digest,
     pub(super) validator: Validator,
+}
+
+impl Tool {
+    /// Whether the input schema declares an argument of this name at its top level.
+    #[must_use]
+    pub fn declares(&self, argument: &str) -> bool {
+        self.input_schema.get("properties").is_some_and(|properties| properties.get(argument).is_some())
+    }
 }
 
 impl fmt::Debug for Tool {

@@ -1,1 +1,36 @@
-//! Records, chain, checkpoints, verification and export.
+//! What happened: records, their chain, signed checkpoints, verification and export.
+//!
+//! An **intent** is durable before a call leaves and an **outcome** before its answer does. Records are
+//! linked by SHA-256 ([`chain`]) and committed to by signed checkpoints of a Merkle tree (RFC 6962) whose
+//! leaves are the records' bytes, so [`Verifier`] and software that is not ours can check a copy offline.
+//! Deliberately absent: I/O (the store does it) and anything that could change a record once it is written.
+
+mod call;
+mod chain;
+mod checkpoint;
+mod export;
+mod governance;
+mod journal;
+mod merkle;
+mod record;
+mod seal;
+mod signing;
+mod verify;
+
+pub use call::{Arguments, Called, Caller, Denial, How, Intent, Listing, Outcome};
+pub use chain::{GENESIS, Head, chain};
+pub use checkpoint::{Checkpoint, CheckpointError};
+pub use export::{ExportError, Index, Line, Row};
+pub use governance::{
+    Aborted, Alarm, AlarmKind, CatalogChange, CatalogEvent, Freeze, KeyChange, KeyEvent, Lifecycle, PolicyChange,
+    PolicyEvent, Recovered, Start, Stop,
+};
+pub use journal::{Journal, JournalError, Position};
+pub use merkle::{Tree, leaf};
+pub use record::{ENTRY, Record, Summary};
+pub use seal::{SEALED_PLAINTEXT, SealError, Sealed, Sealer};
+pub use signing::{KeyError, SigningKey, VerifyingKey};
+pub use verify::{Breach, Report, Verifier};
+
+#[cfg(test)]
+mod tests;

@@ -1,1 +1,32 @@
-//! The authorization exception: its record and its life.
+//! The authorization exception: its record, its life, and the index that decisions ask.
+//!
+//! - A **record** is a document ([`parse`]) that becomes a [`Spec`]: immutable, with a digest that approvers sign.
+//! - Its **life** is a list of [`Event`]s, kept behind [`ExceptionStore`] and folded into an [`Exception`]. The clock
+//!   needs no event: a window that is over, a word that is overdue and a request that nobody decided are seen by
+//!   whoever asks at that moment ([`Exception::phase`]).
+//! - The **desk** ([`Desk`]) is the only writer: it knows who may do what, and that requester, owner, operator and
+//!   approver are different people.
+//! - The **index** ([`Index`]) answers decisions without a lock, a job or a read of the store.
+//!
+//! Deliberately absent: a way back from an ended exception, an approval that does not name a digest, a ceiling that
+//! configuration can raise.
+
+mod approval;
+mod ceiling;
+mod entry;
+mod event;
+mod index;
+mod life;
+mod spec;
+mod state;
+
+pub use approval::{Approval, SignError, Signer, Verifier};
+pub use ceiling::{Ceiling, Period};
+pub use event::{Change, Event, ExceptionStore, StoreError, StoredEvent};
+pub use index::Index;
+pub use life::{Exception, FoldError, Phase, fold};
+pub use spec::{
+    Access, Attestation, Beneficiary, Category, Control, Deviation, Exit, ExitWay, Milestone, Owner, Removal, Risk,
+    Spec, Validation,
+};
+pub use state::{Ending, Hold, Live, State, TransitionError};

@@ -1,1 +1,5 @@
-//! The one road of a call (the policy enforcement point).
+//! The one road of a call (the policy enforcement point, PEP).
+
+mod admission;
+
+pub use admission::{Admission, AdmissionError, Admit, Charge};

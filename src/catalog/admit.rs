@@ -1,0 +1,162 @@
+//! One tool object of a server's list, judged: named, bounded, compiled and digested, or quarantined.
+
+use bytes::Bytes;
+use serde::{
+    Deserialize, Deserializer,
+    de::{MapAccess, Visitor},
+};
+use serde_json::{Map, Value, value::RawValue};
+
+use super::{
+    Names, Quarantine, QuarantineReason, Tool,
+    json, names::Taken,
+    schema, text,
+};
+use crate::domain::{Digest, ServerName, ToolName, ToolRef, limits};
+
+/// Members that an approval covers, and that drift is measured on.
+const PINNED: [&str; 6] = ["annotations", "description", "inputSchema", "name", "outputSchema", "title"];
+/// Members that are listed beside those; no part of them is meant for the model.
+const CARRIED: [&str; 2] = ["_meta", "icons"];
+/// Bytes of a whole definition.
+const DEFINITION: usize = 4 * limits::SCHEMA;
+/// The beginning of `_meta` keys that only the gateway may use.
+const OWN_META: &str = "dev.postern/";
+
+/// Judges one tool object of `tools/list`. The name that it gets on `/mcp` is taken from then on.
+///
+/// What is listed holds the members that an approval covers, byte for byte and in the server's order, and
+/// `_meta` and `icons`; members that nobody approves are not passed on.
+///
+/// # Errors
+/// Why the tool is quarantined. A quarantined tool cannot be approved until its server mends it.
+pub fn admit(server: &ServerName, raw: &RawValue, taken: &mut Names) -> Result<Tool, Quarantine> {
+    let mut shown = String::new();
+    judge(server, raw, taken, &mut shown)
+        .map_err(|reason| Quarantine { server: server.clone(), tool: shown, reason })
+}
+
+fn judge(server: &ServerName, raw: &RawValue, taken: &mut Names, shown: &mut String) -> Result<Tool, QuarantineReason> {
+    if raw.get().len() > DEFINITION {
+        return Err(QuarantineReason::Size);
+    }
+    let members: Members<'_> =
+        serde_json::from_str(raw.get()).map_err(|_| QuarantineReason::Unreadable("it is not an object".to_owned()))?;
+    if let Some(name) = members.get("name") {
+        *shown = text::escape(name.get().trim_matches('"'));
+    }
+    let value = json::read(raw, 2 * limits::DEPTH).map_err(|fault| QuarantineReason::Unreadable(fault.to_string()))?;
+    let Value::Object(whole) = &value else {
+        return Err(QuarantineReason::Unreadable("it is not an object".to_owned()));
+    };
+    let name = text_of(whole, "name")?.ok_or(QuarantineReason::NoName)?;
+    *shown = text::escape(name);
+    let tool: ToolName = name.parse().map_err(|_| QuarantineReason::Name)?;
+    let validator = check_members(whole, &members)?;
+    let pinned: Map<String, Value> =
+        PINNED.iter().filter_map(|key| Some(((*key).to_owned(), whole.get(*key)?.clone()))).collect();
+    let warnings = text::warnings(&Value::Object(pinned.clone()));
+    let input_schema = pinned.get("inputSchema").cloned().unwrap_or_default();
+    let definition = serde_json_canonicalizer::to_string(&Value::Object(pinned))
+        .map_err(|error| QuarantineReason::Unreadable(error.to_string()))?;
+    let reference = ToolRef { server: server.clone(), tool };
+    let exposed = taken.take(&reference).map_err(|fault| match fault {
+        Taken::By { exposed, .. } => QuarantineReason::Collision(exposed),
+        Taken::Unnameable(_) => QuarantineReason::Name,
+    })?;
+    Ok(Tool {
+        digest: Digest::of(definition.as_bytes()),
+        listed: members.listed(exposed.as_str()),
+        listed_alone: members.listed(reference.tool.as_str()),
+        reference,
+        exposed,
+        definition: definition.into(),
+        input_schema,
+        warnings,
+        source: Digest::of(raw.get().as_bytes()),
+        validator,
+    })
+}
+
+fn text_of<'a>(whole: &'a Map<String, Value>, key: &'static str) -> Result<Option<&'a str>, QuarantineReason> {
+    match whole.get(key) {
+        None => Ok(None),
+        Some(Value::String(text)) => Ok(Some(text)),
+        Some(_) => Err(QuarantineReason::NotText(key)),
+    }
+}
+
+fn check_members(whole: &Map<String, Value>, members: &Members<'_>) -> Result<jsonschema::Validator, QuarantineReason> {
+    for key in ["title", "description"] {
+        if text_of(whole, key)?.is_some_and(|text| text.len() > limits::DESCRIPTION) {
+            return Err(QuarantineReason::Description(key));
+        }
+    }
+    if let Some(place) = text::hidden(&Value::Object(whole.clone()), "") {
+        return Err(QuarantineReason::Hidden(place));
+    }
+    if whole.get("_meta").and_then(Value::as_object).is_some_and(|meta| meta.keys().any(|key| key.starts_with(OWN_META))) {
+        return Err(QuarantineReason::OwnMeta);
+    }
+    if whole.get("annotations").is_some_and(|value| !value.is_object()) {
+        return Err(QuarantineReason::NotText("annotations"));
+    }
+    let bytes = |key: &str| members.get(key).map_or(0, |raw| raw.get().len());
+    if let Some(output) = whole.get("outputSchema") {
+        schema::compile(output, bytes("outputSchema")).map_err(QuarantineReason::OutputSchema)?;
+    }
+    let input = whole.get("inputSchema").ok_or(QuarantineReason::NoSchema)?;
+    schema::compile(input, bytes("inputSchema")).map_err(QuarantineReason::InputSchema)
+}
+
+/// The members of an object in their order, each as it was written.
+struct Members<'a>(Vec<(String, &'a RawValue)>);
+
+impl<'a> Members<'a> {
+    fn get(&self, name: &str) -> Option<&'a RawValue> {
+        self.0.iter().find(|(key, _)| key == name).map(|(_, raw)| *raw)
+    }
+
+    fn listed(&self, name: &str) -> Bytes {
+        let mut out = String::from("{");
+        for (key, raw) in &self.0 {
+            if !PINNED.contains(&key.as_str()) && !CARRIED.contains(&key.as_str()) {
+                continue;
+            }
+            if out.len() > 1 {
+                out.push(',');
+            }
+            // Keys are our own constants and names hold nothing that JSON escapes.
+            out.extend(["\"", key, "\":"]);
+            if key == "name" {
+                out.extend(["\"", name, "\""]);
+            } else {
+                out.push_str(raw.get());
+            }
+        }
+        out.push('}');
+        out.into()
+    }
+}
+
+impl<'de> Deserialize<'de> for Members<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Read;
+        impl<'de> Visitor<'de> for Read {
+            type Value = Members<'de>;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                let mut members = Vec::new();
+                while let Some(member) = map.next_entry()? {
+                    members.push(member);
+                }
+                Ok(Members(members))
+            }
+        }
+        deserializer.deserialize_map(Read)
+    }
+}

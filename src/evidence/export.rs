@@ -1,0 +1,100 @@
+//! A journal as JSON lines: rows with their exact payload, and checkpoints between them.
+
+use serde::{Deserialize, Serialize};
+
+use super::Summary;
+use crate::domain::Digest;
+
+/// What a store indexes beside a row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Index {
+    /// The record's kind.
+    pub kind: String,
+    /// Its decision.
+    pub decision: Option<String>,
+    /// The exception it counts for.
+    pub exception: Option<String>,
+}
+
+impl Index {
+    pub(super) fn fits(&self, summary: &Summary) -> bool {
+        self.kind == summary.kind
+            && self.decision.as_deref() == summary.decision.as_ref().map(crate::domain::DecisionId::as_str)
+            && self.exception.as_deref() == summary.exception.as_ref().map(crate::domain::ExceptionId::as_str)
+    }
+}
+
+/// A record as it is stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Row {
+    /// Its sequence number.
+    pub seq: u64,
+    /// Its chain value.
+    pub chain: [u8; 32],
+    /// The record as JSON, byte for byte.
+    pub payload: Vec<u8>,
+    /// What a store indexes beside it; an export has none.
+    pub index: Option<Index>,
+}
+
+/// A line that is none of an export.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not a line of an export of evidence")]
+pub struct ExportError;
+
+/// A line of an export.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Line {
+    /// A record.
+    Row(Row),
+    /// A signed checkpoint.
+    Checkpoint(String),
+}
+
+/// The JSON form of a line. The payload is a string, so that any JSON reader gives back its exact bytes.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+enum Export {
+    /// A record.
+    Record {
+        /// Its sequence number.
+        seq: u64,
+        /// Its chain value.
+        chain: Digest,
+        /// The record as JSON.
+        payload: String,
+    },
+    /// A signed checkpoint.
+    Checkpoint(String),
+}
+
+impl Line {
+    /// The line, without its end.
+    ///
+    /// # Errors
+    /// The payload is not UTF-8.
+    pub fn write(&self) -> Result<String, ExportError> {
+        let export = match self {
+            Self::Row(row) => Export::Record {
+                seq: row.seq,
+                chain: Digest::from_bytes(row.chain),
+                payload: String::from_utf8(row.payload.clone()).map_err(|_| ExportError)?,
+            },
+            Self::Checkpoint(note) => Export::Checkpoint(note.clone()),
+        };
+        serde_json::to_string(&export).map_err(|_| ExportError)
+    }
+
+    /// Reads a line.
+    ///
+    /// # Errors
+    /// It is none of an export.
+    pub fn read(line: &str) -> Result<Self, ExportError> {
+        Ok(match serde_json::from_str(line).map_err(|_| ExportError)? {
+            Export::Record { seq, chain, payload } => {
+                Self::Row(Row { seq, chain: *chain.as_bytes(), payload: payload.into_bytes(), index: None })
+            }
+            Export::Checkpoint(note) => Self::Checkpoint(note),
+        })
+    }
+}

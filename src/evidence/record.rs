@@ -1,0 +1,117 @@
+//! The closed list of records, and what is indexed of each.
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Aborted, Alarm, CatalogChange, Denial, Freeze, Intent, JournalError, KeyChange, Lifecycle, Listing, Outcome,
+    PolicyChange, Recovered, Start, Stop,
+};
+use crate::domain::{DecisionId, ExceptionId, Timestamp};
+
+/// Bytes of one record as JSON (C2SP tlog-tiles: an entry has a 16-bit length).
+pub const ENTRY: usize = 65_535;
+
+/// One piece of evidence.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+#[expect(clippy::large_enum_variant, reason = "most records are the large ones")]
+pub enum Record {
+    /// A call is about to leave.
+    Intent(Intent),
+    /// A call ended.
+    Outcome(Outcome),
+    /// A call was refused.
+    Denial(Denial),
+    /// A list was given out.
+    Listing(Listing),
+    /// Something happened to an exception.
+    Lifecycle(Lifecycle),
+    /// Something happened to a tool's definition.
+    Catalog(CatalogChange),
+    /// The policies changed.
+    Policy(PolicyChange),
+    /// A key was made or revoked.
+    Key(KeyChange),
+    /// The gateway was frozen or released.
+    Freeze(Freeze),
+    /// The gateway began.
+    Start(Start),
+    /// The gateway ended in order.
+    Stop(Stop),
+    /// What was found at the start.
+    Recovered(Recovered),
+    /// A person must look.
+    Alarm(Alarm),
+    /// A record came too late.
+    Aborted(Aborted),
+}
+
+/// What is indexed of a record; everything in it can be computed from the payload again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Summary {
+    /// The serde tag.
+    pub kind: &'static str,
+    /// When.
+    pub at: Timestamp,
+    /// The decision it belongs to.
+    pub decision: Option<DecisionId>,
+    /// The exception it counts for or tells of.
+    pub exception: Option<ExceptionId>,
+}
+
+impl Record {
+    /// The record as it is chained: compact JSON, members in the order of declaration.
+    ///
+    /// # Errors
+    /// It is larger than [`ENTRY`].
+    pub fn encode(&self) -> Result<Vec<u8>, JournalError> {
+        let mut payload = Vec::with_capacity(1_024);
+        serde_json::to_writer(&mut payload, self).map_err(|_| JournalError::Unreadable)?;
+        if payload.len() > ENTRY {
+            return Err(JournalError::TooLarge { kind: self.summary().kind, bytes: payload.len() });
+        }
+        Ok(payload)
+    }
+
+    /// What is indexed.
+    #[must_use]
+    pub fn summary(&self) -> Summary {
+        let plain = |kind, at| Summary { kind, at, decision: None, exception: None };
+        match self {
+            Self::Intent(r) => Summary {
+                kind: "intent",
+                at: r.at,
+                decision: Some(r.decision.clone()),
+                exception: r.charged().cloned(),
+            },
+            Self::Outcome(r) => Summary { decision: Some(r.decision.clone()), ..plain("outcome", r.at) },
+            Self::Denial(r) => Summary {
+                kind: "denial",
+                at: r.at,
+                decision: Some(r.decision.clone()),
+                exception: r.verdict.exception.clone(),
+            },
+            Self::Listing(r) => plain("listing", r.at),
+            Self::Lifecycle(r) => Summary { exception: Some(r.exception.clone()), ..plain("lifecycle", r.at) },
+            Self::Catalog(r) => plain("catalog", r.at),
+            Self::Policy(r) => plain("policy", r.at),
+            Self::Key(r) => plain("key", r.at),
+            Self::Freeze(r) => plain("freeze", r.at),
+            Self::Start(r) => plain("start", r.at),
+            Self::Stop(r) => plain("stop", r.at),
+            Self::Recovered(r) => plain("recovered", r.at),
+            Self::Alarm(r) => Summary {
+                kind: "alarm",
+                at: r.at,
+                decision: r.decision.clone(),
+                exception: r.exception.clone(),
+            },
+            Self::Aborted(r) => Summary {
+                kind: "aborted",
+                at: r.at,
+                decision: Some(r.decision.clone()),
+                exception: r.refunded.clone(),
+            },
+        }
+    }
+}

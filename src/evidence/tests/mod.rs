@@ -1,0 +1,3 @@
+//! The promises of evidence.
+
+mod verification;

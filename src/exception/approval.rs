@@ -1,0 +1,124 @@
+//! One person's signed yes to one revision of one record.
+
+use std::{collections::BTreeSet, fmt};
+
+use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
+use serde::{Deserialize, Serialize};
+
+use super::ceiling::Ceiling;
+use crate::domain::{Digest, Duty, ExceptionId, Kind, PersonId, Registry, Timestamp};
+
+/// Signs with the gateway's key, and verifies what it signed.
+pub trait Signer: Verifier {
+    /// The signature over this message.
+    ///
+    /// # Errors
+    /// The key cannot be used now.
+    fn sign(&self, message: &[u8]) -> Result<Vec<u8>, SignError>;
+}
+
+/// Verifies what [`Signer`] signed.
+pub trait Verifier: Send + Sync {
+    /// Whether this is the signature over this message.
+    fn verify(&self, message: &[u8], signature: &[u8]) -> bool;
+}
+
+/// The key cannot be used now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the signing key cannot be used now")]
+pub struct SignError;
+
+/// One person's signed yes. It names what it is for, so it fits no other exception, revision or digest (T083).
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Approval {
+    /// The exception.
+    pub exception: ExceptionId,
+    /// Its revision.
+    pub revision: u32,
+    /// The digest of the spec.
+    pub digest: Digest,
+    /// Who says yes.
+    pub by: PersonId,
+    /// Whether the person had the duty `security` then.
+    pub as_security: bool,
+    /// When.
+    pub at: Timestamp,
+    /// 128 random bits as hex; used once.
+    pub nonce: String,
+    /// Signature over [`Approval::message`], base64.
+    pub signature: String,
+}
+
+/// What is signed; `purpose` keeps it apart from all else that the same key signs.
+#[derive(Serialize)]
+struct Message<'a> {
+    purpose: &'static str,
+    exception: &'a ExceptionId,
+    revision: u32,
+    digest: Digest,
+    by: &'a PersonId,
+    as_security: bool,
+    at: Timestamp,
+    nonce: &'a str,
+}
+
+impl Approval {
+    /// The canonical JSON (RFC 8785) that is signed: every member but the signature.
+    ///
+    /// # Errors
+    /// A value that canonical JSON does not have; an approval holds none.
+    pub fn message(&self) -> Result<Vec<u8>, serde_json::Error> {
+        serde_json_canonicalizer::to_vec(&Message {
+            purpose: "postern/approval/v1",
+            exception: &self.exception,
+            revision: self.revision,
+            digest: self.digest,
+            by: &self.by,
+            as_security: self.as_security,
+            at: self.at,
+            nonce: &self.nonce,
+        })
+    }
+
+    /// The approval with its signature.
+    ///
+    /// # Errors
+    /// The key cannot be used now.
+    pub fn signed(mut self, signer: &dyn Signer) -> Result<Self, SignError> {
+        let message = self.message().map_err(|_| SignError)?;
+        self.signature = BASE64.encode(signer.sign(&message)?);
+        Ok(self)
+    }
+
+    /// Whether the signature is the gateway's over exactly this approval.
+    #[must_use]
+    pub fn is_genuine(&self, verifier: &dyn Verifier) -> bool {
+        let Ok(message) = self.message() else { return false };
+        BASE64.decode(&self.signature).is_ok_and(|signature| verifier.verify(&message, &signature))
+    }
+}
+
+impl fmt::Debug for Approval {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Approval({} r{} {} by {} at {})", self.exception, self.revision, self.digest, self.by, self.at)
+    }
+}
+
+/// Whether approvers of whom these are `(person, has duty security)` suffice for this kind.
+#[must_use]
+pub(super) fn suffices<'a>(kind: Kind, approvers: impl IntoIterator<Item = (&'a PersonId, bool)>) -> bool {
+    let ceiling = Ceiling::of(kind);
+    let mut distinct = BTreeSet::new();
+    let mut security = false;
+    for (person, as_security) in approvers {
+        distinct.insert(person);
+        security |= as_security;
+    }
+    distinct.len() >= ceiling.approvers && (security || !ceiling.security)
+}
+
+/// Whether the person may approve now; both duties count, and `security` is what a pilot needs among its approvers.
+#[must_use]
+pub(super) fn may_approve(registry: &Registry, person: &PersonId) -> bool {
+    registry.may(person, Duty::Approve) || registry.may(person, Duty::Security)
+}

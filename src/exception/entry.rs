@@ -1,0 +1,189 @@
+//! One approved exception as the index keeps it: small, immutable, its grant built on first use.
+
+use std::{
+    collections::BTreeSet,
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use super::{Ending, Exception, State, approval::{may_approve, suffices}};
+use crate::domain::{
+    AgentId, ArgumentBound, Budget, Candidate, Digest, Duty, ExceptionId, Grant, Kind, Obligation, PersonId, PilotId,
+    Registry, ServerName, Standing, SuspendReason, Timestamp, ToolName, ToolRef, Window,
+};
+
+/// An approved exception that is not over by its events.
+pub(super) struct Entry {
+    pub(super) id: ExceptionId,
+    pub(super) revision: u32,
+    kind: Kind,
+    digest: Digest,
+    /// `not_before` and `not_after`.
+    pub(super) window: Window,
+    /// From when on the owner's word is overdue.
+    lapses: Option<Timestamp>,
+    /// What the events say, the clock and the registry apart.
+    by_events: Standing,
+    budget: Budget,
+    pub(super) agents: Box<[AgentId]>,
+    users: Box<[PersonId]>,
+    user_required: bool,
+    server: ServerName,
+    tools: Box<[(ToolName, Digest)]>,
+    arguments: Box<[ArgumentBound]>,
+    obligations: Arc<[Obligation]>,
+    owner: PersonId,
+    approvers: Box<[PersonId]>,
+    pilot: Option<PilotId>,
+    grant: OnceLock<Arc<Grant>>,
+    /// Set when it was revoked or suspended, before the tables are rewritten: the next decision sees it (I16).
+    retired: AtomicBool,
+}
+
+/// Names that many exceptions share, each kept once.
+#[derive(Default)]
+pub(super) struct Names {
+    agents: BTreeSet<AgentId>,
+    people: BTreeSet<PersonId>,
+    servers: BTreeSet<ServerName>,
+    tools: BTreeSet<ToolName>,
+    obligations: BTreeSet<Arc<[Obligation]>>,
+}
+
+fn shared<T: Ord + Clone>(names: &mut BTreeSet<T>, name: T) -> T {
+    if let Some(kept) = names.get(&name) {
+        return kept.clone();
+    }
+    names.insert(name.clone());
+    name
+}
+
+impl Entry {
+    /// The entry of an exception that can be used now or later, or whose budget is spent.
+    pub(super) fn of(exception: &Exception, names: &mut Names) -> Option<Self> {
+        let spec = &exception.spec;
+        let by_events = match &exception.state {
+            State::Approved(_) => Standing::Usable,
+            State::Suspended { holds, .. } => {
+                Standing::Suspended(holds.keys().next().copied().unwrap_or(SuspendReason::Manual))
+            }
+            State::Ended { how: Ending::Exhausted, .. } => Standing::Exhausted,
+            State::Pending { .. } | State::Ended { .. } => return None,
+        };
+        let live = exception.state.live()?;
+        Some(Self {
+            id: exception.id.clone(),
+            revision: exception.revision,
+            kind: spec.kind,
+            digest: exception.digest,
+            window: spec.window,
+            lapses: exception.lapses(),
+            by_events,
+            budget: spec.budget,
+            agents: spec.subject.agents.iter().map(|a| shared(&mut names.agents, a.clone())).collect(),
+            users: spec.subject.users.iter().map(|u| shared(&mut names.people, u.clone())).collect(),
+            user_required: spec.subject.user_required,
+            server: shared(&mut names.servers, spec.access.server.clone()),
+            tools: spec
+                .access
+                .tools
+                .iter()
+                .map(|(tool, digest)| (shared(&mut names.tools, tool.clone()), *digest))
+                .collect(),
+            arguments: spec.access.arguments.iter().cloned().collect(),
+            obligations: shared(&mut names.obligations, spec.obligations().into()),
+            owner: shared(&mut names.people, spec.owner.human.clone()),
+            approvers: live.approvals.iter().map(|a| shared(&mut names.people, a.by.clone())).collect(),
+            pilot: spec.pilot.clone(),
+            grant: OnceLock::new(),
+            retired: AtomicBool::new(false),
+        })
+    }
+
+    /// The tools that it is about.
+    pub(super) fn tools(&self) -> impl Iterator<Item = ToolRef> + '_ {
+        self.tools.iter().map(|(tool, _)| ToolRef { server: self.server.clone(), tool: tool.clone() })
+    }
+
+    /// Whether it is about this agent and tool.
+    pub(super) fn concerns(&self, agent: &AgentId, tool: &ToolRef) -> bool {
+        self.server == tool.server
+            && self.tools.iter().any(|(name, _)| *name == tool.tool)
+            && self.agents.contains(agent)
+    }
+
+    /// Whether it is usable by its events.
+    pub(super) fn is_open(&self) -> bool {
+        self.by_events == Standing::Usable
+    }
+
+    /// No decision uses it any more.
+    pub(super) fn retire(&self) {
+        self.retired.store(true, Ordering::Release);
+    }
+
+    /// Whether its window holds this moment and it was not retired.
+    pub(super) fn is_current(&self, now: Timestamp) -> bool {
+        self.window.not_before <= now && now < self.window.not_after && !self.retired.load(Ordering::Acquire)
+    }
+
+    /// Whether it was approved, is not over, and so counts against the caps.
+    pub(super) fn counts(&self, now: Timestamp) -> bool {
+        self.by_events != Standing::Exhausted && now < self.window.not_after && !self.retired.load(Ordering::Acquire)
+    }
+
+    /// Whether it can be used by this agent at this moment. The registry is asked each time: an owner who left and
+    /// an approver who lost the duty end its use with the next decision (T090, I5).
+    pub(super) fn standing(&self, agent: &AgentId, now: Timestamp, registry: &Registry) -> Standing {
+        match self.by_events {
+            Standing::Usable => {}
+            Standing::Suspended(_) | Standing::Exhausted => return self.by_events,
+        }
+        if self.lapses.is_some_and(|lapse| now >= lapse) {
+            return Standing::Suspended(SuspendReason::AttestationLapsed);
+        }
+        if !registry.may(&self.owner, Duty::Own) {
+            return Standing::Suspended(SuspendReason::OwnerIneligible);
+        }
+        let apart = registry
+            .agents
+            .get(agent)
+            .is_some_and(|entry| entry.operator != self.owner && !self.approvers.contains(&entry.operator));
+        let eligible = self.approvers.iter().filter(|person| may_approve(registry, person));
+        if !apart || !suffices(self.kind, eligible.map(|person| (person, registry.may(person, Duty::Security)))) {
+            return Standing::Suspended(SuspendReason::Drift);
+        }
+        Standing::Usable
+    }
+
+    /// The moments at which its standing changes by the clock.
+    pub(super) fn moments(&self) -> impl Iterator<Item = Timestamp> {
+        [Some(self.window.not_before), Some(self.window.not_after), self.lapses].into_iter().flatten()
+    }
+
+    /// The candidate that a decision works with.
+    pub(super) fn candidate(&self, standing: Standing) -> Candidate {
+        Candidate { grant: Arc::clone(self.grant.get_or_init(|| Arc::new(self.build()))), standing }
+    }
+
+    fn build(&self) -> Grant {
+        Grant {
+            exception: self.id.clone(),
+            revision: self.revision,
+            digest: self.digest,
+            kind: self.kind,
+            pilot: self.pilot.clone(),
+            agents: self.agents.iter().cloned().collect(),
+            users: self.users.iter().cloned().collect(),
+            user_required: self.user_required,
+            server: self.server.clone(),
+            tools: self.tools.iter().cloned().collect(),
+            arguments: self.arguments.to_vec(),
+            window: self.window,
+            budget: self.budget,
+            obligations: self.obligations.to_vec(),
+        }
+    }
+}

@@ -1,0 +1,181 @@
+//! What happened to an exception, and the door to where that is kept.
+
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+
+use super::{Approval, Spec};
+use crate::domain::{Digest, ExceptionId, Fault, PersonId, SuspendReason, Timestamp};
+
+/// One thing that happened. Append-only; when and by whom stand in [`StoredEvent`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum Event {
+    /// A person asked. A later revision voids the approvals of the earlier one.
+    Submitted {
+        /// From 1, dense.
+        revision: u32,
+        /// What is asked.
+        spec: Box<Spec>,
+        /// Its digest; it must be what the spec gives.
+        digest: Digest,
+        /// The requester.
+        by: PersonId,
+    },
+    /// A person said yes.
+    Approved {
+        /// To what, signed.
+        approval: Approval,
+    },
+    /// Enough people said yes: from `not_before` on it is active, with no further event.
+    Scheduled,
+    /// A person said no.
+    Rejected {
+        /// Who.
+        by: PersonId,
+    },
+    /// The requester took it back.
+    Withdrawn {
+        /// Who.
+        by: PersonId,
+    },
+    /// Nobody decided in time.
+    RequestExpired,
+    /// `not_before` was reached; a note for readers, nothing depends on it.
+    Activated,
+    /// It must not be used for now.
+    Suspended {
+        /// Why. Several reasons can hold at once; each is cleared by itself.
+        reason: SuspendReason,
+        /// The person, if a person did it.
+        by: Option<PersonId>,
+    },
+    /// A reason no longer holds.
+    Resumed {
+        /// Which.
+        reason: SuspendReason,
+        /// The person, if a person cleared it.
+        by: Option<PersonId>,
+    },
+    /// The owner, or the backup, says that it is still needed.
+    Attested {
+        /// Who.
+        by: PersonId,
+    },
+    /// A person ended it.
+    Revoked {
+        /// Who.
+        by: PersonId,
+    },
+    /// The event that it ends on was reported.
+    Finished {
+        /// Who reported it.
+        by: PersonId,
+    },
+    /// Its window is over; a note for readers, since the clock decides without it.
+    Expired,
+    /// Its budget is spent.
+    Exhausted,
+    /// It was reviewed after its end.
+    Reviewed {
+        /// Who.
+        by: PersonId,
+    },
+}
+
+impl Event {
+    /// The event's name as records and telemetry have it.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Submitted { .. } => "submitted",
+            Self::Approved { .. } => "approved",
+            Self::Scheduled => "scheduled",
+            Self::Rejected { .. } => "rejected",
+            Self::Withdrawn { .. } => "withdrawn",
+            Self::RequestExpired => "request_expired",
+            Self::Activated => "activated",
+            Self::Suspended { .. } => "suspended",
+            Self::Resumed { .. } => "resumed",
+            Self::Attested { .. } => "attested",
+            Self::Revoked { .. } => "revoked",
+            Self::Finished { .. } => "finished",
+            Self::Expired => "expired",
+            Self::Exhausted => "exhausted",
+            Self::Reviewed { .. } => "reviewed",
+        }
+    }
+}
+
+/// An event as it is kept.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct StoredEvent {
+    /// The exception.
+    pub exception: ExceptionId,
+    /// The event's place in the exception's history, from 1, dense.
+    pub version: u64,
+    /// When.
+    pub at: Timestamp,
+    /// The person's id, or `postern`.
+    pub actor: String,
+    /// In the actor's words; may be empty.
+    pub reason: String,
+    /// What.
+    pub event: Event,
+}
+
+/// Events that are appended together, or not at all.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Change {
+    /// What happened, in order; never empty.
+    pub events: Vec<Event>,
+    /// When.
+    pub at: Timestamp,
+    /// The person's id, or `postern`.
+    pub actor: String,
+    /// In the actor's words; may be empty.
+    pub reason: String,
+}
+
+/// The histories could not be read or written.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum StoreError {
+    /// Somebody else was faster.
+    #[error("the exception has changed since it was read: it is at version {found}, not {expected}")]
+    Conflict {
+        /// The version that was expected.
+        expected: u64,
+        /// The version that is there.
+        found: u64,
+    },
+    /// The store cannot do it now, or the append may or may not have been kept.
+    #[error("the store of exceptions cannot be used now: {0}")]
+    Unavailable(String),
+}
+
+impl StoreError {
+    /// Whose fault it is.
+    #[must_use]
+    pub const fn fault(&self) -> Fault {
+        match self {
+            Self::Conflict { .. } => Fault::Refused,
+            Self::Unavailable(_) => Fault::Unavailable,
+        }
+    }
+}
+
+/// Keeps the histories of exceptions, append-only.
+#[async_trait]
+pub trait ExceptionStore: Send + Sync {
+    /// The whole histories of the next exceptions behind `after` in the order of their ids, at most `limit`
+    /// exceptions, each history in order. Empty when there are no more.
+    async fn load(&self, after: Option<&ExceptionId>, limit: usize) -> Result<Vec<StoredEvent>, StoreError>;
+
+    /// The whole history of one exception, in order; empty if there is none.
+    async fn history(&self, id: &ExceptionId) -> Result<Vec<StoredEvent>, StoreError>;
+
+    /// Appends, durably, if the history is at version `expected` (0: there is none); gives the new version.
+    async fn append(&self, id: &ExceptionId, expected: u64, change: Change) -> Result<u64, StoreError>;
+
+    /// How many calls of the budget are charged.
+    async fn uses(&self, id: &ExceptionId) -> Result<u64, StoreError>;
+}

@@ -1,0 +1,274 @@
+//! One exception, folded from its events and asked at a moment.
+
+use std::{collections::BTreeSet, sync::Arc};
+
+use serde::Serialize;
+
+use super::{
+    Ending, Event, Hold, Spec, State, StoredEvent, TransitionError, Verifier,
+    approval::suffices,
+    ceiling::{Ceiling, later},
+};
+use crate::domain::{Digest, ExceptionId, PersonId, SuspendReason, Timestamp};
+
+/// An exception: what was asked (`spec`), and what happened to it since.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Exception {
+    /// Its id.
+    pub id: ExceptionId,
+    /// How many events it has; what the next append must expect.
+    pub version: u64,
+    /// Which submission this is, from 1.
+    pub revision: u32,
+    /// The digest of the spec.
+    pub digest: Digest,
+    /// What was asked.
+    pub spec: Arc<Spec>,
+    /// Who asked.
+    pub requester: PersonId,
+    /// Where it stands by its events.
+    #[serde(flatten)]
+    pub state: State,
+    /// Whether its beginning was noted.
+    pub activated: bool,
+    /// Who reviewed it after its end, and when.
+    pub review: Option<(PersonId, Timestamp)>,
+}
+
+/// Where an exception stands at a moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Phase {
+    /// Waits for people.
+    PendingApproval,
+    /// Approved; its window has not begun.
+    Scheduled,
+    /// Can be used.
+    Active,
+    /// Must not be used for now.
+    Suspended(SuspendReason),
+    /// Over for ever.
+    Ended(Ending),
+}
+
+/// A history that no desk wrote: it was changed behind our back, or belongs to another exception.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum FoldError {
+    /// No event at all.
+    #[error("the history is empty")]
+    Empty,
+    /// An event is missing, doubled or of another exception.
+    #[error("the history breaks at version {0}: an event is missing, doubled or of another exception")]
+    Broken(u64),
+    /// The spec is not the one that its digest names (T082).
+    #[error("the spec at version {0} is not what its digest names: it was edited")]
+    Edited(u64),
+    /// An approval for another exception, revision or digest, or one that stands twice (T083).
+    #[error("the approval at version {0} is not for this exception, revision and digest, or stands twice")]
+    StrayApproval(u64),
+    /// A step that the state does not have.
+    #[error("the event at version {at} cannot be: {error}")]
+    Step {
+        /// The event's version.
+        at: u64,
+        /// What is wrong with it.
+        error: TransitionError,
+    },
+}
+
+/// Folds the whole history of one exception.
+///
+/// # Errors
+/// The history is not one that could have happened; such an exception is never used.
+pub fn fold(events: &[StoredEvent]) -> Result<Exception, FoldError> {
+    let (first, rest) = events.split_first().ok_or(FoldError::Empty)?;
+    let mut exception = Exception::begin(first)?;
+    let mut nonces = BTreeSet::new();
+    for stored in rest {
+        if stored.exception != exception.id || stored.version != exception.version.saturating_add(1) {
+            return Err(FoldError::Broken(stored.version));
+        }
+        if let Event::Approved { approval } = &stored.event
+            && !nonces.insert(approval.nonce.clone())
+        {
+            return Err(FoldError::StrayApproval(stored.version));
+        }
+        exception = exception.then(stored)?;
+    }
+    Ok(exception)
+}
+
+impl Exception {
+    fn begin(first: &StoredEvent) -> Result<Self, FoldError> {
+        let Event::Submitted { revision: 1, spec, digest, by } = &first.event else {
+            return Err(FoldError::Broken(first.version));
+        };
+        if first.version != 1 || first.exception != spec.id {
+            return Err(FoldError::Broken(first.version));
+        }
+        checked(spec, *digest, by, first.version)?;
+        Ok(Self {
+            id: first.exception.clone(),
+            version: 1,
+            revision: 1,
+            digest: *digest,
+            spec: Arc::new(Spec::clone(spec)),
+            requester: by.clone(),
+            state: State::Pending { since: first.at, approvals: Vec::new() },
+            activated: false,
+            review: None,
+        })
+    }
+
+    /// The exception after one more event.
+    fn then(mut self, stored: &StoredEvent) -> Result<Self, FoldError> {
+        let (at, version) = (stored.at, stored.version);
+        self.version = version;
+        let state = self.state;
+        let step = match &stored.event {
+            Event::Submitted { revision, spec, digest, by } => {
+                let pending = matches!(state, State::Pending { .. });
+                if !pending || *revision != self.revision.saturating_add(1) || spec.id != self.id {
+                    return Err(FoldError::Broken(version));
+                }
+                checked(spec, *digest, by, version)?;
+                self.revision = *revision;
+                self.digest = *digest;
+                self.spec = Arc::new(Spec::clone(spec));
+                self.requester = by.clone();
+                Ok(State::Pending { since: at, approvals: Vec::new() })
+            }
+            Event::Approved { approval } => {
+                if approval.exception != self.id || approval.revision != self.revision || approval.digest != self.digest {
+                    return Err(FoldError::StrayApproval(version));
+                }
+                state.approve(approval.clone())
+            }
+            Event::Scheduled => state.schedule(self.spec.kind, at, self.spec.window.not_before),
+            Event::Activated => {
+                self.activated = true;
+                Ok(state)
+            }
+            Event::Suspended { reason, by } => state.suspend(*reason, Hold { by: by.clone(), since: at }),
+            Event::Resumed { reason, .. } => state.resume(*reason),
+            Event::Attested { .. } => state.attest(at),
+            Event::Rejected { .. } => state.end(Ending::Rejected, at),
+            Event::Withdrawn { .. } => state.end(Ending::Withdrawn, at),
+            Event::RequestExpired => state.end(Ending::RequestExpired, at),
+            Event::Revoked { .. } => state.end(Ending::Revoked, at),
+            Event::Finished { .. } => state.end(Ending::Finished, at),
+            Event::Expired => state.end(Ending::Expired, at),
+            Event::Exhausted => state.end(Ending::Exhausted, at),
+            Event::Reviewed { by } => {
+                self.review = Some((by.clone(), at));
+                Ok(state)
+            }
+        };
+        self.state = step.map_err(|error| FoldError::Step { at: version, error })?;
+        Ok(self)
+    }
+
+    /// Where it stands at this moment. Every bound is asked, and the first that is over decides.
+    #[must_use]
+    pub fn phase(&self, now: Timestamp) -> Phase {
+        let window = self.spec.window;
+        match &self.state {
+            State::Ended { how, .. } => Phase::Ended(*how),
+            State::Pending { .. } if self.request_ends().is_some_and(|end| now >= end) => {
+                Phase::Ended(Ending::RequestExpired)
+            }
+            State::Pending { .. } => Phase::PendingApproval,
+            State::Approved(_) | State::Suspended { .. } if now >= window.not_after => Phase::Ended(Ending::Expired),
+            State::Suspended { holds, .. } if !holds.is_empty() => {
+                Phase::Suspended(holds.keys().next().copied().unwrap_or(SuspendReason::Manual))
+            }
+            State::Approved(_) | State::Suspended { .. } => {
+                if self.lapses().is_some_and(|lapse| now >= lapse) {
+                    Phase::Suspended(SuspendReason::AttestationLapsed)
+                } else if now < window.not_before {
+                    Phase::Scheduled
+                } else {
+                    Phase::Active
+                }
+            }
+        }
+    }
+
+    /// When the request ends undecided: after the time of its kind, and never after its own window.
+    #[must_use]
+    pub fn request_ends(&self) -> Option<Timestamp> {
+        match &self.state {
+            State::Pending { since, .. } => {
+                Some(later(*since, Ceiling::of(self.spec.kind).request).min(self.spec.window.not_after))
+            }
+            State::Approved(_) | State::Suspended { .. } | State::Ended { .. } => None,
+        }
+    }
+
+    /// From when on it is suspended for want of the owner's word, grace included (I8).
+    #[must_use]
+    pub fn lapses(&self) -> Option<Timestamp> {
+        let attestation = self.spec.attestation?;
+        let live = self.state.live()?;
+        Some(later(later(live.attested, attestation.every.delta()), attestation.grace.delta()))
+    }
+
+    /// When the next thing happens by the clock alone, if anything does.
+    #[must_use]
+    pub fn next_change(&self, now: Timestamp) -> Option<Timestamp> {
+        let window = self.spec.window;
+        let moments = match &self.state {
+            State::Pending { .. } => [self.request_ends(), None, None],
+            State::Approved(_) | State::Suspended { .. } => {
+                [Some(window.not_before), Some(window.not_after), self.lapses()]
+            }
+            State::Ended { .. } => [None, None, None],
+        };
+        moments.into_iter().flatten().filter(|moment| *moment > now).min()
+    }
+
+    /// Whether it was approved and can still be used, now or later.
+    #[must_use]
+    pub fn is_live(&self, now: Timestamp) -> bool {
+        match self.phase(now) {
+            Phase::Scheduled | Phase::Active | Phase::Suspended(_) => true,
+            Phase::PendingApproval | Phase::Ended(_) => false,
+        }
+    }
+
+    /// Whether it waits for a review: approved under a kind that demands one, and not reviewed yet.
+    #[must_use]
+    pub fn is_review_open(&self) -> bool {
+        Ceiling::of(self.spec.kind).review && self.state.live().is_some() && self.review.is_none()
+    }
+
+    /// Whether every approval bears our signature and they suffice, for one that was approved (T082, T083).
+    #[must_use]
+    pub fn is_genuine(&self, verifier: &dyn Verifier) -> bool {
+        self.state.live().is_none_or(|live| {
+            suffices(self.spec.kind, live.approvals.iter().map(|a| (&a.by, a.as_security)))
+                && live.approvals.iter().all(|approval| approval.is_genuine(verifier))
+        })
+    }
+}
+
+/// A spec that is what its digest names, with the requester who submitted it.
+fn checked(spec: &Spec, digest: Digest, by: &PersonId, version: u64) -> Result<(), FoldError> {
+    if spec.digest().ok() == Some(digest) && spec.requester.as_ref() == Some(by) {
+        return Ok(());
+    }
+    Err(FoldError::Edited(version))
+}
+
+impl Phase {
+    /// The phase as records, telemetry and the API have it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::PendingApproval => "pending_approval",
+            Self::Scheduled => "scheduled",
+            Self::Active => "active",
+            Self::Suspended(_) => "suspended",
+            Self::Ended(how) => how.as_str(),
+        }
+    }
+}
