@@ -1,1 +1,25 @@
 //! HTTP for programs: the administration API, health and metrics.
+
+mod act;
+mod error;
+mod guard;
+mod operations;
+mod requests;
+mod router;
+mod routes;
+mod serve;
+mod views;
+
+pub use act::Act;
+pub use error::ApiError;
+pub use operations::Operations;
+pub use requests::{KeyFor, NewKey, ToolApproval};
+pub use router::{ApiSettings, router};
+pub use routes::{Access, Endpoint, ROUTES, Route};
+pub use views::{
+    ApprovalView, CatalogView, ControlView, EvidencePage, ExceptionView, Explanation, KeyView, LinkView, MadeKey,
+    ReloadView, ServerView, ToolView, WhoView,
+};
+
+#[cfg(test)]
+mod tests;

@@ -1,1 +1,22 @@
-//! Operator commands.
+//! Operator commands: the same operations as the API, in a terminal.
+
+mod client;
+mod command;
+mod doctor;
+mod evidence;
+mod exit;
+mod key;
+mod local;
+mod parts;
+mod remote;
+mod render;
+mod run;
+mod screen;
+mod table;
+
+pub use command::Cli;
+pub use parts::{CheckReport, EvidenceReport, Parts, Serving};
+pub use run::run;
+
+#[cfg(test)]
+mod tests;

@@ -1,1 +1,22 @@
 //! Files and environment to checked settings; all faults at once.
+
+mod check;
+mod form;
+mod listen;
+mod load;
+mod policies;
+mod say;
+mod servers;
+mod settings;
+mod value;
+
+pub use load::{Environment, Operator, SCHEMA, load, operator, process_environment};
+pub use policies::{PolicyFiles, SourceText, read_policies};
+pub use settings::{
+    Algorithm, Denials, Durability, Identity, Issuer, Jwks, Limits, Listen, ServerSettings, Settings, StoreSettings,
+    TelemetrySettings, TlsFiles, Transport, Trust,
+};
+pub use value::ConfiguredValue;
+
+#[cfg(test)]
+mod tests;

@@ -107,6 +107,13 @@ impl Report {
     pub const fn holds(&self) -> bool {
         self.breaches.is_empty()
     }
+
+    /// Holds the report against the number of records that the store itself remembers.
+    pub fn hold_head(&mut self, remembered: u64) {
+        if remembered > self.records && self.holds() {
+            push(self, Breach::Missing { from: self.records + 1, to: remembered });
+        }
+    }
 }
 
 /// Reads a journal from its beginning, row by row.

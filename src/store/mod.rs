@@ -1,1 +1,33 @@
 //! SQLite behind the ports of the rooms; one transaction where one is needed.
+//!
+//! One thread writes. It takes what waits, does it in one transaction, and answers after the commit; who waits
+//! longer than the bound is refused, and a record that became durable after that is marked as aborted. When a
+//! transaction fails, what was in memory is thrown away and the tables are opened, verified and read again, while
+//! everything is refused. Other connections only read.
+
+mod admit;
+mod control;
+mod exceptions;
+mod folder;
+mod inspect;
+mod job;
+mod keyring;
+mod ledger;
+mod load;
+mod open;
+mod pins;
+mod schema;
+#[expect(clippy::module_inception, reason = "the room's main thing has the room's name")]
+mod store;
+mod writer;
+
+pub use folder::FolderError;
+pub use inspect::Inspection;
+pub use keyring::{Keyring, KeyringError};
+pub use load::LoadError;
+pub use open::{Durability, OpenError, Recovery, Settings};
+pub use schema::SchemaError;
+pub use store::Store;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,114 @@
+//! What the API answers when it does not do what was asked.
+
+use axum::response::{IntoResponse, Response};
+use http::{HeaderValue, StatusCode, header};
+use serde_json::json;
+
+use crate::domain::{Fault, Findings};
+
+/// A refusal or a failure, as the caller sees it. Details for operators go to the log, not here.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct ApiError {
+    /// The status of the answer.
+    pub status: StatusCode,
+    /// A fixed word for programs.
+    pub code: &'static str,
+    /// One sentence for people; lower case, no full stop.
+    pub message: String,
+    /// What is wrong with the document that was sent.
+    pub findings: Findings,
+}
+
+impl ApiError {
+    fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
+        Self { status, code, message: message.into(), findings: Findings::default() }
+    }
+
+    /// 400: what was sent cannot be read.
+    #[must_use]
+    pub fn invalid(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "invalid_request", message)
+    }
+
+    /// 401: no credential, or one that does not count.
+    #[must_use]
+    pub fn unauthenticated() -> Self {
+        Self::new(StatusCode::UNAUTHORIZED, "unauthenticated", "a valid key of a person is required")
+    }
+
+    /// 403: known, but not allowed.
+    #[must_use]
+    pub fn forbidden(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::FORBIDDEN, "forbidden", message)
+    }
+
+    /// 404: the same for what does not exist and for what this person may not see (T163).
+    #[must_use]
+    pub fn not_found() -> Self {
+        Self::new(StatusCode::NOT_FOUND, "not_found", "there is nothing here")
+    }
+
+    /// 409: it is not in a state in which this can be done, or it changed meanwhile.
+    #[must_use]
+    pub fn conflict(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::CONFLICT, "conflict", message)
+    }
+
+    /// 413: the body is too large.
+    #[must_use]
+    pub fn too_large() -> Self {
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", "the body is larger than 1 MiB")
+    }
+
+    /// 415: the body is of a type that is not read here.
+    #[must_use]
+    pub fn media_type(expected: &str) -> Self {
+        Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", format!("send the body as {expected}"))
+    }
+
+    /// 422: the document was read, and is faulty.
+    #[must_use]
+    pub fn faulty(findings: Findings) -> Self {
+        let message = match findings.0.len() {
+            1 => "the document has a fault".to_owned(),
+            count => format!("the document has {count} faults"),
+        };
+        Self { findings, ..Self::new(StatusCode::UNPROCESSABLE_ENTITY, "faulty_document", message) }
+    }
+
+    /// 503: something that the answer needs is not there now.
+    #[must_use]
+    pub fn unavailable(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", message)
+    }
+
+    /// 500: we broke.
+    #[must_use]
+    pub fn internal() -> Self {
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "the gateway failed; its log says why")
+    }
+
+    /// The answer for an error of another room.
+    #[must_use]
+    pub fn of_fault(fault: Fault, message: impl Into<String>) -> Self {
+        match fault {
+            Fault::Caller => Self::invalid(message),
+            Fault::Refused => Self::forbidden(message),
+            Fault::Unavailable => Self::unavailable(message),
+            Fault::Internal => Self::internal(),
+        }
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let body = json!({"error": {"code": self.code, "message": self.message, "findings": self.findings}});
+        let mut response = (self.status, axum::Json(body)).into_response();
+        if self.status == StatusCode::UNAUTHORIZED {
+            let challenge = HeaderValue::from_static("Bearer realm=\"postern administration\"");
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
+        }
+        response
+    }
+}

@@ -1,0 +1,67 @@
+//! The port of the API: one method for each thing that it can be asked.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use http::HeaderMap;
+
+use super::{
+    Act, ApiError, CatalogView, ControlView, EvidencePage, ExceptionView, Explanation, KeyView, LinkView, MadeKey,
+    NewKey, ReloadView, ToolApproval, ToolView,
+};
+use crate::domain::{CredentialId, DecisionId, Document, ExceptionId, Person};
+
+/// What people and programs can do with the gateway. The router has checked the duty that [`super::ROUTES`]
+/// names before it asks; what depends on the thing itself (own exception, separation of duties) is checked
+/// behind this port. Whoever changes something leaves a record, or nothing is changed.
+#[async_trait]
+pub trait Operations: Send + Sync + 'static {
+    /// The person whose key or token stands in `Authorization`.
+    async fn authenticate(&self, headers: &HeaderMap) -> Result<Arc<Person>, ApiError>;
+    /// Whether the gateway can take calls.
+    async fn ready(&self) -> bool;
+    /// Metrics in Prometheus' text format.
+    async fn metrics(&self) -> Result<String, ApiError>;
+
+    /// Makes a key.
+    async fn make_key(&self, by: &Arc<Person>, key: NewKey) -> Result<MadeKey, ApiError>;
+    /// All keys, without the keys.
+    async fn keys(&self) -> Result<Vec<KeyView>, ApiError>;
+    /// Ends a key at once.
+    async fn revoke_key(&self, by: &Arc<Person>, id: &CredentialId) -> Result<(), ApiError>;
+
+    /// Submits a record: a new exception, or a new revision of one.
+    async fn submit(&self, by: &Arc<Person>, record: Document) -> Result<ExceptionView, ApiError>;
+    /// All exceptions, newest first.
+    async fn exceptions(&self) -> Result<Vec<ExceptionView>, ApiError>;
+    /// One exception with its spec.
+    async fn exception(&self, id: &ExceptionId) -> Result<Option<ExceptionView>, ApiError>;
+    /// Takes a step in the life of an exception.
+    async fn act(&self, by: &Arc<Person>, id: &ExceptionId, act: Act) -> Result<ExceptionView, ApiError>;
+
+    /// Servers and tools, with what waits for approval.
+    async fn catalog(&self) -> Result<CatalogView, ApiError>;
+    /// Approves definitions as they are now; answers those that it approved.
+    async fn approve_tools(&self, by: &Arc<Person>, approval: ToolApproval) -> Result<Vec<ToolView>, ApiError>;
+
+    /// A decision, read from its record and judged anew.
+    async fn explain(&self, id: &DecisionId) -> Result<Option<Explanation>, ApiError>;
+    /// The newest decisions, newest first.
+    async fn decisions(&self, limit: usize) -> Result<Vec<Explanation>, ApiError>;
+    /// The controls and their health.
+    async fn controls(&self) -> Result<Vec<ControlView>, ApiError>;
+
+    /// Refuses every call from now on.
+    async fn freeze(&self, by: &Arc<Person>, reason: String) -> Result<(), ApiError>;
+    /// Ends the freeze.
+    async fn unfreeze(&self, by: &Arc<Person>, reason: String) -> Result<(), ApiError>;
+    /// Reads the policies again; faulty ones change nothing.
+    async fn reload(&self, by: &Arc<Person>) -> Result<ReloadView, ApiError>;
+
+    /// A one-time link to the console, valid for ten minutes.
+    async fn console_link(&self, by: &Arc<Person>) -> Result<LinkView, ApiError>;
+    /// Records from a sequence number on.
+    async fn evidence(&self, by: &Arc<Person>, from: u64, limit: u32) -> Result<EvidencePage, ApiError>;
+    /// The newest checkpoint, a C2SP signed note.
+    async fn checkpoint(&self) -> Result<Option<String>, ApiError>;
+}

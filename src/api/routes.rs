@@ -1,0 +1,153 @@
+//! The table of routes: who may, and what record it leaves. The router is built from it and from nothing else.
+
+use http::Method;
+
+use crate::domain::{Duty, Person};
+
+/// Who may use a route.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// Anybody who reaches the listener.
+    Open,
+    /// Any person who is known.
+    Person,
+    /// A person with one of these duties.
+    Duty(&'static [Duty]),
+}
+
+impl Access {
+    /// Whether this person may.
+    #[must_use]
+    pub fn admits(self, person: &Person) -> bool {
+        match self {
+            Self::Open | Self::Person => true,
+            Self::Duty(duties) => duties.iter().any(|duty| person.duties.contains(duty)),
+        }
+    }
+}
+
+/// What a route does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Endpoint {
+    /// `200` while the process runs.
+    Live,
+    /// `200` while calls can be taken.
+    Ready,
+    /// Prometheus text.
+    Metrics,
+    /// Who asks.
+    WhoAmI,
+    /// Make a key.
+    MakeKey,
+    /// List keys.
+    Keys,
+    /// Revoke a key.
+    RevokeKey,
+    /// Submit a record.
+    Submit,
+    /// List exceptions.
+    Exceptions,
+    /// One exception.
+    Exception,
+    /// A step in the life of an exception; the word is the path's last part.
+    Act(&'static str),
+    /// Servers and tools.
+    Catalog,
+    /// Approve definitions.
+    ApproveTools,
+    /// Explain a decision.
+    Explain,
+    /// The newest decisions.
+    Decisions,
+    /// Health of the controls.
+    Controls,
+    /// Refuse every call.
+    Freeze,
+    /// End the freeze.
+    Unfreeze,
+    /// Read the policies again.
+    Reload,
+    /// A one-time link to the console.
+    ConsoleLink,
+    /// Records.
+    Evidence,
+    /// The newest checkpoint.
+    Checkpoint,
+}
+
+/// One route.
+#[derive(Debug, Clone)]
+pub struct Route {
+    /// Its method.
+    pub method: Method,
+    /// Its path; `{id}` stands for one segment.
+    pub path: &'static str,
+    /// Who may.
+    pub access: Access,
+    /// The kind of record that it leaves (T109); `None` for those that change nothing.
+    pub record: Option<&'static str>,
+    /// What it does.
+    pub endpoint: Endpoint,
+}
+
+const fn route(
+    method: Method,
+    path: &'static str,
+    access: Access,
+    record: Option<&'static str>,
+    endpoint: Endpoint,
+) -> Route {
+    Route { method, path, access, record, endpoint }
+}
+
+const ADMINISTER: Access = Access::Duty(&[Duty::Administer]);
+const AUDIT: Access = Access::Duty(&[Duty::Audit]);
+const OVERSIGHT: Access = Access::Duty(&[Duty::Approve, Duty::Security, Duty::Audit, Duty::Administer]);
+const APPROVERS: Access = Access::Duty(&[Duty::Approve, Duty::Security]);
+const HOLDERS: Access = Access::Duty(&[Duty::Own, Duty::Approve, Duty::Security, Duty::Administer]);
+const GET: Method = Method::GET;
+const POST: Method = Method::POST;
+
+/// Every route of the API.
+pub const ROUTES: &[Route] = &[
+    route(GET, "/livez", Access::Open, None, Endpoint::Live),
+    route(GET, "/readyz", Access::Open, None, Endpoint::Ready),
+    route(GET, "/metrics", Access::Duty(&[Duty::Audit, Duty::Administer]), None, Endpoint::Metrics),
+    route(GET, "/api/v1/whoami", Access::Person, None, Endpoint::WhoAmI),
+    route(POST, "/api/v1/keys", ADMINISTER, Some("key"), Endpoint::MakeKey),
+    route(GET, "/api/v1/keys", ADMINISTER, None, Endpoint::Keys),
+    route(Method::DELETE, "/api/v1/keys/{id}", ADMINISTER, Some("key"), Endpoint::RevokeKey),
+    route(POST, "/api/v1/exceptions", Access::Duty(&[Duty::Request]), Some("lifecycle"), Endpoint::Submit),
+    route(GET, "/api/v1/exceptions", Access::Person, None, Endpoint::Exceptions),
+    route(GET, "/api/v1/exceptions/{id}", Access::Person, None, Endpoint::Exception),
+    route(POST, "/api/v1/exceptions/{id}/approve", APPROVERS, Some("lifecycle"), Endpoint::Act("approve")),
+    route(POST, "/api/v1/exceptions/{id}/reject", APPROVERS, Some("lifecycle"), Endpoint::Act("reject")),
+    route(
+        POST,
+        "/api/v1/exceptions/{id}/withdraw",
+        Access::Duty(&[Duty::Request]),
+        Some("lifecycle"),
+        Endpoint::Act("withdraw"),
+    ),
+    route(POST, "/api/v1/exceptions/{id}/attest", Access::Duty(&[Duty::Own]), Some("lifecycle"), Endpoint::Act("attest")),
+    route(POST, "/api/v1/exceptions/{id}/suspend", HOLDERS, Some("lifecycle"), Endpoint::Act("suspend")),
+    route(POST, "/api/v1/exceptions/{id}/resume", HOLDERS, Some("lifecycle"), Endpoint::Act("resume")),
+    route(POST, "/api/v1/exceptions/{id}/revoke", HOLDERS, Some("lifecycle"), Endpoint::Act("revoke")),
+    route(GET, "/api/v1/catalog", Access::Person, None, Endpoint::Catalog),
+    route(POST, "/api/v1/catalog/approve", ADMINISTER, Some("catalog"), Endpoint::ApproveTools),
+    route(GET, "/api/v1/decisions", OVERSIGHT, None, Endpoint::Decisions),
+    route(GET, "/api/v1/decisions/{id}", OVERSIGHT, None, Endpoint::Explain),
+    route(GET, "/api/v1/controls", Access::Person, None, Endpoint::Controls),
+    route(POST, "/api/v1/freeze", Access::Duty(&[Duty::Security, Duty::Administer]), Some("freeze"), Endpoint::Freeze),
+    route(POST, "/api/v1/unfreeze", ADMINISTER, Some("freeze"), Endpoint::Unfreeze),
+    route(POST, "/api/v1/reload", ADMINISTER, Some("policy"), Endpoint::Reload),
+    route(
+        POST,
+        "/api/v1/console/links",
+        Access::Duty(&[Duty::Audit, Duty::Administer]),
+        Some("key"),
+        Endpoint::ConsoleLink,
+    ),
+    route(GET, "/api/v1/evidence", AUDIT, None, Endpoint::Evidence),
+    route(GET, "/api/v1/evidence/checkpoint", AUDIT, None, Endpoint::Checkpoint),
+];

@@ -1,0 +1,195 @@
+//! Operations that keep a journal, and a way to ask the router.
+
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, Mutex},
+};
+
+use async_trait::async_trait;
+use axum::{Router, body::Body};
+use chrono::DateTime;
+use http::{HeaderMap, Request, Response, StatusCode, header};
+use http_body_util::BodyExt as _;
+use tower_service::Service as _;
+
+use crate::{
+    api::{
+        Act, ApiError, ApiSettings, CatalogView, ControlView, EvidencePage, ExceptionView, Explanation, KeyView, LinkView, MadeKey,
+        NewKey, Operations, ReloadView, ToolApproval, ToolView, router,
+    },
+    domain::{
+        Credential, CredentialId, CredentialKind, DecisionId, Digest, Document, Duty, ExceptionId, Findings, Kind, Person,
+        Timestamp,
+    },
+};
+
+#[derive(Default)]
+pub(super) struct Fake {
+    journal: Mutex<Vec<String>>,
+}
+
+pub(super) fn moment() -> Timestamp {
+    DateTime::from_timestamp(1_800_000_000, 0).unwrap()
+}
+
+pub(super) fn exception() -> ExceptionView {
+    ExceptionView {
+        id: "EX-1".parse().unwrap(),
+        revision: 1,
+        digest: Digest::of(b"spec"),
+        state: "active".into(),
+        reason: None,
+        kind: Kind::Pilot,
+        pilot: None,
+        owner: "olga".into(),
+        requester: "rene".into(),
+        agents: vec!["agent-1".into()],
+        server: "notes".into(),
+        tools: vec!["delete_note".into()],
+        not_before: moment(),
+        not_after: moment(),
+        calls: 5,
+        used: 1,
+        attestation_due: None,
+        approvals: vec![],
+        spec: Some(serde_json::json!({})),
+    }
+}
+
+impl Fake {
+    fn note(&self, line: impl Into<String>) {
+        self.journal.lock().unwrap().push(line.into());
+    }
+
+    pub(super) fn take(&self) -> Vec<String> {
+        std::mem::take(&mut self.journal.lock().unwrap())
+    }
+}
+
+/// `Bearer name:duty,duty` is that person; anything else is nobody.
+fn person(headers: &HeaderMap) -> Option<Person> {
+    let text = headers.get(header::AUTHORIZATION)?.to_str().ok()?.strip_prefix("Bearer ")?;
+    let (id, duties) = text.split_once(':')?;
+    let duties: BTreeSet<Duty> =
+        duties.split(',').filter(|duty| !duty.is_empty()).map(|duty| serde_json::from_value(duty.into()).unwrap()).collect();
+    let credential = Credential { id: "crd_1".parse().unwrap(), kind: CredentialKind::ApiKey, expires: moment() };
+    Some(Person { id: id.into(), duties, credential })
+}
+
+#[async_trait]
+impl Operations for Fake {
+    async fn authenticate(&self, headers: &HeaderMap) -> Result<Arc<Person>, ApiError> {
+        person(headers).map(Arc::new).ok_or_else(ApiError::unauthenticated)
+    }
+    async fn ready(&self) -> bool {
+        true
+    }
+    async fn metrics(&self) -> Result<String, ApiError> {
+        Ok("postern_up 1\n".into())
+    }
+    async fn make_key(&self, by: &Arc<Person>, key: NewKey) -> Result<MadeKey, ApiError> {
+        self.note(format!("key {} {}", by.id, key.days));
+        Ok(MadeKey { id: "crd_2".parse().unwrap(), key: "pst_x".into(), expires: moment() })
+    }
+    async fn keys(&self) -> Result<Vec<KeyView>, ApiError> {
+        Ok(vec![])
+    }
+    async fn revoke_key(&self, _: &Arc<Person>, id: &CredentialId) -> Result<(), ApiError> {
+        self.note(format!("key {id}"));
+        Ok(())
+    }
+    async fn submit(&self, by: &Arc<Person>, record: Document) -> Result<ExceptionView, ApiError> {
+        if record.value.get("faulty").is_some() {
+            return Err(ApiError::faulty(Findings::one("", record.line("/faulty"), "/faulty", "remove it")));
+        }
+        self.note(format!("lifecycle submit {}", by.id));
+        Ok(exception())
+    }
+    async fn exceptions(&self) -> Result<Vec<ExceptionView>, ApiError> {
+        Ok(vec![exception()])
+    }
+    async fn exception(&self, id: &ExceptionId) -> Result<Option<ExceptionView>, ApiError> {
+        Ok((id.as_str() == "EX-1").then(exception))
+    }
+    async fn act(&self, by: &Arc<Person>, id: &ExceptionId, act: Act) -> Result<ExceptionView, ApiError> {
+        self.note(format!("lifecycle {id} {} {act:?}", by.id));
+        Ok(exception())
+    }
+    async fn catalog(&self) -> Result<CatalogView, ApiError> {
+        Ok(CatalogView { epoch: 1, servers: vec![], tools: vec![] })
+    }
+    async fn approve_tools(&self, _: &Arc<Person>, approval: ToolApproval) -> Result<Vec<ToolView>, ApiError> {
+        self.note(format!("catalog {}", approval.server));
+        Ok(vec![])
+    }
+    async fn explain(&self, _: &DecisionId) -> Result<Option<Explanation>, ApiError> {
+        Ok(None)
+    }
+    async fn decisions(&self, _: usize) -> Result<Vec<Explanation>, ApiError> {
+        Ok(vec![])
+    }
+    async fn controls(&self) -> Result<Vec<ControlView>, ApiError> {
+        Ok(vec![])
+    }
+    async fn freeze(&self, _: &Arc<Person>, reason: String) -> Result<(), ApiError> {
+        self.note(format!("freeze {reason}"));
+        Ok(())
+    }
+    async fn unfreeze(&self, _: &Arc<Person>, reason: String) -> Result<(), ApiError> {
+        self.note(format!("freeze off {reason}"));
+        Ok(())
+    }
+    async fn reload(&self, _: &Arc<Person>) -> Result<ReloadView, ApiError> {
+        self.note("policy");
+        Ok(ReloadView { policy_set: Digest::of(b""), changed: false })
+    }
+    async fn console_link(&self, by: &Arc<Person>) -> Result<LinkView, ApiError> {
+        self.note(format!("key link {}", by.id));
+        Ok(LinkView { url: "http://postern.test/login?token=x".into() })
+    }
+    async fn evidence(&self, _: &Arc<Person>, from: u64, _: u32) -> Result<EvidencePage, ApiError> {
+        Ok(EvidencePage { records: vec![], next: Some(from) })
+    }
+    async fn checkpoint(&self) -> Result<Option<String>, ApiError> {
+        Ok(None)
+    }
+}
+
+pub(super) struct Api {
+    pub(super) fake: Arc<Fake>,
+    router: Router,
+}
+
+pub(super) struct Answer {
+    pub(super) status: StatusCode,
+    pub(super) headers: HeaderMap,
+    pub(super) body: String,
+}
+
+impl Api {
+    pub(super) fn new() -> Self {
+        let fake = Arc::new(Fake::default());
+        let settings = ApiSettings { hosts: BTreeSet::from(["postern.test".to_owned()]), tls: false };
+        let router = router(Arc::clone(&fake) as Arc<dyn Operations>, Router::new(), settings);
+        Self { fake, router }
+    }
+
+    pub(super) async fn send(&self, request: Request<Body>) -> Answer {
+        let response: Response<Body> = self.router.clone().call(request).await.unwrap();
+        let (parts, body) = response.into_parts();
+        let body = body.collect().await.unwrap().to_bytes();
+        Answer { status: parts.status, headers: parts.headers, body: String::from_utf8(body.to_vec()).unwrap() }
+    }
+
+    /// `who` is `name:duty,duty`, or empty for nobody.
+    pub(super) async fn ask(&self, method: &str, path: &str, who: &str, body: &str) -> Answer {
+        let mut request = Request::builder().method(method).uri(path).header("host", "postern.test");
+        if !who.is_empty() {
+            request = request.header("authorization", format!("Bearer {who}"));
+        }
+        if !body.is_empty() {
+            request = request.header("content-type", "application/json");
+        }
+        self.send(request.body(Body::from(body.to_owned())).unwrap()).await
+    }
+}

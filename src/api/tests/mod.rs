@@ -1,0 +1,5 @@
+//! What the API promises.
+
+mod bodies;
+mod fake;
+mod table;

@@ -1,0 +1,126 @@
+//! A walk along the table of routes.
+
+use axum::body::Body;
+use http::{Method, Request, StatusCode};
+
+use super::fake::Api;
+use crate::{
+    api::{Access, Endpoint, ROUTES, Route},
+    domain::Duty,
+};
+
+const ALL: [Duty; 6] = [Duty::Own, Duty::Request, Duty::Approve, Duty::Security, Duty::Audit, Duty::Administer];
+
+fn word(duty: Duty) -> String {
+    serde_json::to_value(duty).unwrap().as_str().unwrap().to_owned()
+}
+
+fn path(route: &Route) -> String {
+    let id = match route.endpoint {
+        Endpoint::RevokeKey => "crd_9",
+        Endpoint::Explain => "dec_9",
+        _ => "EX-1",
+    };
+    route.path.replace("{id}", id)
+}
+
+fn body(route: &Route) -> String {
+    match route.endpoint {
+        Endpoint::MakeKey => r#"{"agent":"a"}"#.to_owned(),
+        Endpoint::Submit => r#"{"id":"EX-1"}"#.to_owned(),
+        Endpoint::Act("approve") => format!(r#"{{"digest":"{}"}}"#, crate::domain::Digest::of(b"spec")),
+        Endpoint::ApproveTools => r#"{"server":"notes"}"#.to_owned(),
+        Endpoint::Act(_) | Endpoint::Freeze | Endpoint::Unfreeze => r#"{"reason":"because"}"#.to_owned(),
+        _ => String::new(),
+    }
+}
+
+/// S1: every route × nobody, a person without duty, and each duty alone.
+#[tokio::test]
+async fn every_route_admits_exactly_those_whom_the_table_names() {
+    let api = Api::new();
+    for route in ROUTES {
+        let (method, path, body) = (route.method.as_str(), path(route), body(route));
+        let nobody = api.ask(method, &path, "", &body).await;
+        assert_eq!(nobody.status == StatusCode::UNAUTHORIZED, route.access != Access::Open, "{method} {path}");
+        assert_eq!(nobody.headers.contains_key("www-authenticate"), route.access != Access::Open);
+        let none = api.ask(method, &path, "olga:", &body).await;
+        let refused = matches!(route.access, Access::Duty(_));
+        assert_eq!(none.status == StatusCode::FORBIDDEN, refused, "{method} {path}");
+        if refused {
+            assert_eq!(api.fake.take(), [""; 0], "{method} {path}");
+        }
+        for duty in ALL {
+            let answer = api.ask(method, &path, &format!("olga:{}", word(duty)), &body).await;
+            let admitted = match route.access {
+                Access::Open | Access::Person => true,
+                Access::Duty(duties) => duties.contains(&duty),
+            };
+            assert_eq!(answer.status != StatusCode::FORBIDDEN, admitted, "{method} {path} as {duty:?}: {}", answer.body);
+        }
+        api.fake.take();
+    }
+}
+
+/// T109
+#[tokio::test]
+async fn every_route_that_changes_something_names_its_record_and_asks_for_it_once() {
+    let api = Api::new();
+    let everything: Vec<_> = ALL.into_iter().map(word).collect();
+    let who = format!("olga:{}", everything.join(","));
+    for route in ROUTES {
+        assert_eq!(route.record.is_some(), route.method != Method::GET, "{} {}", route.method, route.path);
+        let answer = api.ask(route.method.as_str(), &path(route), &who, &body(route)).await;
+        let journal = api.fake.take();
+        match route.record {
+            Some(kind) => {
+                assert!(answer.status.is_success(), "{} {}: {}", route.method, route.path, answer.body);
+                assert_eq!(journal.len(), 1, "{} {}", route.method, route.path);
+                assert!(journal[0].starts_with(kind), "{journal:?}");
+            }
+            None => assert_eq!(journal, [""; 0], "{} {}", route.method, route.path),
+        }
+    }
+}
+
+/// T162
+#[tokio::test]
+async fn every_answer_carries_the_security_headers() {
+    let api = Api::new();
+    let unknown = Route { path: "/nothing", ..ROUTES[0].clone() };
+    for route in ROUTES.iter().chain([&unknown]) {
+        let answer = api.ask(route.method.as_str(), &path(route), "", "").await;
+        let header = |name: &str| answer.headers[name].to_str().unwrap().to_owned();
+        assert!(header("content-security-policy").starts_with("default-src 'none'"));
+        assert!(header("content-security-policy").contains("frame-ancestors 'none'"));
+        assert_eq!(header("x-content-type-options"), "nosniff");
+        assert_eq!(header("cache-control"), "no-store");
+        assert_eq!(header("referrer-policy"), "no-referrer");
+    }
+}
+
+/// T001
+#[tokio::test]
+async fn a_foreign_host_or_origin_is_refused_before_anything_is_asked() {
+    let api = Api::new();
+    let cases = [
+        (vec![("host", "evil.test")], StatusCode::FORBIDDEN),
+        (vec![("host", "postern.test"), ("host", "postern.test")], StatusCode::BAD_REQUEST),
+        (vec![], StatusCode::BAD_REQUEST),
+        (vec![("host", "postern.test"), ("origin", "http://evil.test")], StatusCode::FORBIDDEN),
+        (vec![("host", "postern.test"), ("origin", "null")], StatusCode::FORBIDDEN),
+        (vec![("host", "postern.test"), ("origin", "null"), ("sec-fetch-site", "cross-site")], StatusCode::FORBIDDEN),
+        (vec![("host", "postern.test"), ("origin", "null"), ("sec-fetch-site", "same-origin")], StatusCode::CREATED),
+        (vec![("host", "postern.test"), ("origin", "http://postern.test")], StatusCode::CREATED),
+    ];
+    for (headers, status) in cases {
+        let mut request = Request::builder().method("POST").uri("/api/v1/keys").header("authorization", "Bearer a:administer");
+        request = request.header("content-type", "application/json");
+        for (name, value) in &headers {
+            request = request.header(*name, *value);
+        }
+        let answer = api.send(request.body(Body::from(r#"{"agent":"a"}"#)).unwrap()).await;
+        assert_eq!(answer.status, status, "{headers:?}");
+        assert_eq!(api.fake.take().len(), usize::from(status == StatusCode::CREATED));
+    }
+}

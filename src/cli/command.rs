@@ -1,0 +1,201 @@
+//! What can be typed.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+use super::screen::Format;
+use crate::domain::{CredentialId, DecisionId, Digest, ExceptionId, ServerName, ToolName};
+
+/// The tool-access gateway for AI agents.
+///
+/// Exit codes: 0 done; 1 refused or failed; 2 bad input or usage; 3 the gateway cannot be reached.
+#[derive(Debug, Parser)]
+#[command(name = "postern", version, about, long_about, max_term_width = 100)]
+pub struct Cli {
+    /// What holds for every command.
+    #[command(flatten)]
+    pub(super) global: Global,
+    #[command(subcommand)]
+    pub(super) command: Command,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Global {
+    /// Configuration file [default: ./postern.yaml, which may be absent]
+    #[arg(long, global = true, env = "POSTERN_CONFIG", value_name = "FILE")]
+    pub(super) config: Option<PathBuf>,
+    /// The administration listener [default: the one of the configuration]
+    #[arg(long, global = true, env = "POSTERN_URL")]
+    pub(super) url: Option<String>,
+    /// File with your key, mode 0600; `-` reads standard input [default: $POSTERN_KEY, else <data>/admin.key]
+    #[arg(long, global = true, env = "POSTERN_KEY_FILE", value_name = "FILE")]
+    pub(super) key_file: Option<PathBuf>,
+    /// How answers are written
+    #[arg(long, global = true, value_enum, default_value_t = Format::Table)]
+    pub(super) output: Format,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Run the gateway
+    Serve,
+    /// Check configuration and policies, and run policies/tests; changes nothing
+    Check {
+        /// Folder of the policies [default: the one of the configuration]
+        #[arg(long, value_name = "DIR")]
+        policies: Option<PathBuf>,
+    },
+    /// Print what is in force and every deviation from the safe defaults
+    Doctor,
+    /// Keys of agents and people
+    #[command(subcommand)]
+    Key(KeyCommand),
+    /// Tool servers, tools and their approved definitions
+    #[command(subcommand)]
+    Catalog(CatalogCommand),
+    /// Authorization exceptions
+    #[command(subcommand)]
+    Exception(ExceptionCommand),
+    /// Say why a call was allowed or refused
+    Explain {
+        /// The decision, `dec_…`, as refusals and records name it
+        decision: DecisionId,
+    },
+    /// The journal, read from the data folder; the gateway need not run
+    #[command(subcommand)]
+    Evidence(EvidenceCommand),
+    /// Compensating controls and their health
+    Controls,
+    /// Refuse every call from now on
+    Freeze(Reason),
+    /// End the freeze
+    Unfreeze(Reason),
+    /// Read the policies again; faulty ones change nothing
+    Reload,
+    /// Print a one-time link to the console
+    Console,
+    /// Say whose key this is and what it allows
+    Whoami,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Reason {
+    /// Why; it becomes part of the record
+    #[arg(long)]
+    pub(super) reason: String,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Step {
+    /// The exception, `EX-…`
+    pub(super) id: ExceptionId,
+    /// Why; it becomes part of the record
+    #[arg(long)]
+    pub(super) reason: String,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum KeyCommand {
+    /// Make a key; it is shown once
+    #[command(group = clap::ArgGroup::new("principal").required(true))]
+    Create {
+        /// For an agent of agents.yaml
+        #[arg(long, group = "principal", value_name = "ID")]
+        agent: Option<String>,
+        /// For a person of people.yaml
+        #[arg(long, group = "principal", value_name = "ID")]
+        person: Option<String>,
+        /// Days until it ends, at most 90
+        #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=90))]
+        days: u32,
+        /// What people call it
+        #[arg(long, default_value = "")]
+        note: String,
+    },
+    /// List keys, without the keys
+    List,
+    /// End a key at once
+    Revoke {
+        /// The key's id, `crd_…`
+        id: CredentialId,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum CatalogCommand {
+    /// Servers and tools, with what waits for approval
+    List,
+    /// Approve definitions as they are now
+    Approve {
+        /// The server
+        server: ServerName,
+        /// Its tools; none means all that wait
+        tools: Vec<ToolName>,
+        /// With one tool: approve only if its definition has this digest
+        #[arg(long)]
+        digest: Option<Digest>,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum ExceptionCommand {
+    /// Submit a record (YAML or JSON); you become its requester
+    Submit {
+        /// The file; `-` reads standard input
+        file: PathBuf,
+    },
+    /// List exceptions
+    List,
+    /// One exception with its record
+    Show {
+        /// The exception, `EX-…`
+        id: ExceptionId,
+    },
+    /// Approve the record exactly as it stands
+    Approve {
+        /// The exception, `EX-…`
+        id: ExceptionId,
+        /// The digest that you have read [default: that of the current revision, which is printed]
+        #[arg(long)]
+        digest: Option<Digest>,
+    },
+    /// Refuse it for good
+    Reject(Step),
+    /// Take your own request back
+    Withdraw(Step),
+    /// Say, as its owner, that it is still needed
+    Attest {
+        /// The exception, `EX-…`
+        id: ExceptionId,
+        /// What you add
+        #[arg(long)]
+        reason: Option<String>,
+    },
+    /// Hold it
+    Suspend(Step),
+    /// End the hold
+    Resume(Step),
+    /// End it for good
+    Revoke(Step),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Journal {
+    /// The data folder [default: the one of the configuration]
+    #[arg(long, value_name = "DIR")]
+    pub(super) data: Option<PathBuf>,
+    /// Begin at this sequence number
+    #[arg(long, value_name = "SEQ", default_value_t = 0)]
+    pub(super) since: u64,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum EvidenceCommand {
+    /// Hold chain and checkpoints against every record
+    Verify(Journal),
+    /// Print records as a table
+    Show(Journal),
+    /// Write records as JSON lines
+    Export(Journal),
+}

@@ -1,0 +1,55 @@
+//! What the commands need of the rest of the house; `main` brings it.
+
+use std::{future::Future, path::Path, pin::Pin};
+
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::{
+    config::{PolicyFiles, Settings},
+    domain::{Digest, Findings},
+};
+
+/// The gateway while it runs.
+pub type Serving = Pin<Box<dyn Future<Output = anyhow::Result<()>> + Send>>;
+
+/// What `check` found to be right.
+#[derive(Debug, Clone, Serialize)]
+pub struct CheckReport {
+    /// The digest of the policy set.
+    pub policy_set: Digest,
+    /// Policies that were compiled.
+    pub policies: usize,
+    /// Cases of policies/tests that passed.
+    pub cases: usize,
+    /// Things to know that are no faults.
+    pub notes: Vec<String>,
+}
+
+/// What `evidence verify` found.
+#[derive(Debug, Clone, Serialize)]
+pub struct EvidenceReport {
+    /// Whether nothing is wrong.
+    pub sound: bool,
+    /// Records that were read.
+    pub records: u64,
+    /// Checkpoints that were held against them.
+    pub checkpoints: u64,
+    /// The head of the chain.
+    pub head: Option<Digest>,
+    /// What is wrong, each with its place.
+    pub faults: Vec<String>,
+}
+
+/// The rest of the house, as functions.
+#[derive(Clone, Copy)]
+pub struct Parts {
+    /// Builds the gateway and runs it until it is told to stop.
+    pub serve: fn(Settings) -> Serving,
+    /// Compiles policies and runs their cases; changes nothing.
+    pub check: fn(&Settings, &PolicyFiles) -> Result<CheckReport, Findings>,
+    /// Verifies the journal of a data folder.
+    pub verify: fn(&Path) -> anyhow::Result<EvidenceReport>,
+    /// Reads the journal of a data folder from a sequence number on, record by record.
+    pub records: fn(&Path, u64, &mut dyn FnMut(Value) -> std::io::Result<()>) -> anyhow::Result<()>,
+}

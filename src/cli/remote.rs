@@ -1,0 +1,187 @@
+//! Commands that ask the running gateway.
+
+use std::{fs, io::Read as _, path::Path};
+
+use http::Method;
+use serde_json::{Value, json};
+
+use super::{
+    client::{Body, Client},
+    command::{CatalogCommand, Command, ExceptionCommand, Global, KeyCommand, Step},
+    exit::Failure,
+    key::{self, KeySource},
+    render,
+    run::operator,
+    screen::{Format, Screen},
+    table::printable,
+};
+use crate::{
+    api::{CatalogView, ControlView, ExceptionView, Explanation, KeyView, LinkView, MadeKey, ReloadView, WhoView},
+    domain::{Digest, Document, ExceptionId},
+};
+
+/// Bytes of a record.
+const RECORD: u64 = 1 << 20;
+
+pub(super) fn remote(command: Command, global: &Global, screen: &mut Screen<'_>) -> Result<(), Failure> {
+    // A faulty file is told before the gateway is asked.
+    let record = match &command {
+        Command::Exception(ExceptionCommand::Submit { file }) => Some(read_record(file)?),
+        _ => None,
+    };
+    let operator = operator(global)?;
+    let scheme = if operator.tls { "https" } else { "http" };
+    let url = global.url.clone().unwrap_or_else(|| format!("{scheme}://{}", operator.admin));
+    let variable = std::env::var("POSTERN_KEY").ok();
+    let key = key::read(KeySource { file: global.key_file.as_deref(), variable, data: &operator.data })?;
+    let client = Client::new(&url, key)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| Failure::Refused(format!("cannot start: {error}")))?;
+    runtime.block_on(async {
+        match command {
+            Command::Exception(command) => exceptions(command, record, &client, screen).await,
+            Command::Key(command) => keys(command, &client, screen).await,
+            Command::Catalog(command) => catalog(command, &client, screen).await,
+            other => single(other, &client, screen).await,
+        }
+    })
+}
+
+async fn single(command: Command, client: &Client, screen: &mut Screen<'_>) -> Result<(), Failure> {
+    match command {
+        Command::Explain { decision } => {
+            let view: Explanation = client.get(&format!("/api/v1/decisions/{decision}")).await?;
+            screen.show(&view, render::explanation)?;
+        }
+        Command::Controls => screen.show(&client.get::<Vec<ControlView>>("/api/v1/controls").await?, |v| render::controls(v))?,
+        Command::Freeze(why) => {
+            let view: Value = client.post("/api/v1/freeze", Body::Json(json!({"reason": why.reason}))).await?;
+            screen.show(&view, |_| "frozen: every call is refused until `postern unfreeze`\n".to_owned())?;
+        }
+        Command::Unfreeze(why) => {
+            let view: Value = client.post("/api/v1/unfreeze", Body::Json(json!({"reason": why.reason}))).await?;
+            screen.show(&view, |_| "no longer frozen\n".to_owned())?;
+        }
+        Command::Reload => screen.show(&client.post::<ReloadView>("/api/v1/reload", Body::Nothing).await?, render::reload)?,
+        Command::Console => {
+            let view: LinkView = client.post("/api/v1/console/links", Body::Nothing).await?;
+            screen.show(&view, |view| format!("{}\nvalid for ten minutes, opens one session\n", printable(&view.url)))?;
+        }
+        _ => screen.show(&client.get::<WhoView>("/api/v1/whoami").await?, render::who)?,
+    }
+    Ok(())
+}
+
+async fn keys(command: KeyCommand, client: &Client, screen: &mut Screen<'_>) -> Result<(), Failure> {
+    match command {
+        KeyCommand::Create { agent, person, days, note } => {
+            let mut body = json!({"days": days, "note": note});
+            if let Some(map) = body.as_object_mut() {
+                let whose = agent.map(|id| ("agent", id)).or_else(|| person.map(|id| ("person", id)));
+                map.extend(whose.map(|(kind, id)| (kind.to_owned(), Value::String(id))));
+            }
+            let made: MadeKey = client.post("/api/v1/keys", Body::Json(body)).await?;
+            screen.show(&made, render::made_key)?;
+        }
+        KeyCommand::List => screen.show(&client.get::<Vec<KeyView>>("/api/v1/keys").await?, |v| render::keys(v))?,
+        KeyCommand::Revoke { id } => {
+            let () = client.send(Method::DELETE, &format!("/api/v1/keys/{id}"), Body::Nothing).await?;
+            screen.show(&json!({"id": id, "revoked": true}), |_| format!("{id} is revoked\n"))?;
+        }
+    }
+    Ok(())
+}
+
+async fn catalog(command: CatalogCommand, client: &Client, screen: &mut Screen<'_>) -> Result<(), Failure> {
+    match command {
+        CatalogCommand::List => screen.show(&client.get::<CatalogView>("/api/v1/catalog").await?, render::catalog)?,
+        CatalogCommand::Approve { server, tools, digest } => {
+            let mut body = json!({"server": server, "tools": tools});
+            if let (Some(map), Some(digest)) = (body.as_object_mut(), digest) {
+                map.insert("digest".to_owned(), json!(digest));
+            }
+            let view: Value = client.post("/api/v1/catalog/approve", Body::Json(body)).await?;
+            screen.show(&view, render::approved_tools)?;
+        }
+    }
+    Ok(())
+}
+
+async fn exceptions(
+    command: ExceptionCommand,
+    record: Option<(String, String)>,
+    client: &Client,
+    screen: &mut Screen<'_>,
+) -> Result<(), Failure> {
+    let view: ExceptionView = match command {
+        ExceptionCommand::List => {
+            let views: Vec<ExceptionView> = client.get("/api/v1/exceptions").await?;
+            return Ok(screen.show(&views, |views| render::exceptions(views))?);
+        }
+        ExceptionCommand::Show { id } => {
+            let view: ExceptionView = client.get(&format!("/api/v1/exceptions/{id}")).await?;
+            return Ok(screen.show(&view, render::exception)?);
+        }
+        ExceptionCommand::Submit { .. } => {
+            let (file, text) = record.unwrap_or_default();
+            let sent = client.post("/api/v1/exceptions", Body::Yaml(text)).await;
+            sent.map_err(|failure| name_file(failure, &file))?
+        }
+        ExceptionCommand::Approve { id, digest } => approve(&id, digest, client, screen.format).await?,
+        ExceptionCommand::Attest { id, reason } => step(client, &id, "attest", reason.map_or_else(|| json!({}), |r| json!({"reason": r}))).await?,
+        ExceptionCommand::Reject(at) => reasoned(client, "reject", at).await?,
+        ExceptionCommand::Withdraw(at) => reasoned(client, "withdraw", at).await?,
+        ExceptionCommand::Suspend(at) => reasoned(client, "suspend", at).await?,
+        ExceptionCommand::Resume(at) => reasoned(client, "resume", at).await?,
+        ExceptionCommand::Revoke(at) => reasoned(client, "revoke", at).await?,
+    };
+    Ok(screen.show(&view, render::exception_line)?)
+}
+
+/// Approves one digest: the one that was given, or that of the revision that is there now, which is printed.
+async fn approve(id: &ExceptionId, digest: Option<Digest>, client: &Client, format: Format) -> Result<ExceptionView, Failure> {
+    let digest = match digest {
+        Some(digest) => digest,
+        None => {
+            let view: ExceptionView = client.get(&format!("/api/v1/exceptions/{id}")).await?;
+            if format == Format::Table {
+                eprintln!("approving revision {} of {id}, {}", view.revision, view.digest);
+            }
+            view.digest
+        }
+    };
+    step(client, id, "approve", json!({"digest": digest})).await
+}
+
+async fn reasoned(client: &Client, word: &str, at: Step) -> Result<ExceptionView, Failure> {
+    step(client, &at.id, word, json!({"reason": at.reason})).await
+}
+
+async fn step(client: &Client, id: &ExceptionId, word: &str, body: Value) -> Result<ExceptionView, Failure> {
+    client.post(&format!("/api/v1/exceptions/{id}/{word}"), Body::Json(body)).await
+}
+
+/// The record's file name and text, after it was read as YAML here.
+fn read_record(file: &Path) -> Result<(String, String), Failure> {
+    let name = file.display().to_string();
+    let mut text = String::new();
+    let read = if file == Path::new("-") {
+        std::io::stdin().take(RECORD).read_to_string(&mut text)
+    } else {
+        fs::File::open(file).and_then(|open| open.take(RECORD).read_to_string(&mut text))
+    };
+    read.map_err(|error| Failure::Input(format!("cannot read the record `{name}`: {error}")))?;
+    Document::parse(&name, &text)?;
+    Ok((name, text))
+}
+
+/// The gateway does not know the file's name; here it is put in.
+fn name_file(failure: Failure, file: &str) -> Failure {
+    match failure {
+        Failure::Faulty(mut findings) => {
+            findings.0.iter_mut().filter(|finding| finding.file.is_empty()).for_each(|finding| file.clone_into(&mut finding.file));
+            Failure::Faulty(findings)
+        }
+        other => other,
+    }
+}

@@ -1,0 +1,5 @@
+//! What the commands promise.
+
+mod answers;
+mod arguments;
+mod tables;

@@ -1,0 +1,143 @@
+//! What the schema cannot say about `postern.yaml`: addresses, names, files, secrets.
+
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use super::{
+    form::{Form, IssuerForm},
+    listen,
+    load::Environment,
+    servers,
+    settings::{Algorithm, Identity, Issuer, Jwks, Limits, Settings, StoreSettings, TelemetrySettings},
+};
+use crate::domain::{Document, Findings, limits};
+
+/// What a check stands on.
+pub(super) struct Ground<'a> {
+    pub(super) document: &'a Document,
+    pub(super) base: &'a Path,
+    pub(super) environment: Environment<'a>,
+}
+
+impl Ground<'_> {
+    /// A path of the file, from the file's folder.
+    pub(super) fn path(&self, path: &str) -> PathBuf {
+        joined(self.base, path)
+    }
+
+    pub(super) fn find(&self, findings: &mut Findings, pointer: &str, message: impl Into<String>) {
+        self.document.find(findings, pointer, message);
+    }
+}
+
+/// `path` from `base`, without `.` in between.
+pub(super) fn joined(base: &Path, path: &str) -> PathBuf {
+    base.join(path).components().collect()
+}
+
+/// Fills in defaults and finds faults. What is returned holds only if nothing was found.
+pub(super) fn check(form: &Form, ground: &Ground<'_>, findings: &mut Findings) -> Settings {
+    let call_timeout = form.limits.call_timeout_s.map_or(limits::CALL_TIME, Duration::from_secs);
+    if let Some(folder) = &form.policies
+        && !ground.path(folder).is_dir()
+    {
+        ground.find(findings, "/policies", format!("`{folder}` is not a folder; create it or correct the path"));
+    }
+    Settings {
+        file: None,
+        listen: listen::check(&form.listen, ground, findings),
+        data: ground.path(form.data.as_deref().unwrap_or("data")),
+        policies: ground.path(form.policies.as_deref().unwrap_or("policies")),
+        store: StoreSettings {
+            durability: form.store.durability,
+            commit_timeout: Duration::from_millis(form.store.commit_timeout_ms.unwrap_or(250)),
+        },
+        identity: identity(&form.identity.issuers, ground, findings),
+        servers: servers::check(&form.servers, call_timeout, ground, findings),
+        telemetry: telemetry(form, ground, findings),
+        limits: Limits {
+            rate_per_second: form.limits.rate_per_second.unwrap_or(20),
+            burst: form.limits.burst.unwrap_or(40),
+            call_timeout,
+        },
+        denials: form.denials,
+    }
+}
+
+fn telemetry(form: &Form, ground: &Ground<'_>, findings: &mut Findings) -> TelemetrySettings {
+    if let Some(url) = &form.telemetry.otlp
+        && let Err(message) = web_url(url)
+    {
+        ground.find(findings, "/telemetry/otlp", message);
+    }
+    TelemetrySettings {
+        otlp: form.telemetry.otlp.clone(),
+        sample_ratio: form.telemetry.sample_ratio.unwrap_or(0.1),
+        lease: Duration::from_millis(form.telemetry.lease_ms.unwrap_or(2_000)),
+    }
+}
+
+fn identity(forms: &[IssuerForm], ground: &Ground<'_>, findings: &mut Findings) -> Identity {
+    let mut seen = std::collections::BTreeSet::new();
+    let mut issuers = Vec::new();
+    for (index, form) in forms.iter().enumerate() {
+        let path = format!("/identity/issuers/{index}");
+        if !seen.insert(&form.issuer) {
+            ground.find(findings, &format!("{path}/issuer"), "this issuer stands twice; keep one");
+        }
+        let jwks = match (&form.jwks_url, &form.jwks_file) {
+            (Some(url), None) => {
+                if let Err(message) = web_url(url) {
+                    ground.find(findings, &format!("{path}/jwks_url"), message);
+                } else if url.starts_with("http://") && !host_is_loopback(url) {
+                    ground.find(findings, &format!("{path}/jwks_url"), "keys are fetched over https only, except from loopback");
+                }
+                Jwks::Url(url.clone())
+            }
+            (None, Some(file)) => {
+                let file = ground.path(file);
+                if !file.is_file() {
+                    let message = format!("`{}` is not a file; create it or correct the path", file.display());
+                    ground.find(findings, &format!("{path}/jwks_file"), message);
+                }
+                Jwks::File(file)
+            }
+            (Some(_), Some(_)) | (None, None) => {
+                ground.find(findings, &path, "give either `jwks_url` or `jwks_file`");
+                continue;
+            }
+        };
+        let all = || vec![Algorithm::Es256, Algorithm::Rs256, Algorithm::EdDsa];
+        issuers.push(Issuer {
+            issuer: form.issuer.clone(),
+            audience: form.audience.clone(),
+            jwks,
+            algorithms: form.algorithms.clone().unwrap_or_else(all),
+        });
+    }
+    Identity { issuers }
+}
+
+/// An absolute http or https URL without credentials.
+pub(super) fn web_url(text: &str) -> Result<http::Uri, String> {
+    let uri: http::Uri = text.parse().map_err(|error| format!("`{text}` is not a URL: {error}"))?;
+    if !matches!(uri.scheme_str(), Some("http" | "https")) {
+        return Err(format!("`{text}` must begin with http:// or https://"));
+    }
+    match uri.authority() {
+        Some(authority) if authority.as_str().contains('@') => {
+            Err("credentials do not stand in a URL; use a header with `{env: NAME}` or `{file: PATH}`".to_owned())
+        }
+        Some(_) => Ok(uri),
+        None => Err(format!("`{text}` names no host")),
+    }
+}
+
+/// Whether the URL's host is this machine by address or as `localhost`.
+pub(super) fn host_is_loopback(url: &str) -> bool {
+    let Ok(uri) = url.parse::<http::Uri>() else { return false };
+    let host = uri.host().unwrap_or_default().trim_matches(['[', ']']);
+    host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
+}

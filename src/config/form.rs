@@ -1,0 +1,107 @@
+//! The shape of `postern.yaml` as it is written, after the JSON Schema was asked.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::settings::{Algorithm, Denials, Durability, Trust};
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Form {
+    pub(super) listen: ListenForm,
+    pub(super) data: Option<String>,
+    pub(super) policies: Option<String>,
+    pub(super) store: StoreForm,
+    pub(super) identity: IdentityForm,
+    pub(super) servers: BTreeMap<String, ServerForm>,
+    pub(super) telemetry: TelemetryForm,
+    pub(super) limits: LimitsForm,
+    pub(super) denials: Denials,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct ListenForm {
+    pub(super) agents: Option<String>,
+    pub(super) admin: Option<String>,
+    pub(super) public_url: Option<String>,
+    pub(super) hosts: Vec<String>,
+    pub(super) origins: Vec<String>,
+    pub(super) tls: Option<TlsForm>,
+    pub(super) insecure_plaintext: bool,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct TlsForm {
+    pub(super) certificate_file: String,
+    pub(super) key_file: String,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct StoreForm {
+    pub(super) durability: Durability,
+    pub(super) commit_timeout_ms: Option<u64>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct IdentityForm {
+    pub(super) issuers: Vec<IssuerForm>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct IssuerForm {
+    pub(super) issuer: String,
+    pub(super) audience: String,
+    pub(super) jwks_url: Option<String>,
+    pub(super) jwks_file: Option<String>,
+    pub(super) algorithms: Option<Vec<Algorithm>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct ServerForm {
+    pub(super) stdio: Option<StdioForm>,
+    pub(super) http: Option<HttpForm>,
+    pub(super) timeout_s: Option<u64>,
+    pub(super) trust: Trust,
+    pub(super) allow_private: bool,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct StdioForm {
+    pub(super) command: String,
+    #[serde(default)]
+    pub(super) args: Vec<String>,
+    #[serde(default)]
+    pub(super) env: BTreeMap<String, Value>,
+    #[serde(default)]
+    pub(super) pass_env: Vec<String>,
+    pub(super) cwd: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct HttpForm {
+    pub(super) url: String,
+    #[serde(default)]
+    pub(super) headers: BTreeMap<String, Value>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct TelemetryForm {
+    pub(super) otlp: Option<String>,
+    pub(super) sample_ratio: Option<f64>,
+    pub(super) lease_ms: Option<u64>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct LimitsForm {
+    pub(super) rate_per_second: Option<u32>,
+    pub(super) burst: Option<u32>,
+    pub(super) call_timeout_s: Option<u64>,
+}

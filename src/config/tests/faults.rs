@@ -1,0 +1,126 @@
+//! Faulty files: each fault names file, line, path and mend, and all are told at once.
+
+use std::{fs, os::unix::fs::PermissionsExt as _};
+
+use crate::config::load;
+
+/// `line path: message` of every fault, with the folder cut out.
+fn faults(text: &str) -> Vec<String> {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("postern.yaml");
+    fs::write(&file, text).unwrap();
+    fs::write(folder.path().join("open.key"), "x1").unwrap();
+    fs::set_permissions(folder.path().join("open.key"), fs::Permissions::from_mode(0o644)).unwrap();
+    let environment = |name: &str| (name == "SAMPLE").then(|| "Bearer changeme".to_owned());
+    let findings = load(&file, true, &environment).unwrap_err();
+    let here = folder.path().display().to_string();
+    findings.0.iter().map(|f| format!("{} {}: {}", f.line, f.path, f.message.replace(&here, "."))).collect()
+}
+
+#[test]
+fn all_faults_are_told_at_once_with_their_exact_lines() {
+    let told = faults(
+        "listen:
+  agent: 127.0.0.1:1
+  admin: nowhere
+  public_url: ftp://x
+limits:
+  burst: 0
+denials: silence
+",
+    );
+    assert_eq!(
+        told,
+        [
+            "2 /listen/agent: unknown key; did you mean `agents`?",
+            "3 /listen/admin: `nowhere` is not an address; write IP:PORT, such as 127.0.0.1:8081",
+            "4 /listen/public_url: `ftp://x` must begin with http:// or https://",
+            "6 /limits/burst: 0 is less than the minimum of 1",
+            "7 /denials: must be one of [\"tool_result\",\"protocol_error\"], not \"silence\"",
+        ]
+    );
+}
+
+#[test]
+fn what_no_schema_can_say_is_told_too() {
+    let told = faults(
+        "policies: ./nowhere
+identity:
+  issuers:
+    - {issuer: a, audience: b}
+    - {issuer: a, audience: b, jwks_url: 'http://idp.example/jwks'}
+servers:
+  Bad_Name: {stdio: {command: /bin/true}}
+  both:
+    stdio: {command: /nowhere/x}
+    http: {url: 'http://127.0.0.1:1/mcp'}
+  one:
+    stdio: {command: not-a-program-of-this-machine}
+  web:
+    http:
+      url: http://127.0.0.1:1/mcp
+      headers: {host: a}
+",
+    );
+    assert_eq!(
+        told,
+        [
+            "1 /policies: `./nowhere` is not a folder; create it or correct the path",
+            "4 /identity/issuers/0: give either `jwks_url` or `jwks_file`",
+            "5 /identity/issuers/1/issuer: this issuer stands twice; keep one",
+            "5 /identity/issuers/1/jwks_url: keys are fetched over https only, except from loopback",
+            "7 /servers/Bad_Name: `Bad_Name` cannot be a server name: 1 to 32 of a-z 0-9 -",
+            "8 /servers/both: give either `stdio` or `http`",
+            "12 /servers/one/stdio/command: `not-a-program-of-this-machine` is not in PATH; install it or write its full path",
+            "15 /servers/web/http/url: a server on loopback needs `allow_private: true`",
+            "16 /servers/web/http/headers/host: the gateway sets this header itself; remove it",
+        ]
+    );
+}
+
+/// T166, T169
+#[test]
+fn secrets_are_never_inline_placeholders_or_readable_by_others() {
+    let told = faults(
+        "servers:
+  a:
+    http:
+      url: https://a.example/mcp
+      headers:
+        authorization: Bearer abc
+        x-one: {env: GONE}
+        x-two: {file: open.key}
+        x-three: {env: SAMPLE}
+        x-four: {env: A, file: b}
+",
+    );
+    assert_eq!(
+        told,
+        [
+            "6 /servers/a/http/headers/authorization: a secret does not stand in this file; write `{env: NAME}` or `{file: PATH}`",
+            "7 /servers/a/http/headers/x-one: the environment variable `GONE` is not set; set it and start again",
+            "8 /servers/a/http/headers/x-two: `./open.key` can be read by others than its owner; run `chmod 600 ./open.key`",
+            "9 /servers/a/http/headers/x-three: the secret is a placeholder from an example; put the real one in its place",
+            "10 /servers/a/http/headers/x-four: write either `{env: NAME}` or `{file: PATH}`",
+        ]
+    );
+}
+
+/// T016
+#[test]
+fn beyond_loopback_there_is_no_plaintext_unasked() {
+    let told = faults("listen: {agents: '0.0.0.0:8080'}\n");
+    assert_eq!(told.len(), 1);
+    assert!(told[0].starts_with("1 /listen/agents: an address beyond loopback needs `listen.tls`"), "{told:?}");
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("postern.yaml");
+    fs::write(&file, "listen: {agents: '0.0.0.0:8080', insecure_plaintext: true}\n").unwrap();
+    assert!(load(&file, true, &|_| None).unwrap().listen.insecure_plaintext);
+}
+
+#[test]
+fn broken_yaml_a_wrong_type_and_a_key_that_stands_twice_name_their_line() {
+    assert!(faults("data: x\nlisten: {\n")[0].starts_with("3 :"), "{:?}", faults("data: x\nlisten: {\n"));
+    assert_eq!(faults("limits:\n  burst: many\n"), ["2 /limits/burst: \"many\" is not of type \"integer\""]);
+    assert!(faults("data: a\ndata: b\n")[0].starts_with("2 "));
+}

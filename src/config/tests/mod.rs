@@ -1,0 +1,5 @@
+//! What the configuration promises.
+
+mod faults;
+mod folder;
+mod settings;

@@ -1,0 +1,110 @@
+//! Admission and the journal: the transaction that is the moment of decision.
+
+use async_trait::async_trait;
+
+use super::{
+    Durability, Store, exceptions,
+    job::{self, Done, Late, Unavailable},
+    ledger::{Entry, Ledger},
+    store::Terms,
+};
+use crate::{
+    domain::{Basis, CredentialId, Timestamp},
+    evidence::{Alarm, AlarmKind, Journal, JournalError, Position, Record},
+    gateway::{Admission, AdmissionError, Admit, Charge},
+};
+
+impl From<Unavailable> for AdmissionError {
+    fn from(Unavailable(why): Unavailable) -> Self {
+        Self::Unavailable(why)
+    }
+}
+
+impl From<JournalError> for AdmissionError {
+    fn from(error: JournalError) -> Self {
+        Self::Unavailable(error.to_string())
+    }
+}
+
+/// What is read again before the intent is written.
+struct Check {
+    at: Timestamp,
+    credential: CredentialId,
+    epoch: u64,
+    charge: Option<Charge>,
+}
+
+#[async_trait]
+impl Admission for Store {
+    async fn admit(&self, admit: Admit) -> Result<Position, AdmissionError> {
+        let Admit { intent, credential, epoch, charge } = admit;
+        if intent.charged() != charge.as_ref().map(|charge| &charge.exception) {
+            return Err(AdmissionError::ExceptionChanged("the verdict and the charge name different ones".to_owned()));
+        }
+        let early = self.settings.durability == Durability::Exceptions && intent.verdict.basis == Basis::Rbac;
+        let late = Late { decision: intent.decision.clone(), refund: intent.charged().cloned() };
+        let check = Check { at: intent.at, credential, epoch, charge };
+        let entry = Entry::of(&Record::Intent(intent))?;
+        let terms = Terms { limit: self.settings.commit_timeout, late: Some(late), early };
+        self.ask(terms, move |ledger| admit_in(ledger, &check, &entry)).await?
+    }
+
+    async fn record(&self, record: Record) -> Result<Position, AdmissionError> {
+        Ok(self.append(record).await?)
+    }
+}
+
+#[async_trait]
+impl Journal for Store {
+    async fn append(&self, record: Record) -> Result<Position, JournalError> {
+        let late = match &record {
+            Record::Outcome(outcome) => Some(Late { decision: outcome.decision.clone(), refund: None }),
+            _ => None,
+        };
+        let entry = Entry::of(&record)?;
+        let terms = Terms { limit: self.settings.commit_timeout, late, early: false };
+        match self.ask(terms, job::write(entry)).await {
+            Ok(seq) => Ok(Position { seq }),
+            Err(Unavailable(why)) => Err(JournalError::Unavailable(why)),
+        }
+    }
+}
+
+fn admit_in(
+    ledger: &mut Ledger,
+    check: &Check,
+    entry: &Entry,
+) -> rusqlite::Result<Done<Result<Position, AdmissionError>>> {
+    let memory = &ledger.memory;
+    if memory.frozen {
+        return Ok(Done::plain(Err(AdmissionError::Frozen)));
+    }
+    if memory.revoked.contains(&check.credential) {
+        return Ok(Done::plain(Err(AdmissionError::CredentialRevoked)));
+    }
+    if memory.epoch != check.epoch {
+        return Ok(Done::plain(Err(AdmissionError::Stale)));
+    }
+    if let Some(charge) = &check.charge {
+        match exceptions::standing(ledger, charge, check.at)? {
+            exceptions::Standing::Same => {}
+            exceptions::Standing::Ended(why) => return Ok(Done::plain(Err(AdmissionError::ExceptionChanged(why)))),
+            exceptions::Standing::Tampered(why) => {
+                let alarm = Alarm {
+                    at: check.at,
+                    about: AlarmKind::ExceptionChanged,
+                    exception: Some(charge.exception.clone()),
+                    decision: entry.summary.decision.clone(),
+                    detail: why.clone(),
+                };
+                ledger.tell(&Record::Alarm(alarm))?;
+                return Ok(Done::plain(Err(AdmissionError::ExceptionChanged(why))));
+            }
+        }
+        if !ledger.take_use(&charge.exception, charge.budget.calls)? {
+            return Ok(Done::plain(Err(AdmissionError::Exhausted)));
+        }
+    }
+    let position = ledger.append(entry)?;
+    Ok(Done { value: Ok(position), record: Some(position.seq) })
+}

@@ -1,0 +1,140 @@
+//! The data folder: ours alone, and held by one process (T174).
+
+use std::{
+    fs::{self, DirBuilder, File, OpenOptions, TryLockError},
+    io::{self, Read as _, Write as _},
+    os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _},
+    path::{Path, PathBuf},
+};
+
+/// The data folder cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum FolderError {
+    /// Reading or writing failed.
+    #[error("`{path}` cannot be used")]
+    Io {
+        /// What.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// A link or something else that is no file or folder of its own.
+    #[error("`{0}` must be {1} of its own, not a link or anything else")]
+    Kind(PathBuf, &'static str),
+    /// Somebody else's.
+    #[error("`{0}` belongs to another user; run `chown` on it, or run the gateway as its owner")]
+    Owner(PathBuf),
+    /// Others may read or write it.
+    #[error("`{path}` can be read or written by others (mode {mode:o}); run `chmod {mend} {path}`")]
+    Mode {
+        /// What.
+        path: PathBuf,
+        /// Its mode.
+        mode: u32,
+        /// What it should be.
+        mend: &'static str,
+    },
+    /// Another process holds it.
+    #[error("`{0}` is in use by another process; one folder belongs to one gateway")]
+    Locked(PathBuf),
+}
+
+fn io(path: &Path) -> impl FnOnce(io::Error) -> FolderError {
+    let path = path.to_owned();
+    move |source| FolderError::Io { path, source }
+}
+
+/// The data folder.
+#[derive(Debug)]
+pub(super) struct Folder {
+    path: PathBuf,
+    _lock: Option<File>,
+}
+
+impl Folder {
+    /// Makes the folder if it is not there, and takes it for this process.
+    pub(super) fn take(path: &Path) -> Result<Self, FolderError> {
+        match DirBuilder::new().recursive(true).mode(0o700).create(path) {
+            Ok(()) => {}
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(io(path)(error)),
+        }
+        let mut folder = Self::look(path)?;
+        let place = folder.file("postern.lock");
+        folder.guard("postern.lock")?;
+        let lock = open(OpenOptions::new().write(true).create(true).truncate(false), &place)?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Err(FolderError::Locked(folder.path)),
+            Err(TryLockError::Error(error)) => return Err(io(&place)(error)),
+        }
+        folder._lock = Some(lock);
+        Ok(folder)
+    }
+
+    /// The folder as it is, for reading beside a gateway that may be running.
+    pub(super) fn look(path: &Path) -> Result<Self, FolderError> {
+        let path = fs::canonicalize(path).map_err(io(path))?;
+        check(&path, true)?;
+        Ok(Self { path, _lock: None })
+    }
+
+    pub(super) fn file(&self, name: &str) -> PathBuf {
+        self.path.join(name)
+    }
+
+    /// Whether the file is there; an error if it is there and not ours alone.
+    pub(super) fn guard(&self, name: &str) -> Result<bool, FolderError> {
+        let path = self.file(name);
+        match fs::symlink_metadata(&path) {
+            Ok(_) => check(&path, false).map(|()| true),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(io(&path)(error)),
+        }
+    }
+
+    /// The content of a file that must be there.
+    pub(super) fn read(&self, name: &str) -> Result<Vec<u8>, FolderError> {
+        self.guard(name)?;
+        let path = self.file(name);
+        let mut content = Vec::new();
+        open(OpenOptions::new().read(true), &path)?.read_to_end(&mut content).map_err(io(&path))?;
+        Ok(content)
+    }
+
+    /// Writes a new file, whole and durable or not at all.
+    pub(super) fn create(&self, name: &str, content: &[u8]) -> Result<(), FolderError> {
+        let (path, draft) = (self.file(name), self.file(&format!("{name}.new")));
+        let mut file = open(OpenOptions::new().write(true).create(true).truncate(true), &draft)?;
+        file.write_all(content).and_then(|()| file.sync_all()).map_err(io(&draft))?;
+        fs::rename(&draft, &path).map_err(io(&path))?;
+        File::open(&self.path).and_then(|folder| folder.sync_all()).map_err(io(&self.path))
+    }
+
+    /// Makes an empty file if it is not there.
+    pub(super) fn touch(&self, name: &str) -> Result<(), FolderError> {
+        open(OpenOptions::new().write(true).create(true).truncate(false), &self.file(name)).map(drop)
+    }
+}
+
+fn open(options: &mut OpenOptions, path: &Path) -> Result<File, FolderError> {
+    let no_link = i32::try_from(rustix::fs::OFlags::NOFOLLOW.bits()).unwrap_or_default();
+    options.mode(0o600).custom_flags(no_link).open(path).map_err(io(path))
+}
+
+fn check(path: &Path, folder: bool) -> Result<(), FolderError> {
+    let found = fs::symlink_metadata(path).map_err(io(path))?;
+    let (fits, kind, mend) =
+        if folder { (found.is_dir(), "a folder", "700") } else { (found.is_file(), "a file", "600") };
+    if !fits {
+        return Err(FolderError::Kind(path.to_owned(), kind));
+    }
+    if found.uid() != rustix::process::geteuid().as_raw() {
+        return Err(FolderError::Owner(path.to_owned()));
+    }
+    let mode = found.mode() & 0o777;
+    if mode & 0o077 != 0 {
+        return Err(FolderError::Mode { path: path.to_owned(), mode, mend });
+    }
+    Ok(())
+}

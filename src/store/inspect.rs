@@ -1,0 +1,148 @@
+//! Reading evidence: beside a running gateway, or in a folder that nobody uses.
+
+use std::{path::Path, sync::Arc};
+
+use rusqlite::Connection;
+
+use super::{
+    Store,
+    folder::Folder,
+    job::Unavailable,
+    keyring::Keyring,
+    load::{ROW, row},
+    open::{DATABASE, OpenError},
+    schema,
+};
+use crate::{
+    domain::DecisionId,
+    evidence::{JournalError, Line, Record, Report, Row, Verifier, VerifyingKey},
+};
+
+/// A journal that is only read.
+#[derive(Debug)]
+pub struct Inspection {
+    conn: Connection,
+    key: VerifyingKey,
+}
+
+impl Inspection {
+    /// Opens the journal in this folder.
+    ///
+    /// # Errors
+    /// There is none, or it is not ours alone.
+    pub fn open(dir: &Path) -> Result<Self, OpenError> {
+        let folder = Folder::look(dir)?;
+        let key = Keyring::public(&folder)?;
+        folder.guard(DATABASE)?;
+        Ok(Self { conn: schema::reader(&folder.file(DATABASE))?, key })
+    }
+
+    /// The key of the folder.
+    #[must_use]
+    pub const fn key(&self) -> &VerifyingKey {
+        &self.key
+    }
+
+    /// Holds the whole journal against its chain and checkpoints; `others` are checkpoints that left the machine.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub fn verify(&self, key: &VerifyingKey, others: &[String]) -> Result<Report, OpenError> {
+        Ok(verify(&self.conn, key, others)?)
+    }
+
+    /// Gives every record from `since` on, and the checkpoints after the record that each of them signs.
+    ///
+    /// # Errors
+    /// It cannot be read, or `each` failed.
+    pub fn export(&self, since: u64, mut each: impl FnMut(Line) -> std::io::Result<()>) -> Result<(), OpenError> {
+        let transaction = self.conn.unchecked_transaction()?;
+        let mut notes = transaction.prepare("SELECT note FROM checkpoint WHERE size = ?1")?;
+        let mut query = transaction.prepare(&format!("{ROW} WHERE seq >= ?1 ORDER BY seq"))?;
+        let mut rows = query.query([since.cast_signed()])?;
+        while let Some(found) = rows.next()? {
+            let found = row(found)?;
+            let seq = found.seq.cast_signed();
+            each(Line::Row(found))?;
+            for note in notes.query_map([seq], |row| row.get::<_, String>(0))? {
+                each(Line::Checkpoint(note?))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn verify(conn: &Connection, key: &VerifyingKey, others: &[String]) -> rusqlite::Result<Report> {
+    // One snapshot, however long it takes.
+    let transaction = conn.unchecked_transaction()?;
+    let mut notes: Vec<String> = Vec::new();
+    for note in transaction.prepare("SELECT note FROM checkpoint ORDER BY size")?.query_map([], |row| row.get(0))? {
+        notes.push(note?);
+    }
+    let mut verifier = Verifier::new(key, notes.iter().chain(others).map(String::as_str));
+    let mut query = transaction.prepare(&format!("{ROW} ORDER BY seq"))?;
+    let mut rows = query.query([])?;
+    while let Some(found) = rows.next()? {
+        verifier.row(&row(found)?);
+    }
+    let mut report = verifier.finish();
+    let head: Option<(i64, [u8; 32])> = transaction
+        .query_row("SELECT seq, chain FROM head", [], |row| Ok((row.get(0)?, row.get(1)?)))
+        .map(Some)
+        .or_else(|error| if error == rusqlite::Error::QueryReturnedNoRows { Ok(None) } else { Err(error) })?;
+    if let Some((seq, _)) = head {
+        report.hold_head(seq.cast_unsigned());
+    }
+    Ok(report)
+}
+
+impl Store {
+    /// Holds the whole journal against its chain and checkpoints, on a connection of its own.
+    ///
+    /// # Errors
+    /// It cannot be read now.
+    pub async fn verify(&self) -> Result<Report, JournalError> {
+        let (path, key) = (self.folder.file(DATABASE), self.keyring.signing.verifying().clone());
+        let work = move || {
+            let conn = schema::reader(&path).map_err(|error| error.to_string())?;
+            verify(&conn, &key, &[]).map_err(|error| error.to_string())
+        };
+        let done = tokio::task::spawn_blocking(work).await.map_err(|error| error.to_string());
+        done.and_then(|report| report).map_err(JournalError::Unavailable)
+    }
+
+    /// Records from this sequence number on, at most `limit`.
+    ///
+    /// # Errors
+    /// They cannot be read now.
+    pub async fn rows(&self, from: u64, limit: usize) -> Result<Vec<Row>, JournalError> {
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let read = self.read(move |conn| {
+            let mut query = conn.prepare_cached(&format!("{ROW} WHERE seq >= ?1 ORDER BY seq LIMIT ?2"))?;
+            query.query_map([from.cast_signed(), limit], row)?.collect()
+        });
+        read.await.map_err(|Unavailable(why)| JournalError::Unavailable(why))
+    }
+
+    /// The records of one decision, in order.
+    ///
+    /// # Errors
+    /// They cannot be read now.
+    pub async fn decision(&self, decision: &DecisionId) -> Result<Vec<(u64, Record)>, JournalError> {
+        let decision = decision.clone();
+        let read = self.read(move |conn| {
+            let mut query = conn.prepare_cached(&format!("{ROW} WHERE decision = ?1 ORDER BY seq"))?;
+            query.query_map([decision.as_str()], row)?.collect::<rusqlite::Result<Vec<Row>>>()
+        });
+        let rows = read.await.map_err(|Unavailable(why)| JournalError::Unavailable(why))?;
+        rows.into_iter()
+            .map(|row| Ok((row.seq, serde_json::from_slice(&row.payload).map_err(|_| JournalError::Unreadable)?)))
+            .collect()
+    }
+
+    /// The last signed checkpoint.
+    #[must_use]
+    pub fn checkpoint(&self) -> Option<Arc<str>> {
+        self.signals.checkpoint.borrow().clone()
+    }
+}

@@ -1,0 +1,100 @@
+//! The gateway's own keys: files of the data folder, made at the first start.
+
+use std::sync::Arc;
+
+use super::folder::{Folder, FolderError};
+use crate::{
+    domain::Secret,
+    evidence::{KeyError, SealError, Sealer, SigningKey, VerifyingKey},
+};
+
+const PEPPER: &str = "pepper";
+const SEAL: &str = "seal.key";
+const SIGNING: &str = "signing.key";
+const PUBLIC: &str = "signing.pub";
+
+/// The keys cannot be read or made.
+#[derive(Debug, thiserror::Error)]
+pub enum KeyringError {
+    /// The folder.
+    #[error("the keys of the gateway cannot be read")]
+    Folder(#[from] FolderError),
+    /// The store is there and one of its keys is not.
+    #[error("`{0}` is missing beside a store that was written with it; restore it from the backup of the folder")]
+    Missing(&'static str),
+    /// A file does not hold what its name says.
+    #[error("`{0}` does not hold the key that its name says; restore it from the backup of the folder")]
+    Content(&'static str),
+    /// The signing key.
+    #[error("`signing.key` cannot be used")]
+    Signing(#[from] KeyError),
+    /// The sealing key.
+    #[error("`seal.key` cannot be used")]
+    Seal(#[from] SealError),
+    /// No randomness.
+    #[error("the system gives no randomness")]
+    Random,
+}
+
+/// The gateway's own keys.
+#[derive(Debug)]
+pub struct Keyring {
+    /// Under which access keys are looked up (HMAC-SHA256).
+    pub pepper: Secret<Vec<u8>>,
+    /// Seals arguments.
+    pub sealer: Arc<Sealer>,
+    /// Signs checkpoints and approvals.
+    pub signing: Arc<SigningKey>,
+}
+
+impl Keyring {
+    /// Reads the keys; makes them if `fresh`, that is, if there is no store yet.
+    pub(super) fn open(folder: &Folder, fresh: bool) -> Result<Self, KeyringError> {
+        let pepper = secret(folder, PEPPER, fresh, random)?;
+        let seal = secret(folder, SEAL, fresh, random)?;
+        let pkcs8 = secret(folder, SIGNING, fresh, || Ok(SigningKey::generate()?))?;
+        if pepper.expose().len() != 32 {
+            return Err(KeyringError::Content(PEPPER));
+        }
+        let signing = SigningKey::read(pkcs8.expose())?;
+        let public = format!("{}\n", signing.verifying());
+        if !folder.guard(PUBLIC)? {
+            folder.create(PUBLIC, public.as_bytes())?;
+        } else if folder.read(PUBLIC)? != public.as_bytes() {
+            return Err(KeyringError::Content(PUBLIC));
+        }
+        Ok(Self { pepper, sealer: Arc::new(Sealer::new(&seal)?), signing: Arc::new(signing) })
+    }
+
+    /// The key that verifies, for reading beside a gateway.
+    pub(super) fn public(folder: &Folder) -> Result<VerifyingKey, KeyringError> {
+        if !folder.guard(PUBLIC)? {
+            return Err(KeyringError::Missing(PUBLIC));
+        }
+        let text = String::from_utf8(folder.read(PUBLIC)?).map_err(|_| KeyringError::Content(PUBLIC))?;
+        Ok(text.parse()?)
+    }
+}
+
+fn random() -> Result<Secret<Vec<u8>>, KeyringError> {
+    let mut bytes = vec![0; 32];
+    aws_lc_rs::rand::fill(&mut bytes).map_err(|_| KeyringError::Random)?;
+    Ok(Secret::new(bytes))
+}
+
+fn secret(
+    folder: &Folder,
+    name: &'static str,
+    fresh: bool,
+    make: impl FnOnce() -> Result<Secret<Vec<u8>>, KeyringError>,
+) -> Result<Secret<Vec<u8>>, KeyringError> {
+    if folder.guard(name)? {
+        return Ok(Secret::new(folder.read(name)?));
+    }
+    if !fresh {
+        return Err(KeyringError::Missing(name));
+    }
+    let secret = make()?;
+    folder.create(name, secret.expose())?;
+    Ok(secret)
+}

@@ -1,0 +1,299 @@
+//! The one thread that writes: many pieces of work share one commit.
+
+use std::{
+    path::PathBuf,
+    sync::{
+        Arc,
+        mpsc::{Receiver, RecvTimeoutError},
+    },
+    time::{Duration, Instant},
+};
+
+use tokio::sync::{oneshot, watch};
+
+use super::{
+    job::{Job, Late, Mark, Overdue, Unavailable, abort},
+    ledger::Ledger,
+    load::{self, LoadError},
+    open::OpenError,
+    schema,
+};
+use crate::{
+    domain::{Clock, Lease},
+    evidence::{Alarm, AlarmKind, Record, SigningKey, Stop},
+};
+
+/// Pieces of work in one commit.
+const BATCH: usize = 512;
+/// Records between two signed checkpoints, at most; there is one each second in any case.
+const RECORDS: u64 = 4_096;
+const SECOND: Duration = Duration::from_secs(1);
+const TICK: Duration = Duration::from_millis(250);
+/// Between writes that prove, while nothing else is written, that the store can be written.
+const BEAT: Duration = Duration::from_secs(5);
+/// Bytes of the write-ahead log from which on it is carried over.
+const LOG: u64 = 4 << 20;
+
+pub(super) enum Message {
+    Work(Box<dyn Job>),
+    Stop(oneshot::Sender<()>),
+}
+
+/// What others can see of the writer.
+#[derive(Debug)]
+pub(super) struct Signals {
+    pub(super) lease: Arc<Lease>,
+    pub(super) frozen: watch::Sender<bool>,
+    pub(super) checkpoint: watch::Sender<Option<Arc<str>>>,
+    pub(super) head: watch::Sender<u64>,
+}
+
+/// What the writer needs to open the tables again.
+pub(super) struct Place {
+    pub(super) path: PathBuf,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) signing: Arc<SigningKey>,
+}
+
+impl Place {
+    /// Opens the tables and reads them.
+    pub(super) fn open(&self) -> Result<(Ledger, load::Loaded), OpenError> {
+        let conn = schema::writer(&self.path)?;
+        // Carried over and synced anew: after a failed sync the log cannot be trusted to be on disk (T101).
+        let carried: i64 = conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0)).map_err(|error| OpenError::from(LoadError::from(error)))?;
+        if carried != 0 {
+            return Err(OpenError::Busy);
+        }
+        let mut loaded = load::load(&conn, self.signing.verifying())?;
+        let memory = std::mem::take(&mut loaded.memory);
+        Ok((Ledger::new(conn, memory, Arc::clone(&self.clock), Arc::clone(&self.signing)), loaded))
+    }
+}
+
+enum Health {
+    Up(Box<Ledger>),
+    Down { why: Unavailable, retry: Instant, wait: Duration, head: u64 },
+}
+
+pub(super) struct Writer {
+    place: Place,
+    signals: Arc<Signals>,
+    queue: Receiver<Message>,
+    health: Health,
+    last_checkpoint: Instant,
+    last_write: Instant,
+}
+
+impl Writer {
+    pub(super) fn new(place: Place, ledger: Ledger, signals: Arc<Signals>, queue: Receiver<Message>) -> Self {
+        let (health, now) = (Health::Up(Box::new(ledger)), Instant::now());
+        Self { place, signals, queue, health, last_checkpoint: now, last_write: now }
+    }
+
+    /// Works until it is told to stop or nobody is left to ask.
+    pub(super) fn run(mut self) {
+        loop {
+            let mut batch = Vec::new();
+            let mut stop = None;
+            match self.queue.recv_timeout(TICK) {
+                Ok(Message::Work(job)) => batch.push(job),
+                Ok(Message::Stop(reply)) => stop = Some(reply),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return self.stop(),
+            }
+            while stop.is_none() && batch.len() < BATCH {
+                match self.queue.try_recv() {
+                    Ok(Message::Work(job)) => batch.push(job),
+                    Ok(Message::Stop(reply)) => stop = Some(reply),
+                    Err(_) => break,
+                }
+            }
+            self.mend();
+            self.write(batch);
+            self.care();
+            if let Some(reply) = stop {
+                self.stop();
+                let _ = reply.send(());
+                return;
+            }
+        }
+    }
+
+    /// One transaction for all of it, then the answers; records that came too late are marked in the next.
+    fn write(&mut self, mut batch: Vec<Box<dyn Job>>) {
+        while !batch.is_empty() {
+            let ledger = match &mut self.health {
+                Health::Up(ledger) => ledger,
+                Health::Down { why, .. } => {
+                    let why = why.clone();
+                    return batch.into_iter().for_each(|job| job.refuse(&why));
+                }
+            };
+            let before = ledger.memory.head().seq;
+            if let Err(error) = transaction(ledger, &mut batch) {
+                let why = self.fall(before, &error.to_string());
+                return batch.into_iter().for_each(|job| job.refuse(&why));
+            }
+            self.last_write = Instant::now();
+            self.signals.lease.acknowledge();
+            publish(&self.signals, ledger);
+            batch = batch.into_iter().filter_map(|job| job.answer()).map(|late| Box::new(Mark(late)) as _).collect();
+        }
+    }
+
+    /// What is due beside the answers: signed checkpoints, the log, a proof of life.
+    fn care(&mut self) {
+        let Health::Up(ledger) = &mut self.health else { return };
+        let head = ledger.memory.head().seq;
+        let due = self.last_checkpoint.elapsed() >= SECOND || head - ledger.memory.signed >= RECORDS;
+        let result = if due {
+            self.last_checkpoint = Instant::now();
+            upkeep(ledger, &self.signals, &self.place, self.last_write.elapsed() >= BEAT)
+        } else {
+            Ok(false)
+        };
+        match result {
+            Ok(wrote) => {
+                if wrote {
+                    self.last_write = Instant::now();
+                }
+                self.signals.lease.acknowledge();
+            }
+            Err(error) => drop(self.fall(head, &error.to_string())),
+        }
+    }
+
+    /// The transaction failed: nothing that is in memory can be trusted, nor the connection (T101).
+    fn fall(&mut self, head: u64, error: &str) -> Unavailable {
+        tracing::error!(error, "the store cannot be written; calls are refused until it can");
+        self.signals.lease.fail();
+        let why = Unavailable(error.to_owned());
+        let wait = Duration::from_millis(50);
+        self.health = Health::Down { why: why.clone(), retry: Instant::now() + wait, wait, head };
+        why
+    }
+
+    /// Tries to open the store again.
+    fn mend(&mut self) {
+        let Health::Down { why, retry, wait, head } = &mut self.health else { return };
+        if Instant::now() < *retry {
+            return;
+        }
+        match reopen(&self.place, *head, why) {
+            Ok(ledger) => {
+                tracing::warn!("the store can be written again");
+                publish(&self.signals, &ledger);
+                self.signals.lease.acknowledge();
+                self.health = Health::Up(Box::new(ledger));
+                self.last_write = Instant::now();
+            }
+            Err(error) => {
+                *wait = (*wait * 2).min(SECOND);
+                *retry = Instant::now() + *wait;
+                *why = Unavailable(error);
+                self.signals.lease.fail();
+            }
+        }
+    }
+
+    fn stop(&mut self) {
+        let Health::Up(ledger) = &mut self.health else { return };
+        let stop = Record::Stop(Stop { at: ledger.now() });
+        let result = ledger.begin().and_then(|()| ledger.tell(&stop)).and_then(|_| ledger.commit());
+        let result = result.and_then(|()| ledger.checkpoint());
+        match result {
+            Ok(Some(note)) => drop(self.signals.checkpoint.send_replace(Some(note.into()))),
+            Ok(None) => {}
+            Err(error) => tracing::error!(%error, "the end of the gateway could not be recorded"),
+        }
+    }
+}
+
+fn transaction(ledger: &mut Ledger, batch: &mut [Box<dyn Job>]) -> rusqlite::Result<()> {
+    ledger.begin()?;
+    for job in batch {
+        job.apply(ledger)?;
+    }
+    ledger.commit()
+}
+
+fn publish(signals: &Signals, ledger: &Ledger) {
+    let frozen = ledger.memory.frozen;
+    signals.frozen.send_if_modified(|now| std::mem::replace(now, frozen) != frozen);
+    signals.head.send_replace(ledger.memory.head().seq);
+}
+
+fn upkeep(ledger: &mut Ledger, signals: &Signals, place: &Place, beat: bool) -> rusqlite::Result<bool> {
+    let mut wrote = false;
+    if let Some(note) = ledger.checkpoint()? {
+        signals.checkpoint.send_replace(Some(note.into()));
+        wrote = true;
+    } else if beat {
+        let now = ledger.now();
+        ledger.begin()?;
+        ledger.saw(now);
+        ledger.commit()?;
+        wrote = true;
+    }
+    let log = place.path.with_extension("db-wal");
+    if std::fs::metadata(log).is_ok_and(|log| log.len() > LOG) {
+        // A reader may hold it back; then it is tried again later.
+        ledger.conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
+    }
+    Ok(wrote)
+}
+
+/// Opens again; what the failed transaction left behind after all is marked as aborted, for its callers were refused.
+fn reopen(place: &Place, head: u64, why: &Unavailable) -> Result<Ledger, String> {
+    let (mut ledger, loaded) = place.open().map_err(|error| chain_of(&error))?;
+    let left = left_behind(&ledger, head).map_err(|error| error.to_string())?;
+    let mut write = || -> rusqlite::Result<()> {
+        ledger.begin()?;
+        super::open::mend(&mut ledger, &loaded)?;
+        for overdue in &left {
+            abort(&mut ledger, overdue)?;
+        }
+        let alarm = Alarm {
+            at: ledger.now(),
+            about: AlarmKind::StoreFailed,
+            exception: None,
+            decision: None,
+            detail: why.0.chars().take(500).collect(),
+        };
+        ledger.tell(&Record::Alarm(alarm))?;
+        ledger.commit()
+    };
+    write().map_err(|error| error.to_string())?;
+    Ok(ledger)
+}
+
+fn left_behind(ledger: &Ledger, head: u64) -> rusqlite::Result<Vec<Overdue>> {
+    let mut query = ledger.conn.prepare(&format!("{} WHERE seq > ?1 ORDER BY seq", load::ROW))?;
+    let rows = query.query_map([head.cast_signed()], load::row)?;
+    let mut left = Vec::new();
+    for row in rows {
+        let row = row?;
+        match serde_json::from_slice(&row.payload) {
+            Ok(Record::Intent(intent)) => {
+                let late = Late { refund: intent.charged().cloned(), decision: intent.decision };
+                left.push(Overdue { late, record: row.seq });
+            }
+            Ok(Record::Outcome(outcome)) => {
+                left.push(Overdue { late: Late { decision: outcome.decision, refund: None }, record: row.seq });
+            }
+            Ok(_) | Err(_) => {}
+        }
+    }
+    Ok(left)
+}
+
+fn chain_of(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(inner) = source {
+        text.push_str(": ");
+        text.push_str(&inner.to_string());
+        source = inner.source();
+    }
+    text
+}
