@@ -15,8 +15,10 @@ mod approval;
 mod ceiling;
 mod entry;
 mod event;
+mod form;
 mod index;
 mod life;
+mod parse;
 mod spec;
 mod state;
 
@@ -25,6 +27,7 @@ pub use ceiling::{Ceiling, Period};
 pub use event::{Change, Event, ExceptionStore, StoreError, StoredEvent};
 pub use index::Index;
 pub use life::{Exception, FoldError, Phase, fold};
+pub use parse::{SCHEMA, parse};
 pub use spec::{
     Access, Attestation, Beneficiary, Category, Control, Deviation, Exit, ExitWay, Milestone, Owner, Removal, Risk,
     Spec, Validation,

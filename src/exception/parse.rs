@@ -1,0 +1,258 @@
+//! A document against the schema and the rules of its kind: every fault at once, each with its place and mend.
+
+use std::sync::LazyLock;
+
+use jsonschema::{PatternOptions, ValidationError, Validator, error::ValidationErrorKind};
+use serde_json::Value;
+
+use super::{
+    Ceiling, Period, Spec,
+    ceiling::GRACE,
+    form::{Form, escape},
+};
+use crate::domain::{Document, Findings, Kind, Obligation, Timestamp};
+
+/// The JSON Schema of the record, for editors and for `policies/schema/exception.schema.json`.
+pub const SCHEMA: &str = include_str!("record.schema.json");
+
+/// The schema as JSON and compiled; the error is the reason why it is not one, which a test shows never to be.
+static COMPILED: LazyLock<Result<(Value, Validator), String>> = LazyLock::new(|| {
+    let schema: Value = serde_json::from_str(SCHEMA).map_err(|error| error.to_string())?;
+    let validator = jsonschema::draft202012::options()
+        .with_pattern_options(PatternOptions::regex())
+        .build(&schema)
+        .map_err(|error| error.to_string())?;
+    Ok((schema, validator))
+});
+
+/// Reads a record.
+///
+/// # Errors
+/// Everything in which the document breaks the schema or the rules of its kind, at once.
+pub fn parse(document: &Document) -> Result<Spec, Findings> {
+    let mut findings = Findings::default();
+    match &*COMPILED {
+        Ok((schema, validator)) => {
+            for error in validator.iter_errors(&document.value) {
+                let path = error.instance_path().as_str().to_owned();
+                document.find(&mut findings, &path, sentence(schema, &error));
+            }
+        }
+        Err(error) => document.find(&mut findings, "", format!("the schema of records cannot be read: {error}")),
+    }
+    rules(document, &mut findings);
+    findings.or(())?;
+    let form: Form = document.read()?;
+    form.spec().map_err(|(path, message)| {
+        Findings::one(&document.file, document.line(&path), &path, message)
+    })
+}
+
+/// What is wrong and how to mend it, in our words.
+fn sentence(schema: &Value, error: &ValidationError<'_>) -> String {
+    let place = error.schema_path().as_str();
+    let parent = place.rsplit_once('/').map_or("", |(parent, _)| parent);
+    let describe = |pointer: &str| {
+        let found = schema.pointer(pointer)?;
+        let target = found.get("$ref").and_then(Value::as_str).and_then(|r| schema.pointer(r.trim_start_matches('#')));
+        found.get("description").or_else(|| target?.get("description")).and_then(Value::as_str)
+    };
+    let path = error.instance_path().as_str();
+    let said = match error.kind() {
+        ValidationErrorKind::Required { property } => {
+            let name = property.as_str().unwrap_or_default();
+            // The rule may stand in a branch for one kind; the member is described where it is declared.
+            let declared = format!("/properties/{name}");
+            let mend = describe(&format!("{parent}{declared}")).or_else(|| describe(&declared));
+            return mend.map_or_else(|| format!("`{name}` is missing"), |mend| format!("`{name}` is missing: {mend}"));
+        }
+        ValidationErrorKind::AdditionalProperties { unexpected } => {
+            let names = unexpected.iter().map(|name| unknown(path, name)).collect::<Vec<_>>();
+            return names.join("; ");
+        }
+        ValidationErrorKind::Enum { .. } if path == "/kind" => kind_refused(error.instance()),
+        ValidationErrorKind::Enum { .. } if path.ends_with("/obligation") => {
+            format!("{} is not a duty that this version can meet", error.instance())
+        }
+        _ => {
+            let text = error.to_string();
+            let mut letters = text.chars();
+            letters.next().map_or_else(String::new, |first| first.to_lowercase().chain(letters).collect())
+        }
+    };
+    describe(parent).map_or_else(|| said.clone(), |mend| format!("{said}: {mend}"))
+}
+
+fn kind_refused(kind: &Value) -> String {
+    match kind.as_str() {
+        Some("rule_exemption" | "third_party_connector") => format!("this version does not have the kind {kind}"),
+        _ => format!("there is no kind {kind}"),
+    }
+}
+
+/// Why a member has no place here.
+fn unknown(path: &str, name: &str) -> String {
+    match (path, name) {
+        ("/budget", "rows" | "cost_usd" | "denials_before_suspend") => {
+            format!("this version cannot enforce `{name}`: remove it, and bound `calls` instead")
+        }
+        ("", "digest" | "status") | ("/governance", "approvals") | ("/attestation", "next_due") | ("/removal", "last") => {
+            format!("`{name}` is kept by postern and is no part of the record: remove it")
+        }
+        ("", "rule_ids") => "`rule_ids` belongs to the kind rule_exemption, which this version does not have: remove it".to_owned(),
+        _ => format!("there is no member `{name}` here: remove it, or mend its name"),
+    }
+}
+
+/// The rules that the schema cannot say. Each reads what it needs and is silent where that is missing.
+fn rules(document: &Document, findings: &mut Findings) {
+    let kind = document.value.get("kind").cloned().and_then(|kind| serde_json::from_value::<Kind>(kind).ok());
+    window(document, kind, findings);
+    attestation(document, kind, findings);
+    subject(document, findings);
+    grant(document, findings);
+    controls(document, findings);
+    let mut find = |path: &str, message: &str| document.find(findings, path, message);
+    if let Some(rationale) = text(document, "/rationale")
+        && rationale.chars().count() >= 40
+        && rationale.trim().chars().count() < 40
+    {
+        find("/rationale", "spaces do not count: say in at least 40 characters why it is needed");
+    }
+    if document.value.get("pilot").is_some() && kind.is_some_and(|kind| kind != Kind::Pilot) {
+        find("/pilot", "only an exception of kind pilot belongs to a pilot: remove it");
+    }
+    if document.value.get("supersedes").is_some() {
+        if kind.is_some_and(|kind| Ceiling::of(kind).renewals == 0) {
+            find("/supersedes", "this kind cannot be renewed: remove it, and submit a record of its own");
+        }
+        if document.value.get("supersedes") == document.value.get("id") {
+            find("/supersedes", "an exception cannot renew itself: give the new one an id of its own");
+        }
+    }
+}
+
+fn window(document: &Document, kind: Option<Kind>, findings: &mut Findings) {
+    let mut moment = |path: &str| {
+        let parsed = text(document, path)?.parse::<Timestamp>();
+        if parsed.is_err() {
+            document.find(findings, path, "there is no such moment: write a UTC time, `2026-11-01T00:00:00Z`");
+        }
+        parsed.ok()
+    };
+    let (Some(begin), Some(end)) = (moment("/not_before"), moment("/not_after")) else { return };
+    if end <= begin {
+        document.find(findings, "/not_after", "it ends before it begins: put `not_after` behind `not_before`");
+    }
+    let Some(kind) = kind else { return };
+    let ceiling = Ceiling::of(kind).window;
+    if end.signed_duration_since(begin) > ceiling {
+        let hours = ceiling.num_hours();
+        document.find(findings, "/not_after", format!("this kind lasts at most {hours} hours: end it earlier"));
+    }
+}
+
+fn attestation(document: &Document, kind: Option<Kind>, findings: &mut Findings) {
+    let mut period = |path: &str| {
+        let parsed = text(document, path)?.parse::<Period>();
+        if let Err(error) = &parsed {
+            document.find(findings, path, error.to_string());
+        }
+        parsed.ok()
+    };
+    let (every, grace) = (period("/attestation/every"), period("/attestation/grace"));
+    period("/removal/shadow_every");
+    let count = document.value.get("controls").and_then(Value::as_array).map_or(0, Vec::len);
+    for at in 0..count {
+        period(&format!("/controls/{at}/validation/every"));
+    }
+    let most = kind.and_then(|kind| Ceiling::of(kind).attestation);
+    if let (Some(every), Some(most)) = (every, most)
+        && every.delta() > most
+    {
+        let days = most.num_days();
+        document.find(findings, "/attestation/every", format!("this kind is attested at least every {days} days"));
+    }
+    if grace.is_some_and(|grace| grace.delta() > GRACE) {
+        document.find(findings, "/attestation/grace", "the grace is at most 24 hours");
+    }
+}
+
+fn subject(document: &Document, findings: &mut Findings) {
+    for list in ["/subject/agents", "/subject/on_behalf_of/users"] {
+        for (at, one) in items(document, list) {
+            let lower = one.as_str().unwrap_or_default().to_ascii_lowercase();
+            if lower.starts_with("role:") || lower.starts_with("group:") {
+                let path = format!("{list}/{at}");
+                document.find(findings, &path, "a role or group is no principal: name each one by its id");
+            }
+        }
+    }
+    let named = items(document, "/subject/on_behalf_of/users").next().is_some();
+    if named && document.value.pointer("/subject/on_behalf_of/required") == Some(&Value::Bool(false)) {
+        let path = "/subject/on_behalf_of/required";
+        document.find(findings, path, "users are named, so the agent must act for one of them: write true");
+    }
+}
+
+fn grant(document: &Document, findings: &mut Findings) {
+    if text(document, "/grant/server").is_some_and(|name| name == "postern" || name.starts_with("postern-")) {
+        let message = "no exception reaches governance: `postern` and `postern-…` are not tool servers";
+        document.find(findings, "/grant/server", message);
+    }
+    let tools: Vec<_> = items(document, "/grant/tools").filter_map(|(_, tool)| tool.as_str()).collect();
+    let path = "/grant/descriptor_digest";
+    match document.value.pointer(path) {
+        Some(Value::String(_)) if tools.len() > 1 => {
+            document.find(findings, path, "several tools need a digest each: `{<tool>: sha256:<64 hex>}`");
+        }
+        Some(Value::Object(digests)) => {
+            for tool in tools.iter().filter(|tool| !digests.contains_key(**tool)) {
+                document.find(findings, path, format!("the digest of tool `{tool}` is missing"));
+            }
+            for name in digests.keys().filter(|name| !tools.contains(&name.as_str())) {
+                let message = format!("`{name}` is not one of `tools`: remove it, or add it there");
+                document.find(findings, &format!("{path}/{}", escape(name)), message);
+            }
+        }
+        _ => {}
+    }
+    let Some(Value::Object(bounds)) = document.value.pointer("/grant/args") else { return };
+    for (name, bound) in bounds {
+        let path = format!("/grant/args/{}", escape(name));
+        let has = |member: &str| bound.get(member).is_some();
+        let forms = [has("in"), has("min") || has("max"), has("absent_or")].into_iter().filter(|form| *form).count();
+        if forms > 1 {
+            document.find(findings, &path, "one bound each: `in`, or `min` and `max`, or `absent_or`");
+        }
+        let end = |member: &str| bound.get(member).and_then(Value::as_i64);
+        if let (Some(min), Some(max)) = (end("min"), end("max"))
+            && min > max
+        {
+            document.find(findings, &path, "`min` is above `max`, so nothing fits: swap them");
+        }
+    }
+}
+
+fn controls(document: &Document, findings: &mut Findings) {
+    for member in ["id", "obligation"] {
+        let mut seen = Vec::new();
+        for (at, control) in items(document, "/controls") {
+            let Some(value) = control.get(member).and_then(Value::as_str) else { continue };
+            let known = member == "id" || Obligation::IDS.contains(&value);
+            if known && seen.contains(&value) {
+                let path = format!("/controls/{at}/{member}");
+                document.find(findings, &path, format!("`{value}` stands twice: keep one control of it"));
+            }
+            seen.push(value);
+        }
+    }
+}
+
+fn text<'a>(document: &'a Document, path: &str) -> Option<&'a str> {
+    document.value.pointer(path).and_then(Value::as_str)
+}
+
+fn items<'a>(document: &'a Document, path: &str) -> impl Iterator<Item = (usize, &'a Value)> {
+    document.value.pointer(path).and_then(Value::as_array).into_iter().flatten().enumerate()
+}
