@@ -9,7 +9,7 @@ use super::{
     Store,
     job::Done,
     ledger::{Entry, Ledger, Memory},
-    load::LoadError,
+    load::{LoadError, bytes},
     store::Terms,
 };
 use crate::{
@@ -124,7 +124,7 @@ fn fingerprint(conn: &Connection, founding: &[u64]) -> rusqlite::Result<Option<D
     let mut query = conn.prepare_cached("SELECT payload FROM journal WHERE seq = ?1")?;
     let mut so_far: Option<Digest> = None;
     for seq in founding {
-        let Some(payload) = query.query_row([seq.cast_signed()], |row| row.get::<_, Vec<u8>>(0)).optional()? else {
+        let Some(payload) = query.query_row([seq.cast_signed()], |row| bytes(row, 0)).optional()? else {
             return Ok(None);
         };
         so_far = Some(match so_far {
@@ -144,7 +144,7 @@ pub(super) fn load(conn: &Connection, memory: &mut Memory) -> Result<Vec<Excepti
     let mut query = conn.prepare(&format!("{HISTORY} ORDER BY here.exception, here.seq"))?;
     let mut rows = query.query([])?;
     while let Some(row) = rows.next()? {
-        let (seq, payload): (i64, Vec<u8>) = (row.get(0)?, row.get(1)?);
+        let (seq, payload) = (row.get::<_, i64>(0)?, bytes(row, 1)?);
         let (link, before): ([u8; 32], Option<[u8; 32]>) = (row.get(2)?, row.get(3)?);
         let seq = seq.cast_unsigned();
         let id: ExceptionId = row.get::<_, String>(4)?.parse().map_err(|_| LoadError::Value("journal"))?;
@@ -200,7 +200,7 @@ impl ExceptionStore for Store {
                    ORDER BY exception, seq";
         let payloads = self.read(move |conn| {
             let mut query = conn.prepare_cached(sql)?;
-            let rows = query.query_map(params![after, limit], |row| row.get::<_, Vec<u8>>(0))?;
+            let rows = query.query_map(params![after, limit], |row| bytes(row, 0))?;
             rows.collect::<rusqlite::Result<Vec<_>>>()
         });
         events(&payloads.await.map_err(|why| StoreError::Unavailable(why.0))?)
@@ -211,7 +211,7 @@ impl ExceptionStore for Store {
         let sql = "SELECT payload FROM journal WHERE exception = ?1 AND kind = 'lifecycle' ORDER BY seq";
         let payloads = self.read(move |conn| {
             let mut query = conn.prepare_cached(sql)?;
-            let rows = query.query_map([id.as_str()], |row| row.get::<_, Vec<u8>>(0))?;
+            let rows = query.query_map([id.as_str()], |row| bytes(row, 0))?;
             rows.collect::<rusqlite::Result<Vec<_>>>()
         });
         events(&payloads.await.map_err(|why| StoreError::Unavailable(why.0))?)

@@ -5,7 +5,10 @@ use std::{
     sync::Arc,
 };
 
-use rusqlite::{Connection, OptionalExtension as _, params};
+use rusqlite::{
+    Connection, OptionalExtension as _, params,
+    types::{ToSqlOutput, ValueRef},
+};
 
 use super::exceptions::Known;
 use crate::{
@@ -97,7 +100,7 @@ impl Ledger {
             summary.decision.as_ref().map(DecisionId::as_str),
             summary.exception.as_ref().map(ExceptionId::as_str),
             head.chain,
-            payload
+            ToSqlOutput::Borrowed(ValueRef::Text(payload))
         ])?;
         self.memory.tree.push(leaf(payload));
         self.memory.head = Some(head);

@@ -38,9 +38,14 @@ pub(super) fn row(row: &SqlRow<'_>) -> rusqlite::Result<Row> {
     Ok(Row {
         seq: row.get::<_, i64>(0)?.cast_unsigned(),
         chain: row.get(1)?,
-        payload: row.get(2)?,
+        payload: bytes(row, 2)?,
         index: Some(Index { kind: row.get(3)?, decision: row.get(4)?, exception: row.get(5)? }),
     })
+}
+
+/// The bytes of a text, whatever they are.
+pub(super) fn bytes(row: &SqlRow<'_>, column: usize) -> rusqlite::Result<Vec<u8>> {
+    Ok(row.get_ref(column)?.as_bytes()?.to_vec())
 }
 
 pub(super) fn load(conn: &Connection, key: &VerifyingKey) -> Result<Loaded, LoadError> {
@@ -131,7 +136,7 @@ fn open_intents(conn: &Connection, memory: &mut Memory, floor: u64) -> Result<()
     while let Some(row) = rows.next()? {
         let kind: String = row.get(1)?;
         if kind == "recovered" {
-            let payload: Vec<u8> = row.get(3)?;
+            let payload = bytes(row, 3)?;
             if let Ok(Record::Recovered(recovered)) = serde_json::from_slice(&payload) {
                 for decision in &recovered.unknown {
                     memory.open.remove(decision);

@@ -11,7 +11,7 @@ const VERSION: i64 = 1;
 const TABLES: &str = "
 CREATE TABLE journal (
     seq INTEGER PRIMARY KEY, kind TEXT NOT NULL, decision TEXT, exception TEXT,
-    chain BLOB NOT NULL CHECK (length(chain) = 32), payload BLOB NOT NULL
+    chain BLOB NOT NULL CHECK (length(chain) = 32), payload TEXT NOT NULL
 ) STRICT;
 CREATE INDEX journal_decision ON journal (decision) WHERE decision IS NOT NULL;
 CREATE INDEX journal_exception ON journal (exception, kind) WHERE exception IS NOT NULL;

@@ -1,1 +1,7 @@
 //! The promises of the store.
+
+mod admission;
+mod exceptions;
+mod failure;
+mod opening;
+mod support;
