@@ -3,7 +3,10 @@
 
 use std::process::ExitCode;
 
-use postern::cli::{self, Parts};
+use postern::{
+    app,
+    cli::{self, CheckReport, EvidenceReport, Parts},
+};
 
 fn main() -> ExitCode {
     cli::run(std::env::args_os(), &PARTS)
@@ -11,8 +14,23 @@ fn main() -> ExitCode {
 
 /// The rest of the house, as the commands need it.
 const PARTS: Parts = Parts {
-    serve: |_| Box::pin(async { anyhow::bail!("the gateway is not part of this build") }),
-    check: |_, _| Err(postern::domain::Findings::one("", 0, "", "the policy engine is not part of this build")),
-    verify: |_| anyhow::bail!("the journal is not part of this build"),
-    records: |_, _, _| anyhow::bail!("the journal is not part of this build"),
+    serve: |settings| Box::pin(app::serve(settings)),
+    check: |settings, files| {
+        app::check(settings, files).map(|found| CheckReport {
+            policy_set: found.policy_set,
+            policies: found.policies,
+            cases: found.cases,
+            notes: found.notes,
+        })
+    },
+    verify: |data| {
+        app::verify(data).map(|found| EvidenceReport {
+            sound: found.sound,
+            records: found.records,
+            checkpoints: found.checkpoints,
+            head: None,
+            faults: found.faults,
+        })
+    },
+    records: app::records,
 };

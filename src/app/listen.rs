@@ -3,8 +3,12 @@
 use std::{convert::Infallible, future::Future, io, net::SocketAddr, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use http_body_util::combinators::BoxBody;
-use hyper::{Request, Response, body::Incoming, server::conn::http1, service::service_fn};
+use hyper::{
+    Request, Response,
+    body::{Body, Incoming},
+    server::conn::http1,
+    service::service_fn,
+};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{
     net::{TcpListener, TcpStream},
@@ -12,17 +16,18 @@ use tokio::{
     task::JoinSet,
 };
 
-use crate::domain::limits;
+use crate::{domain::limits, mcp::server::Wire};
 
-/// The body of every answer.
-pub type Body = BoxBody<Bytes, Infallible>;
+/// Why a body broke off.
+type Broken = Box<dyn std::error::Error + Send + Sync>;
 
 /// Serves connections of one listener until `stop` turns true, then lets those in flight finish within
 /// [`limits::DRAIN`]. `axum::serve` is not used: it has no header time-out (T010).
-pub async fn serve<F, A>(listener: TcpListener, permits: Arc<Semaphore>, mut stop: watch::Receiver<bool>, answer: F)
+pub async fn serve<F, A, B>(listener: TcpListener, permits: Arc<Semaphore>, mut stop: watch::Receiver<bool>, answer: F)
 where
     F: Fn(Request<Incoming>, SocketAddr) -> A + Clone + Send + 'static,
-    A: Future<Output = Response<Body>> + Send + 'static,
+    A: Future<Output = Response<B>> + Send + 'static,
+    B: Body<Data = Bytes, Error: Into<Broken>> + Send + 'static,
 {
     let mut connections = JoinSet::new();
     loop {
@@ -61,10 +66,11 @@ async fn accept(
     Ok((stream, peer, permit))
 }
 
-async fn converse<F, A>(stream: TcpStream, peer: SocketAddr, mut stop: watch::Receiver<bool>, answer: F)
+async fn converse<F, A, B>(stream: TcpStream, peer: SocketAddr, mut stop: watch::Receiver<bool>, answer: F)
 where
     F: Fn(Request<Incoming>, SocketAddr) -> A,
-    A: Future<Output = Response<Body>>,
+    A: Future<Output = Response<B>>,
+    B: Body<Data = Bytes, Error: Into<Broken>> + 'static,
 {
     let service = service_fn(|request| {
         let answer = answer(request, peer);
@@ -75,7 +81,7 @@ where
         .header_read_timeout(limits::HEADER_TIME)
         .max_headers(limits::HEADERS)
         .max_buf_size(limits::HEADER_BYTES)
-        .serve_connection(TokioIo::new(stream), service);
+        .serve_connection(TokioIo::new(Wire::new(stream)), service);
     tokio::pin!(connection);
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,

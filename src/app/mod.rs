@@ -1,1 +1,23 @@
 //! Puts the parts together: build, serve, reload, drain.
+
+mod admin;
+mod background;
+mod build;
+mod check;
+mod clock;
+mod convert;
+mod explain;
+mod house;
+mod keeper;
+mod listen;
+mod offline;
+mod operations;
+mod overview;
+mod ports;
+mod serve;
+mod view;
+
+pub use check::{Checked, check};
+pub use clock::SystemClock;
+pub use offline::{Verified, records, verify};
+pub use serve::{Running, serve, start};

@@ -51,6 +51,14 @@ impl Inspection {
         Ok(verify(&self.conn, key, others)?)
     }
 
+    /// The approved tool definitions.
+    ///
+    /// # Errors
+    /// They cannot be read.
+    pub fn pins(&self) -> Result<Vec<PinRow>, OpenError> {
+        Ok(pins::all(&self.conn)?)
+    }
+
     /// Gives every record from `since` on, and the checkpoints after the record that each of them signs.
     ///
     /// # Errors

@@ -18,8 +18,7 @@ use crate::{
 #[async_trait]
 impl PinStore for Store {
     async fn load(&self) -> Result<Vec<PinRow>, PinStoreError> {
-        let sql = "SELECT server, tool, digest, definition, approved_by, at FROM pin ORDER BY server, tool";
-        let read = self.read(move |conn| conn.prepare_cached(sql)?.query_map([], pin)?.collect());
+        let read = self.read(all);
         read.await.map_err(|why| PinStoreError(why.0))
     }
 
@@ -49,6 +48,12 @@ impl PinStore for Store {
         });
         work.await.map_err(|why| PinStoreError(why.0))
     }
+}
+
+/// Every approval.
+pub(super) fn all(conn: &Connection) -> rusqlite::Result<Vec<PinRow>> {
+    let sql = "SELECT server, tool, digest, definition, approved_by, at FROM pin ORDER BY server, tool";
+    conn.prepare_cached(sql)?.query_map([], pin)?.collect()
 }
 
 fn pin(row: &Row<'_>) -> rusqlite::Result<PinRow> {

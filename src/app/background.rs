@@ -1,0 +1,120 @@
+//! What goes on beside the calls: lists that change, policies that change, exceptions that end, controls that fail.
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::{sync::watch, task::JoinSet};
+
+use super::{build::Loose, house::House};
+use crate::{
+    domain::Reason,
+    evidence::{Alarm, AlarmKind, Journal as _, Record},
+    gateway::Cut,
+    monitoring::Watch,
+    telemetry::TracedException,
+};
+
+/// Between two looks at the policies folder.
+const POLICIES: Duration = Duration::from_secs(2);
+/// Between two looks at the controls.
+const CONTROLS: Duration = Duration::from_millis(250);
+
+/// Starts everything; the tasks end with the set.
+pub(super) fn start(house: &Arc<House>, loose: Loose) -> JoinSet<()> {
+    let mut tasks = JoinSet::new();
+    let Loose { mut exhausted, changes } = loose;
+    tasks.spawn(lists(Arc::clone(house)));
+    tasks.spawn(policies(Arc::clone(house)));
+    tasks.spawn(controls(Arc::clone(house)));
+    tasks.spawn(exceptions(Arc::clone(house), changes));
+    tasks.spawn(freeze(Arc::clone(house)));
+    tasks.spawn(async move {
+        while let Some(id) = exhausted.recv().await {
+            tracing::info!(exception = %id, "the budget of an exception is spent");
+        }
+    });
+    tasks
+}
+
+async fn lists(house: Arc<House>) {
+    let mut changed = house.upstreams.definitions();
+    loop {
+        if let Err(error) = house.keeper.refresh("tool servers").await {
+            tracing::error!(%error, "the catalog could not be refreshed");
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            continue;
+        }
+        if changed.changed().await.is_err() {
+            return;
+        }
+    }
+}
+
+async fn policies(house: Arc<House>) {
+    loop {
+        tokio::time::sleep(POLICIES).await;
+        if let Ok(true) = house.keeper.reload("policies folder").await {
+            tracing::info!("the policies were read again");
+        }
+    }
+}
+
+async fn controls(house: Arc<House>) {
+    let mut watch = Watch::new(Arc::clone(&house.controls));
+    loop {
+        let now = house.clock.now();
+        for change in watch.look(now) {
+            house.telemetry.metrics().control(change.id, change.healthy);
+            if change.healthy {
+                tracing::info!(control = change.id, "a control works");
+                continue;
+            }
+            tracing::warn!(control = change.id, "a control does not work; exceptions that need it are refused");
+            let detail = format!("the control `{}` does not work", change.id);
+            let alarm = Alarm { at: change.at, about: AlarmKind::ControlUnhealthy, exception: None, decision: None, detail };
+            if let Err(error) = house.store.append(Record::Alarm(alarm)).await {
+                tracing::error!(%error, "an alarm is not durable");
+            }
+        }
+        tokio::time::sleep(CONTROLS).await;
+    }
+}
+
+/// Tells agents when an exception begins or ends, and keeps the metrics of live exceptions.
+async fn exceptions(house: Arc<House>, changes: watch::Sender<u64>) {
+    let index = house.desk.index();
+    let mut changed = index.changes();
+    loop {
+        announce(&house).await;
+        let now = house.clock.now();
+        let wait = index.next_change(now).and_then(|at| (at - now).to_std().ok()).unwrap_or(Duration::from_secs(3_600));
+        tokio::select! {
+            () = tokio::time::sleep(wait) => {}
+            done = changed.changed() => if done.is_err() { return },
+        }
+        changes.send_modify(|count| *count += 1);
+    }
+}
+
+async fn announce(house: &House) {
+    let now = house.clock.now();
+    let Ok(all) = house.desk.list(None, 1_000).await else { return };
+    let live = all.iter().filter(|exception| exception.is_live(now));
+    let traced: Vec<TracedException> = live
+        .map(|exception| TracedException {
+            id: exception.id.clone(),
+            pilot: exception.spec.pilot.clone(),
+            not_after: exception.spec.not_after,
+        })
+        .collect();
+    house.telemetry.metrics().register_exceptions(&traced);
+}
+
+async fn freeze(house: Arc<House>) {
+    let mut frozen = house.store.frozen();
+    while frozen.changed().await.is_ok() {
+        if *frozen.borrow_and_update() {
+            let ended = house.in_flight.cut(&Cut::Everything, Reason::Frozen);
+            tracing::warn!(calls = ended, "the gateway is frozen");
+        }
+    }
+}

@@ -1,0 +1,116 @@
+//! Settings → the house, part by part.
+
+use std::{net::SocketAddr, sync::Arc};
+
+use anyhow::Context as _;
+use arc_swap::ArcSwap;
+use tokio::sync::{Mutex, mpsc, watch};
+
+use super::{
+    clock::SystemClock,
+    convert,
+    house::House,
+    keeper::{self, Keeper, Kept},
+    ports::{Countersign, Web},
+};
+use crate::{
+    config::{Durability, Settings, Trust},
+    console::Sessions,
+    domain::{Clock, ExceptionId, Registry, limits},
+    exception::Desk,
+    gateway::{Admission, Gateway, InFlight, Parts},
+    identity::{Authenticator, KeyStore, Ports},
+    monitoring::Controls,
+    store::{self, Store},
+    telemetry::{self, Telemetry},
+    upstream::Upstreams,
+};
+
+/// What the background looks after.
+pub(super) struct Loose {
+    pub(super) exhausted: mpsc::Receiver<ExceptionId>,
+    pub(super) changes: watch::Sender<u64>,
+}
+
+/// Opens the store, starts the tool servers and puts the parts together. Must run inside the runtime.
+pub(super) async fn build(settings: &Settings, agents: SocketAddr, admin: SocketAddr) -> anyhow::Result<(Arc<House>, Loose)> {
+    let clock = Arc::new(SystemClock::default());
+    let (store, recovery) = open(settings, &clock)?;
+    let clock: Arc<dyn Clock> = clock;
+    let registry = Arc::new(ArcSwap::from_pointee(Registry::default()));
+    let telemetry = Arc::new(Telemetry::start(&telemetry::Settings {
+        endpoint: settings.telemetry.otlp.clone(),
+        ratio: settings.telemetry.sample_ratio,
+        lease: settings.telemetry.lease,
+    })?);
+    let upstreams = Arc::new(Upstreams::start(convert::servers(settings)?)?);
+    let signer = Arc::new(Countersign(Arc::clone(&store.keyring().signing)));
+    let desk = Arc::new(Desk::new(store.clone(), Arc::clone(&registry), signer, Arc::clone(&clock)));
+    let opening = desk.open().await.context("the exceptions cannot be read")?;
+    for (id, what) in &opening.damaged {
+        tracing::error!(exception = %id, what, "an exception is not what was approved; it is not used");
+    }
+    let (changes, _) = watch::channel(0);
+    let world = Arc::new(ArcSwap::from_pointee(keeper::empty(recovery.epoch + 1)?));
+    let keeper = Arc::new(Keeper {
+        world: Arc::clone(&world),
+        registry: Arc::clone(&registry),
+        store: Arc::clone(&store),
+        upstreams: Arc::clone(&upstreams),
+        telemetry: Arc::clone(&telemetry),
+        clock: Arc::clone(&clock),
+        changes: changes.clone(),
+        policies: settings.policies.clone(),
+        first_use: settings.servers.iter().filter(|(_, server)| server.trust == Trust::FirstUse).map(|(name, _)| name.clone()).collect(),
+        sources: Mutex::new(Kept::default()),
+    });
+    let keys: Arc<dyn KeyStore> = store.clone();
+    let ports = Ports { keys, registry, clock: Arc::clone(&clock), fetch: Arc::new(Web::default()) };
+    let authenticator = Arc::new(Authenticator::new(convert::identity(settings), &store.keyring().pepper, ports)?);
+    let controls = Arc::new(Controls::new(store.lease(), telemetry.lease()));
+    let in_flight = Arc::new(InFlight::default());
+    let (exhausted, spent) = mpsc::channel(limits::IN_FLIGHT);
+    let admission: Arc<dyn Admission> = store.clone();
+    let public = settings.listen.public_url(agents);
+    let admin_url = format!("http://{admin}");
+    let gateway = Arc::new(Gateway::new(Parts {
+        authenticator: Arc::clone(&authenticator),
+        rates: convert::rates(settings),
+        world,
+        exceptions: desk.index(),
+        controls: Arc::clone(&controls),
+        admission,
+        sealer: Arc::clone(&store.keyring().sealer),
+        upstreams: Arc::clone(&upstreams),
+        telemetry: Arc::clone(&telemetry),
+        in_flight: Arc::clone(&in_flight),
+        clock: Arc::clone(&clock),
+        exhausted,
+        changes: changes.clone(),
+        servers: settings.servers.keys().cloned().collect(),
+        call_timeout: settings.limits.call_timeout,
+        denials: convert::denials(settings),
+        admin_url: admin_url.clone(),
+        resource_metadata: format!("{public}/.well-known/oauth-protected-resource/mcp"),
+    })?);
+    let sessions = Arc::new(Sessions::new(Arc::clone(&clock)));
+    let house = House { store, desk, keeper, authenticator, controls, telemetry, upstreams, in_flight, gateway, sessions, clock, admin_url };
+    Ok((Arc::new(house), Loose { exhausted: spent, changes }))
+}
+
+fn open(settings: &Settings, clock: &Arc<SystemClock>) -> anyhow::Result<(Arc<Store>, store::Recovery)> {
+    let Durability::All = settings.store.durability;
+    let wanted = store::Settings { commit_timeout: settings.store.commit_timeout, ..store::Settings::default() };
+    let place = || format!("the store in `{}` cannot be opened", settings.data.display());
+    let (store, recovery) = Store::open(&settings.data, wanted, Arc::clone(clock) as Arc<dyn Clock>).with_context(place)?;
+    if let Some(latest) = recovery.latest {
+        clock.raise(latest);
+    }
+    if !recovery.unknown.is_empty() {
+        tracing::warn!(calls = recovery.unknown.len(), "calls were under way when the gateway ended; their effect is unknown and recorded so");
+    }
+    for id in &recovery.changed {
+        tracing::error!(exception = %id, "the stored record is not what was approved; it is refused");
+    }
+    Ok((store, recovery))
+}

@@ -1,0 +1,73 @@
+//! `postern check`: the policies as they stand in the folder, against the tools that were approved.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use super::{SystemClock, convert};
+use crate::{
+    catalog::{Catalog, Pins, Tool},
+    config::{PolicyFiles, Settings},
+    domain::{Clock as _, Digest, Document, Findings, ServerName},
+    exception, policy,
+    store::Inspection,
+};
+use serde_json::value::RawValue;
+
+/// What was found to be right.
+#[derive(Debug, Clone)]
+pub struct Checked {
+    /// The digest of the policy set.
+    pub policy_set: Digest,
+    /// Policies that were compiled.
+    pub policies: usize,
+    /// Cases of policies/tests that passed.
+    pub cases: usize,
+    /// Things to know that are no faults.
+    pub notes: Vec<String>,
+}
+
+/// Compiles the policies, runs their cases and reads the exceptions; changes nothing. Tools are those whose
+/// definitions were approved; without a store of this folder nothing is known of tools, and the report says so.
+///
+/// # Errors
+/// Everything that is wrong, each with its file and line.
+pub fn check(settings: &Settings, files: &PolicyFiles) -> Result<Checked, Findings> {
+    let mut notes = Vec::new();
+    let tools = approved(settings).unwrap_or_else(|why| {
+        notes.push(format!("no tool is known ({why}), so policies were read but not validated against tools"));
+        Vec::new()
+    });
+    let sources = convert::sources(files);
+    let mut findings = Findings::default();
+    for file in &files.exceptions {
+        if file.text.contains("\"@") {
+            notes.push(format!("{} has placeholders and was not read", file.path));
+            continue;
+        }
+        if let Err(faults) = Document::parse(&file.path, &file.text).and_then(|document| exception::parse(&document)) {
+            findings.extend(faults);
+        }
+    }
+    let set = match policy::compile(&sources, &tools) {
+        Ok(set) => set,
+        Err(faults) => {
+            findings.extend(faults);
+            return Err(findings);
+        }
+    };
+    let (cases, failed) =
+        if tools.is_empty() { (0, Findings::default()) } else { set.run_cases(&sources, &tools, SystemClock::default().now()) };
+    findings.extend(failed);
+    findings.or(Checked { policy_set: set.digest(), policies: set.policies(), cases, notes })
+}
+
+fn approved(settings: &Settings) -> Result<Vec<Arc<Tool>>, String> {
+    let inspection = Inspection::open(&settings.data).map_err(|error| error.to_string())?;
+    let rows = inspection.pins().map_err(|error| error.to_string())?;
+    let mut definitions: BTreeMap<ServerName, Vec<Box<RawValue>>> = BTreeMap::new();
+    for row in &rows {
+        let definition = RawValue::from_string(row.definition.clone()).map_err(|error| error.to_string())?;
+        definitions.entry(row.server.clone()).or_default().push(definition);
+    }
+    let catalog = Catalog::build(0, &definitions, &Pins::from(rows));
+    Ok(catalog.tools().cloned().collect())
+}

@@ -1,0 +1,34 @@
+//! Every part of the running gateway, by name.
+
+use std::sync::Arc;
+
+use crate::{
+    console::Sessions,
+    domain::Clock,
+    exception::Desk,
+    gateway::{Gateway, InFlight},
+    identity::Authenticator,
+    monitoring::Controls,
+    store::Store,
+    telemetry::Telemetry,
+    upstream::Upstreams,
+};
+
+use super::keeper::Keeper;
+
+/// The running gateway.
+pub(super) struct House {
+    pub(super) store: Arc<Store>,
+    pub(super) desk: Arc<Desk>,
+    pub(super) keeper: Arc<Keeper>,
+    pub(super) authenticator: Arc<Authenticator>,
+    pub(super) controls: Arc<Controls>,
+    pub(super) telemetry: Arc<Telemetry>,
+    pub(super) upstreams: Arc<Upstreams>,
+    pub(super) in_flight: Arc<InFlight>,
+    pub(super) gateway: Arc<Gateway>,
+    pub(super) sessions: Arc<Sessions>,
+    pub(super) clock: Arc<dyn Clock>,
+    /// Where people reach the administration listener.
+    pub(super) admin_url: String,
+}

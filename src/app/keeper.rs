@@ -1,0 +1,195 @@
+//! Keeps the world: catalog and policies, changed together, with the last good policies when new ones are faulty.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::PathBuf,
+    sync::Arc,
+};
+
+use arc_swap::ArcSwap;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use tokio::sync::{Mutex, watch};
+
+use super::convert;
+use crate::{
+    catalog::{Catalog, PinRow, PinStore as _, Pins, Tool},
+    config::read_policies,
+    domain::{Clock, Digest, Findings, Registry, ServerName},
+    evidence::{JournalError, PolicyChange, PolicyEvent},
+    gateway::World,
+    policy::{PolicySet, Sources, compile},
+    store::Store,
+    telemetry::Telemetry,
+    upstream::Upstreams,
+};
+
+/// What `explain` builds a world from again.
+#[derive(Serialize, Deserialize)]
+pub(super) struct Bundle {
+    pub(super) sources: Sources,
+    pub(super) tools: BTreeMap<ServerName, Vec<Box<RawValue>>>,
+}
+
+/// Why the world could not be changed; it stays as it was.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum KeepError {
+    #[error("{0}")]
+    Faulty(Findings),
+    #[error("the store cannot be used now: {0}")]
+    Store(String),
+}
+
+impl From<JournalError> for KeepError {
+    fn from(error: JournalError) -> Self {
+        Self::Store(error.to_string())
+    }
+}
+
+/// The one that changes the world.
+pub(super) struct Keeper {
+    pub(super) world: Arc<ArcSwap<World>>,
+    pub(super) registry: Arc<ArcSwap<Registry>>,
+    pub(super) store: Arc<Store>,
+    pub(super) upstreams: Arc<Upstreams>,
+    pub(super) telemetry: Arc<Telemetry>,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) changes: watch::Sender<u64>,
+    pub(super) policies: PathBuf,
+    pub(super) first_use: BTreeSet<ServerName>,
+    /// The sources in force, and those that were refused last, so that a fault is reported once.
+    pub(super) sources: Mutex<Kept>,
+}
+
+#[derive(Default)]
+pub(super) struct Kept {
+    pub(super) in_force: Sources,
+    pub(super) refused: Option<Digest>,
+}
+
+impl Keeper {
+    /// Reads the policies folder; if it differs from what is in force, compiles and publishes it.
+    pub(super) async fn reload(&self, actor: &str) -> Result<bool, KeepError> {
+        let folder = self.policies.clone();
+        let read = tokio::task::spawn_blocking(move || read_policies(&folder)).await.map_err(|error| KeepError::Store(error.to_string()))?;
+        let sources = convert::sources(&read.map_err(KeepError::Faulty)?);
+        let mut kept = self.sources.lock().await;
+        if sources == kept.in_force {
+            return Ok(false);
+        }
+        let digest = sources.digest();
+        match self.publish(&sources, actor).await {
+            Ok(_) => {
+                *kept = Kept { in_force: sources, refused: None };
+                Ok(true)
+            }
+            Err(KeepError::Faulty(findings)) => {
+                if kept.refused != Some(digest) {
+                    kept.refused = Some(digest);
+                    tracing::error!("the policies have faults; those in force stay in force:\n{findings}");
+                    let detail: String = findings.to_string().chars().take(8_000).collect();
+                    self.record(PolicyEvent::Refused, digest, self.world.load().epoch, (actor, detail)).await?;
+                }
+                Err(KeepError::Faulty(findings))
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The servers list something else, or somebody approved tools.
+    pub(super) async fn refresh(&self, actor: &str) -> Result<(), KeepError> {
+        let kept = self.sources.lock().await;
+        match self.publish(&kept.in_force, actor).await {
+            Err(KeepError::Faulty(findings)) => {
+                tracing::error!("the policies do not fit the tools any more; what fits stays in force:\n{findings}");
+                Ok(())
+            }
+            Err(error) => Err(error),
+            Ok(_) => Ok(()),
+        }
+    }
+
+    /// Builds the world from these sources and the present tools, and publishes it. The tools change even if the
+    /// policies do not fit them: a tool that the policies do not know is denied.
+    async fn publish(&self, sources: &Sources, actor: &str) -> Result<(), KeepError> {
+        let before = self.world.load_full();
+        let (definitions, rows) = self.definitions().await?;
+        let epoch = before.epoch + 1;
+        let mut catalog = before.catalog.rebuild(epoch, &definitions, &Pins::from(rows.clone()));
+        if self.approve_first(&catalog, &rows).await? {
+            let rows = self.store.load().await.map_err(|error| KeepError::Store(error.to_string()))?;
+            catalog = before.catalog.rebuild(epoch, &definitions, &Pins::from(rows));
+        }
+        let tools: Vec<Arc<Tool>> = catalog.entries().map(|entry| Arc::clone(&entry.tool)).collect();
+        let compiled = compile(sources, &tools);
+        let same_tools = catalog.digest() == before.catalog.digest();
+        let (policies, fault) = match compiled {
+            Ok(policies) if same_tools && policies.digest() == before.policies.digest() => return Ok(()),
+            Ok(policies) => (Arc::new(policies), None),
+            Err(findings) if same_tools => return Err(KeepError::Faulty(findings)),
+            Err(findings) => (Arc::clone(&before.policies), Some(findings)),
+        };
+        let bundle = if fault.is_none() { self.bundle(sources, definitions).await? } else { before.bundle };
+        self.record(PolicyEvent::Loaded, policies.digest(), epoch, (actor, bundle.to_string())).await?;
+        self.announce(&catalog);
+        self.registry.store(Arc::clone(policies.registry()));
+        self.world.store(Arc::new(World { epoch, catalog: Arc::new(catalog), policies, bundle }));
+        self.changes.send_modify(|count| *count += 1);
+        tracing::info!(epoch, tools = tools.len(), actor, "catalog and policies are in force");
+        fault.map_or(Ok(()), |findings| Err(KeepError::Faulty(findings)))
+    }
+
+    /// What the servers list now; for a server that has not listed anything yet, what was approved of it.
+    async fn definitions(&self) -> Result<(BTreeMap<ServerName, Vec<Box<RawValue>>>, Vec<PinRow>), KeepError> {
+        let rows = self.store.load().await.map_err(|error| KeepError::Store(error.to_string()))?;
+        let mut definitions = self.upstreams.snapshot();
+        let live: BTreeSet<ServerName> = definitions.keys().cloned().collect();
+        let known = self.upstreams.health();
+        for row in rows.iter().filter(|row| !live.contains(&row.server) && known.contains_key(&row.server)) {
+            if let Ok(definition) = RawValue::from_string(row.definition.clone()) {
+                definitions.entry(row.server.clone()).or_default().push(definition);
+            }
+        }
+        Ok((definitions, rows))
+    }
+
+    /// Approves what servers with `trust: first_use` list, as long as nothing of them was ever approved.
+    async fn approve_first(&self, catalog: &Catalog, rows: &[PinRow]) -> Result<bool, KeepError> {
+        let known: BTreeSet<&ServerName> = rows.iter().map(|row| &row.server).collect();
+        let fresh = |server: &ServerName| self.first_use.contains(server) && !known.contains(server);
+        let mut any = false;
+        for entry in catalog.entries().filter(|entry| fresh(&entry.tool.reference.server)) {
+            let row = entry.approval("first use", self.clock.now());
+            self.store.approve(row).await.map_err(|error| KeepError::Store(error.to_string()))?;
+            any = true;
+        }
+        Ok(any)
+    }
+
+    async fn bundle(&self, sources: &Sources, tools: BTreeMap<ServerName, Vec<Box<RawValue>>>) -> Result<Digest, KeepError> {
+        let bundle = Bundle { sources: sources.clone(), tools };
+        let content = serde_json::to_vec(&bundle).map_err(|error| KeepError::Store(error.to_string()))?;
+        Ok(self.store.put_bundle(content).await?)
+    }
+
+    async fn record(&self, event: PolicyEvent, digest: Digest, epoch: u64, (actor, detail): (&str, String)) -> Result<(), KeepError> {
+        let change = PolicyChange { at: self.clock.now(), event, digest, epoch, actor: actor.to_owned(), detail };
+        self.store.policy(change).await?;
+        Ok(())
+    }
+
+    fn announce(&self, catalog: &Catalog) {
+        let tools: Vec<_> = catalog.tools().map(|tool| tool.reference.clone()).collect();
+        self.telemetry.metrics().register_tools(&tools);
+    }
+}
+
+/// A world in which there is nothing yet: everything is denied.
+///
+/// # Errors
+/// Never in practice; an empty set has no faults.
+pub(super) fn empty(epoch: u64) -> Result<World, Findings> {
+    let policies: PolicySet = compile(&Sources::default(), &[])?;
+    let catalog = Catalog::build(epoch, &BTreeMap::new(), &Pins::default());
+    Ok(World { epoch, catalog: Arc::new(catalog), policies: Arc::new(policies), bundle: Digest::of(b"") })
+}

@@ -1,0 +1,100 @@
+//! Rooms' values → what the API answers.
+
+use crate::{
+    api::{ApiError, ApprovalView, ExceptionView, KeyView, ToolView},
+    catalog::{Entry, Pin, Quarantine},
+    domain::Timestamp,
+    exception::{DeskError, Exception, Phase},
+    identity::{KeyPrincipal, KeyRow},
+};
+
+pub(super) fn exception(exception: &Exception, used: u64, now: Timestamp) -> ExceptionView {
+    let (spec, phase) = (&exception.spec, exception.phase(now));
+    let reason = match phase {
+        Phase::Suspended(reason) => serde_json::to_value(reason).ok().and_then(|value| value.as_str().map(str::to_owned)),
+        Phase::PendingApproval | Phase::Scheduled | Phase::Active | Phase::Ended(_) => None,
+    };
+    ExceptionView {
+        id: exception.id.clone(),
+        revision: exception.revision,
+        digest: exception.digest,
+        state: phase.as_str().to_owned(),
+        reason,
+        kind: spec.kind,
+        pilot: spec.pilot.clone(),
+        owner: spec.owner.human.clone(),
+        requester: exception.requester.clone(),
+        agents: spec.subject.agents.iter().cloned().collect(),
+        server: spec.grant.server.to_string(),
+        tools: spec.grant.tools.keys().map(ToString::to_string).collect(),
+        not_before: spec.not_before,
+        not_after: spec.not_after,
+        calls: spec.budget.calls,
+        used,
+        attestation_due: exception.next_due(now),
+        approvals: exception
+            .state
+            .approvals()
+            .iter()
+            .map(|approval| ApprovalView { by: approval.by.clone(), as_security: approval.as_security, at: approval.at })
+            .collect(),
+        spec: serde_json::to_value(spec.as_ref()).ok(),
+    }
+}
+
+pub(super) fn key(row: &KeyRow) -> KeyView {
+    let (kind, principal) = match &row.principal {
+        KeyPrincipal::Agent(agent) => ("agent", agent.to_string()),
+        KeyPrincipal::Person(person) => ("person", person.to_string()),
+    };
+    KeyView {
+        id: row.id.clone(),
+        kind: kind.to_owned(),
+        principal,
+        created: row.created,
+        expires: row.expires,
+        revoked: row.revoked,
+        note: row.note.clone(),
+    }
+}
+
+pub(super) fn tool(entry: &Entry) -> ToolView {
+    let (pin, approved) = match entry.pin {
+        Pin::Approved => ("approved", Some(entry.tool.digest)),
+        Pin::New => ("new", None),
+        Pin::Drifted { approved } => ("drifted", Some(approved)),
+    };
+    let warnings = &entry.tool.warnings;
+    ToolView {
+        server: entry.tool.reference.server.to_string(),
+        tool: entry.tool.reference.tool.to_string(),
+        exposed: Some(entry.tool.exposed.to_string()),
+        pin: pin.to_owned(),
+        digest: Some(entry.tool.digest),
+        approved,
+        detail: (!warnings.is_empty()).then(|| warnings.join("; ")),
+    }
+}
+
+pub(super) fn held(quarantine: &Quarantine) -> ToolView {
+    ToolView {
+        server: quarantine.server.to_string(),
+        tool: quarantine.tool.clone(),
+        exposed: None,
+        pin: "quarantined".to_owned(),
+        digest: None,
+        approved: None,
+        detail: Some(quarantine.reason.to_string()),
+    }
+}
+
+pub(super) fn desk_error(error: DeskError) -> ApiError {
+    match error {
+        DeskError::Invalid(findings) => ApiError::faulty(findings),
+        DeskError::Unknown(_) => ApiError::not_found(),
+        DeskError::Forbidden(message) => ApiError::forbidden(message),
+        DeskError::Conflict(message) => ApiError::conflict(message),
+        DeskError::Damaged { .. } => ApiError::conflict(error.to_string()),
+        DeskError::Store(error) => ApiError::unavailable(error.to_string()),
+    }
+}
