@@ -71,7 +71,7 @@ fn dispatch(cli: Cli, parts: &Parts, screen: &mut Screen<'_>) -> Result<(), Fail
         Command::Serve => local::serve(settings(&global)?, parts),
         Command::Check { policies } => local::check(settings(&global)?, policies, parts, screen),
         Command::Doctor => doctor::doctor(&settings(&global)?, screen),
-        Command::Evidence(command) => evidence::evidence(command, &global, parts, screen),
+        Command::Evidence(command) => evidence::evidence(&command, &global, screen),
         Command::Key(_)
         | Command::Catalog(_)
         | Command::Exception(_)

@@ -123,8 +123,6 @@ fn exit(arguments: &[&str]) -> String {
     let parts = Parts {
         serve: |_| Box::pin(async { anyhow::bail!("no") }),
         check: |_, _| Err(crate::domain::Findings::one("roles/a.cedar", 3, "", "faulty")),
-        verify: |_| anyhow::bail!("torn"),
-        records: |_, _, _| Ok(()),
     };
     format!("{:?}", run(arguments.iter().map(Into::into), &parts))
 }

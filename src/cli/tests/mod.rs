@@ -2,4 +2,5 @@
 
 mod answers;
 mod arguments;
+mod evidence;
 mod tables;
