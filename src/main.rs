@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use postern::{
     app,
-    cli::{self, CheckReport, EvidenceReport, Parts},
+    cli::{self, CheckReport, Parts},
 };
 
 fn main() -> ExitCode {
@@ -23,14 +23,4 @@ const PARTS: Parts = Parts {
             notes: found.notes,
         })
     },
-    verify: |data| {
-        app::verify(data).map(|found| EvidenceReport {
-            sound: found.sound,
-            records: found.records,
-            checkpoints: found.checkpoints,
-            head: None,
-            faults: found.faults,
-        })
-    },
-    records: app::records,
 };

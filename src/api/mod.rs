@@ -15,7 +15,7 @@ pub use error::ApiError;
 pub use operations::Operations;
 pub use requests::{KeyFor, NewKey, ToolApproval};
 pub use router::{ApiSettings, router};
-pub use routes::{Access, Endpoint, ROUTES, Route};
+pub use routes::{Access, Endpoint, Known, ROUTES, Route};
 pub use views::{
     ApprovalView, CatalogView, ControlView, EvidencePage, ExceptionView, Explanation, KeyView, LinkView, MadeKey,
     ReloadView, ServerView, ToolView, WhoView,

@@ -1,9 +1,8 @@
 //! One request of one route: who asks, may they, what do they ask, what is the answer.
 
-use std::{sync::Arc, time::Duration};
+use std::{str::FromStr, sync::Arc};
 
 use axum::{
-    Json,
     body::Bytes,
     extract::Request,
     response::{IntoResponse as _, Response},
@@ -14,8 +13,9 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::{
-    Access, Act, ApiError, Endpoint, ExceptionView, Operations, Route,
-    act::{ActBody, reason},
+    Act, ApiError, Endpoint, ExceptionView, Operations, Route,
+    act::reason,
+    routes::Known,
     requests::{EvidenceQuery, NewKeyBody, ReasonBody, ToolApproval, json as read},
     views::WhoView,
 };
@@ -43,51 +43,28 @@ pub(super) async fn serve(
     request: Request,
 ) -> Result<Response, ApiError> {
     let (parts, body) = request.into_parts();
-    if route.access == Access::Open {
-        return Ok(open(operations, route.endpoint).await);
-    }
-    let by = operations.authenticate(&parts.headers).await?;
-    if !route.access.admits(&by) {
-        return Err(ApiError::forbidden("none of your duties allows this; people.yaml gives them"));
-    }
-    let body = bounded(body).await?;
-    let asked = Asked { by, id: id.unwrap_or_default(), parts, body };
     match route.endpoint {
-        Endpoint::Submit | Endpoint::Exceptions | Endpoint::Exception | Endpoint::Act(_) => {
-            exceptions(operations, route.endpoint, asked).await
+        Endpoint::Live => Ok(plain(true)),
+        Endpoint::Ready => Ok(plain(operations.ready().await)),
+        Endpoint::Known(known) => {
+            let by = operations.authenticate(&parts.headers).await?;
+            if !route.access.admits(&by) {
+                return Err(ApiError::forbidden("none of your duties allows this; people.yaml gives them"));
+            }
+            let body = bounded(body).await?;
+            answer(operations, known, Asked { by, id: id.unwrap_or_default(), parts, body }).await
         }
-        Endpoint::Live
-        | Endpoint::Ready
-        | Endpoint::Metrics
-        | Endpoint::WhoAmI
-        | Endpoint::MakeKey
-        | Endpoint::Keys
-        | Endpoint::RevokeKey
-        | Endpoint::Catalog
-        | Endpoint::ApproveTools
-        | Endpoint::Explain
-        | Endpoint::Decisions
-        | Endpoint::Controls
-        | Endpoint::Freeze
-        | Endpoint::Unfreeze
-        | Endpoint::Reload
-        | Endpoint::ConsoleLink
-        | Endpoint::Evidence
-        | Endpoint::Checkpoint => rest(operations, route.endpoint, asked).await,
     }
 }
 
 /// Says whether, and nothing else (T168).
-async fn open(operations: &dyn Operations, endpoint: Endpoint) -> Response {
-    match endpoint {
-        Endpoint::Ready if !operations.ready().await => (StatusCode::SERVICE_UNAVAILABLE, "not ready\n").into_response(),
-        _ => (StatusCode::OK, "ok\n").into_response(),
-    }
+fn plain(good: bool) -> Response {
+    if good { "ok\n".into_response() } else { (StatusCode::SERVICE_UNAVAILABLE, "not ready\n").into_response() }
 }
 
 async fn bounded(body: axum::body::Body) -> Result<Bytes, ApiError> {
     let read = Limited::new(body, limits::BODY).collect();
-    match tokio::time::timeout(limits::BODY_TIME.max(Duration::from_secs(1)), read).await {
+    match tokio::time::timeout(limits::BODY_TIME, read).await {
         Ok(Ok(body)) => Ok(body.to_bytes()),
         Ok(Err(error)) if error.is::<http_body_util::LengthLimitError>() => Err(ApiError::too_large()),
         Ok(Err(_)) => Err(ApiError::invalid("the body could not be read")),
@@ -95,91 +72,86 @@ async fn bounded(body: axum::body::Body) -> Result<Bytes, ApiError> {
     }
 }
 
-async fn exceptions(operations: &dyn Operations, endpoint: Endpoint, asked: Asked) -> Result<Response, ApiError> {
-    match endpoint {
-        Endpoint::Submit => {
-            media_type(&asked, &["application/json", "application/yaml"])?;
-            let text = std::str::from_utf8(&asked.body).map_err(|_| ApiError::invalid("the record is not UTF-8"))?;
-            let record = Document::parse("", text).map_err(ApiError::faulty)?;
-            let view = operations.submit(&asked.by, record).await?;
-            Ok((StatusCode::CREATED, Json(view)).into_response())
+async fn answer(operations: &dyn Operations, known: Known, asked: Asked) -> Result<Response, ApiError> {
+    let by = &asked.by;
+    match known {
+        Known::WhoAmI => json_answer(&who(by)),
+        Known::Metrics => Ok(text("text/plain; version=0.0.4; charset=utf-8", operations.metrics().await?)),
+        Known::MakeKey => created(&operations.make_key(by, json_body::<NewKeyBody>(&asked)?.check()?).await?),
+        Known::Keys => json_answer(&operations.keys().await?),
+        Known::RevokeKey => {
+            operations.revoke_key(by, &id_of(&asked)?).await?;
+            Ok(StatusCode::NO_CONTENT.into_response())
         }
-        Endpoint::Exceptions => {
+        Known::Submit => created(&operations.submit(by, record(&asked)?).await?),
+        Known::Exceptions => {
             let mut views = operations.exceptions().await?;
-            views.retain(|view| view.visible_to(&asked.by));
+            views.retain(|view| view.visible_to(by));
             views.iter_mut().for_each(|view| view.spec = None);
             json_answer(&views)
         }
-        Endpoint::Act(word) => {
+        Known::Exception => json_answer(&visible(operations, &asked).await?),
+        Known::Act(word) => {
             let view = visible(operations, &asked).await?;
-            let body: ActBody = json_body(&asked)?;
-            json_answer(&operations.act(&asked.by, &view.id, Act::read(word, body)?).await?)
+            json_answer(&operations.act(by, &view.id, Act::read(word, json_body(&asked)?)?).await?)
         }
-        _ => json_answer(&visible(operations, &asked).await?),
+        Known::Catalog => json_answer(&operations.catalog().await?),
+        Known::ApproveTools => {
+            let approval = json_body::<ToolApproval>(&asked)?.check()?;
+            json_answer(&json!({"approved": operations.approve_tools(by, approval).await?}))
+        }
+        Known::Explain => {
+            json_answer(&operations.explain(&id_of(&asked)?).await?.ok_or_else(ApiError::not_found)?)
+        }
+        Known::Decisions => json_answer(&operations.decisions(DECISIONS).await?),
+        Known::Controls => json_answer(&operations.controls().await?),
+        Known::Freeze => {
+            operations.freeze(by, reason(json_body::<ReasonBody>(&asked)?.reason)?).await?;
+            json_answer(&json!({"frozen": true}))
+        }
+        Known::Unfreeze => {
+            operations.unfreeze(by, reason(json_body::<ReasonBody>(&asked)?.reason)?).await?;
+            json_answer(&json!({"frozen": false}))
+        }
+        Known::Reload => json_answer(&operations.reload(by).await?),
+        Known::ConsoleLink => created(&operations.console_link(by).await?),
+        Known::Evidence => {
+            let (from, limit) = page(&asked)?;
+            json_answer(&operations.evidence(by, from, limit).await?)
+        }
+        Known::Checkpoint => {
+            let note = operations.checkpoint().await?.ok_or_else(ApiError::not_found)?;
+            Ok(text("text/plain; charset=utf-8", note))
+        }
     }
+}
+
+/// The id of the path; one that cannot be an id names nothing.
+fn id_of<T: FromStr>(asked: &Asked) -> Result<T, ApiError> {
+    asked.id.parse().map_err(|_| ApiError::not_found())
 }
 
 /// The exception of the path if this person may see it; else the same answer as for none (T163).
 async fn visible(operations: &dyn Operations, asked: &Asked) -> Result<ExceptionView, ApiError> {
-    let id: ExceptionId = asked.id.parse().map_err(|_| ApiError::not_found())?;
+    let id: ExceptionId = id_of(asked)?;
     let view = operations.exception(&id).await?;
     view.filter(|view| view.visible_to(&asked.by)).ok_or_else(ApiError::not_found)
 }
 
-async fn rest(operations: &dyn Operations, endpoint: Endpoint, asked: Asked) -> Result<Response, ApiError> {
-    let by = &asked.by;
-    match endpoint {
-        Endpoint::WhoAmI => json_answer(&who(by)),
-        Endpoint::Metrics => {
-            let text = operations.metrics().await?;
-            Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response())
-        }
-        Endpoint::MakeKey => {
-            let key = json_body::<NewKeyBody>(&asked)?.check()?;
-            Ok((StatusCode::CREATED, Json(operations.make_key(by, key).await?)).into_response())
-        }
-        Endpoint::Keys => json_answer(&operations.keys().await?),
-        Endpoint::RevokeKey => {
-            let id = asked.id.parse().map_err(|_| ApiError::not_found())?;
-            operations.revoke_key(by, &id).await?;
-            Ok(StatusCode::NO_CONTENT.into_response())
-        }
-        Endpoint::Catalog => json_answer(&operations.catalog().await?),
-        Endpoint::ApproveTools => {
-            let approval = json_body::<ToolApproval>(&asked)?.check()?;
-            json_answer(&json!({"approved": operations.approve_tools(by, approval).await?}))
-        }
-        Endpoint::Explain => {
-            let id = asked.id.parse().map_err(|_| ApiError::not_found())?;
-            json_answer(&operations.explain(&id).await?.ok_or_else(ApiError::not_found)?)
-        }
-        Endpoint::Decisions => json_answer(&operations.decisions(DECISIONS).await?),
-        Endpoint::Controls => json_answer(&operations.controls().await?),
-        Endpoint::Freeze => {
-            operations.freeze(by, reason(json_body::<ReasonBody>(&asked)?.reason)?).await?;
-            json_answer(&json!({"frozen": true}))
-        }
-        Endpoint::Unfreeze => {
-            operations.unfreeze(by, reason(json_body::<ReasonBody>(&asked)?.reason)?).await?;
-            json_answer(&json!({"frozen": false}))
-        }
-        Endpoint::Reload => json_answer(&operations.reload(by).await?),
-        Endpoint::ConsoleLink => Ok((StatusCode::CREATED, Json(operations.console_link(by).await?)).into_response()),
-        Endpoint::Evidence => {
-            let query = axum::extract::Query::<EvidenceQuery>::try_from_uri(&asked.parts.uri)
-                .map_err(|_| ApiError::invalid("the query takes `from` and `limit`, both numbers"))?;
-            let limit = query.limit.unwrap_or(PAGE);
-            if !(1..=PAGE_CEILING).contains(&limit) {
-                return Err(ApiError::invalid(format!("`limit` must be from 1 to {PAGE_CEILING}")));
-            }
-            json_answer(&operations.evidence(by, query.from, limit).await?)
-        }
-        Endpoint::Checkpoint => {
-            let note = operations.checkpoint().await?.ok_or_else(ApiError::not_found)?;
-            Ok(([(header::CONTENT_TYPE, "text/plain; charset=utf-8")], note).into_response())
-        }
-        _ => Err(ApiError::not_found()),
+fn record(asked: &Asked) -> Result<Document, ApiError> {
+    media_type(asked, &["application/json", "application/yaml"])?;
+    let text = std::str::from_utf8(&asked.body).map_err(|_| ApiError::invalid("the record is not UTF-8"))?;
+    Document::parse("", text).map_err(ApiError::faulty)
+}
+
+fn page(asked: &Asked) -> Result<(u64, u32), ApiError> {
+    let query = axum::extract::Query::<EvidenceQuery>::try_from_uri(&asked.parts.uri)
+        .map_err(|_| ApiError::invalid("the query takes `from` and `limit`, both numbers"))?;
+    let limit = query.limit.unwrap_or(PAGE);
+    if !(1..=PAGE_CEILING).contains(&limit) {
+        return Err(ApiError::invalid(format!("`limit` must be from 1 to {PAGE_CEILING}")));
     }
+    Ok((query.from, limit))
 }
 
 fn who(person: &Person) -> WhoView {
@@ -215,4 +187,14 @@ fn json_answer<T: Serialize>(value: &T) -> Result<Response, ApiError> {
     serde_json::to_vec(value)
         .map(|body| ([(header::CONTENT_TYPE, "application/json")], body).into_response())
         .map_err(|_| ApiError::internal())
+}
+
+fn created<T: Serialize>(value: &T) -> Result<Response, ApiError> {
+    let mut response = json_answer(value)?;
+    *response.status_mut() = StatusCode::CREATED;
+    Ok(response)
+}
+
+fn text(media_type: &'static str, text: String) -> Response {
+    ([(header::CONTENT_TYPE, media_type)], text).into_response()
 }

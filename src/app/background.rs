@@ -103,7 +103,7 @@ async fn announce(house: &House) {
         .map(|exception| TracedException {
             id: exception.id.clone(),
             pilot: exception.spec.pilot.clone(),
-            not_after: exception.spec.not_after,
+            not_after: exception.spec.window.not_after,
         })
         .collect();
     house.telemetry.metrics().register_exceptions(&traced);

@@ -10,7 +10,6 @@ mod explain;
 mod house;
 mod keeper;
 mod listen;
-mod offline;
 mod operations;
 mod overview;
 mod ports;
@@ -19,5 +18,4 @@ mod view;
 
 pub use check::{Checked, check};
 pub use clock::SystemClock;
-pub use offline::{Verified, records, verify};
 pub use serve::{Running, serve, start};

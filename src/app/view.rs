@@ -25,16 +25,18 @@ pub(super) fn exception(exception: &Exception, used: u64, now: Timestamp) -> Exc
         owner: spec.owner.human.clone(),
         requester: exception.requester.clone(),
         agents: spec.subject.agents.iter().cloned().collect(),
-        server: spec.grant.server.to_string(),
-        tools: spec.grant.tools.keys().map(ToString::to_string).collect(),
-        not_before: spec.not_before,
-        not_after: spec.not_after,
+        server: spec.access.server.to_string(),
+        tools: spec.access.tools.keys().map(ToString::to_string).collect(),
+        not_before: spec.window.not_before,
+        not_after: spec.window.not_after,
         calls: spec.budget.calls,
         used,
         attestation_due: exception.next_due(now),
         approvals: exception
             .state
-            .approvals()
+            .live()
+            .map(|live| live.approvals.as_slice())
+            .unwrap_or_default()
             .iter()
             .map(|approval| ApprovalView { by: approval.by.clone(), as_security: approval.as_security, at: approval.at })
             .collect(),

@@ -1,6 +1,6 @@
 //! What can be typed.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, Parser, Subcommand};
 
@@ -48,6 +48,16 @@ pub(super) enum Command {
     },
     /// Print what is in force and every deviation from the safe defaults
     Doctor,
+    /// The journal, read from the data folder; the gateway need not run
+    #[command(subcommand)]
+    Evidence(EvidenceCommand),
+    #[command(flatten)]
+    Remote(Remote),
+}
+
+/// What is asked of the running gateway.
+#[derive(Debug, Subcommand)]
+pub(super) enum Remote {
     /// Keys of agents and people
     #[command(subcommand)]
     Key(KeyCommand),
@@ -62,9 +72,6 @@ pub(super) enum Command {
         /// The decision, `dec_…`, as refusals and records name it
         decision: DecisionId,
     },
-    /// The journal, read from the data folder; the gateway need not run
-    #[command(subcommand)]
-    Evidence(EvidenceCommand),
     /// Compensating controls and their health
     Controls,
     /// Refuse every call from now on
@@ -178,6 +185,13 @@ pub(super) enum ExceptionCommand {
     Resume(Step),
     /// End it for good
     Revoke(Step),
+}
+
+impl ExceptionCommand {
+    /// The file that it sends.
+    pub(super) fn file(&self) -> Option<&Path> {
+        if let Self::Submit { file } = self { Some(file) } else { None }
+    }
 }
 
 #[derive(Debug, Args)]

@@ -9,7 +9,7 @@ use super::{
     screen::Screen,
     table::{facts, printable, table},
 };
-use crate::config::{Denials, Jwks, Settings, Transport, Trust};
+use crate::config::{Denials, Durability, Jwks, Settings, Transport, Trust};
 
 /// What the doctor found.
 #[derive(Debug, Serialize)]
@@ -107,6 +107,9 @@ fn deviations(settings: &Settings) -> Vec<String> {
     }
     if settings.telemetry.otlp.is_none() {
         found.push("telemetry.otlp is not set: exceptions that demand `trace.full` are refused".to_owned());
+    }
+    if settings.store.durability == Durability::Exceptions {
+        found.push("store.durability is exceptions: calls that a role allows do not wait for their records".to_owned());
     }
     for (name, server) in &settings.servers {
         if server.trust == Trust::FirstUse {

@@ -1,23 +1,43 @@
 //! `evidence verify|show|export`, read from the data folder.
 
-use std::io::Write as _;
+use std::{
+    io::{self, BufWriter, Write as _},
+    path::PathBuf,
+};
 
+use serde::Serialize;
 use serde_json::Value;
 
 use super::{
     command::{EvidenceCommand, Global, Journal},
     exit::Failure,
-    parts::{EvidenceReport, Parts},
     run::operator,
     screen::{Format, Screen},
     table::{facts, printable, table},
+};
+use crate::{
+    evidence::{Caller, Line, Record, Report, Row},
+    store::{Inspection, OpenError},
 };
 
 /// Records of one table on the screen; columns are aligned within it.
 const BLOCK: usize = 1_000;
 
-pub(super) fn evidence(command: EvidenceCommand, global: &Global, parts: &Parts, screen: &mut Screen<'_>) -> Result<(), Failure> {
-    let (EvidenceCommand::Verify(journal) | EvidenceCommand::Show(journal) | EvidenceCommand::Export(journal)) = &command;
+pub(super) fn evidence(command: &EvidenceCommand, global: &Global, screen: &mut Screen<'_>) -> Result<(), Failure> {
+    let (EvidenceCommand::Verify(journal) | EvidenceCommand::Show(journal) | EvidenceCommand::Export(journal)) = command;
+    let inspection = Inspection::open(&folder(journal, global)?).map_err(|error| failed(&error))?;
+    match command {
+        EvidenceCommand::Verify(_) => verify(&inspection, screen),
+        EvidenceCommand::Show(journal) if screen.format == Format::Table => show(&inspection, journal.since, screen),
+        EvidenceCommand::Show(journal) | EvidenceCommand::Export(journal) => {
+            let mut out = BufWriter::new(&mut *screen.out);
+            each(&inspection, journal.since, |line| writeln!(out, "{}", line.write().map_err(io::Error::other)?))?;
+            Ok(out.flush()?)
+        }
+    }
+}
+
+fn folder(journal: &Journal, global: &Global) -> Result<PathBuf, Failure> {
     let data = match &journal.data {
         Some(data) => data.clone(),
         None => operator(global)?.data,
@@ -25,73 +45,118 @@ pub(super) fn evidence(command: EvidenceCommand, global: &Global, parts: &Parts,
     if !data.is_dir() {
         return Err(Failure::Input(format!("`{}` is not a folder; name the data folder with --data", data.display())));
     }
-    match command {
-        EvidenceCommand::Verify(_) => {
-            let report = (parts.verify)(&data).map_err(failed)?;
-            screen.show(&report, say)?;
-            if report.sound { Ok(()) } else { Err(Failure::Refused("the evidence is not sound".to_owned())) }
+    Ok(data)
+}
+
+fn verify(inspection: &Inspection, screen: &mut Screen<'_>) -> Result<(), Failure> {
+    let report = inspection.verify(inspection.key(), &[]).map_err(|error| failed(&error))?;
+    screen.show(&report, say)?;
+    if report.holds() { Ok(()) } else { Err(Failure::Refused("the evidence is not what was written".to_owned())) }
+}
+
+fn show(inspection: &Inspection, since: u64, screen: &mut Screen<'_>) -> Result<(), Failure> {
+    let mut block = Vec::new();
+    let mut shown = false;
+    each(inspection, since, |found| {
+        let Line::Row(row) = found else { return Ok(()) };
+        block.push(line(&row));
+        if block.len() < BLOCK {
+            return Ok(());
         }
-        EvidenceCommand::Show(Journal { since, .. }) if screen.format == Format::Table => {
-            let mut block = Vec::new();
-            let mut show = |record: Value| {
-                block.push(line(&record));
-                if block.len() < BLOCK {
-                    return Ok(());
-                }
-                let text = table(HEADINGS, &std::mem::take(&mut block));
-                screen.out.write_all(text.as_bytes())
-            };
-            (parts.records)(&data, since, &mut show).map_err(failed)?;
-            if !block.is_empty() {
-                screen.out.write_all(table(HEADINGS, &block).as_bytes())?;
-            }
-            Ok(screen.out.flush()?)
-        }
-        EvidenceCommand::Show(Journal { since, .. }) | EvidenceCommand::Export(Journal { since, .. }) => {
-            let mut out = std::io::BufWriter::new(&mut *screen.out);
-            let written = (parts.records)(&data, since, &mut |record| writeln!(out, "{record}"));
-            out.flush()?;
-            written.map_err(failed)
-        }
+        shown = true;
+        screen.out.write_all(table(HEADINGS, &std::mem::take(&mut block)).as_bytes())
+    })?;
+    if !block.is_empty() || !shown {
+        screen.out.write_all(table(HEADINGS, &block).as_bytes())?;
+    }
+    Ok(screen.out.flush()?)
+}
+
+/// Gives every line; an output that went away is told apart from a journal that cannot be read.
+fn each(inspection: &Inspection, since: u64, mut take: impl FnMut(Line) -> io::Result<()>) -> Result<(), Failure> {
+    let mut broken = None;
+    let read = inspection.export(since, |line| {
+        take(line).inspect_err(|error| broken = Some(io::Error::from(error.kind())))
+    });
+    match (broken, read) {
+        (Some(error), _) => Err(Failure::Output(error)),
+        (None, Err(error)) => Err(failed(&error)),
+        (None, Ok(())) => Ok(()),
     }
 }
 
 const HEADINGS: [&str; 6] = ["seq", "at", "kind", "decision", "who", "what"];
 
-/// The members that records have in common; what one does not have stays empty.
-fn line(record: &Value) -> [String; 6] {
-    let body = record.get("record").unwrap_or(record);
-    let first = |names: &[&str]| {
-        let found = names.iter().find_map(|name| record.get(name).or_else(|| body.get(name)));
-        found.map(|value| value.as_str().map_or_else(|| value.to_string(), str::to_owned)).unwrap_or_default()
+fn line(row: &Row) -> [String; 6] {
+    let seq = row.seq.to_string();
+    let Ok(record) = serde_json::from_slice::<Record>(&row.payload) else {
+        return [seq, String::new(), "UNREADABLE".to_owned(), String::new(), String::new(), String::new()];
     };
-    let nested = |outer: &str, inner: &str| body.get(outer).and_then(|o| o.get(inner)).and_then(Value::as_str).map(str::to_owned);
-    [
-        first(&["seq"]),
-        first(&["at"]),
-        first(&["kind"]),
-        first(&["decision"]),
-        nested("subject", "agent").unwrap_or_else(|| first(&["agent", "actor", "by"])),
-        nested("verdict", "reason").unwrap_or_else(|| first(&["outcome", "exception", "event", "reason"])),
-    ]
+    let summary = record.summary();
+    let at = summary.at.format("%Y-%m-%dT%H:%M:%S%.3fZ").to_string();
+    let decision = summary.decision.map(|decision| decision.to_string()).unwrap_or_default();
+    let (who, what) = told(&record);
+    [seq, at, summary.kind.to_owned(), decision, who, what]
 }
 
-fn say(report: &EvidenceReport) -> String {
+/// Who did it, and what it was, each in a few words.
+fn told(record: &Record) -> (String, String) {
+    let agent = |caller: &Caller| caller.agent.to_string();
+    match record {
+        Record::Intent(intent) => {
+            let under = intent.verdict.exception.as_ref().map(|id| format!(" under {id}")).unwrap_or_default();
+            let what = format!("{}/{} by {}{under}", intent.call.server, intent.call.tool, intent.verdict.basis.as_str());
+            (agent(&intent.caller), what)
+        }
+        Record::Outcome(outcome) => (String::new(), format!("{}, {} bytes", word(&outcome.how), outcome.result_bytes)),
+        Record::Denial(denial) => (agent(&denial.caller), format!("{}: {}", denial.asked, denial.verdict.reason.as_str())),
+        Record::Listing(listing) => (agent(&listing.caller), format!("{} tools", listing.tools)),
+        Record::Lifecycle(step) => {
+            let event = step.event.get("event").and_then(Value::as_str).unwrap_or_default();
+            (step.actor.clone(), format!("{} {event} {}", step.exception, step.reason))
+        }
+        Record::Catalog(change) => (change.actor.clone(), format!("{}/{} {}", change.server, change.tool, word(&change.event))),
+        Record::Policy(change) => (change.actor.clone(), format!("{} {} {}", word(&change.event), change.digest, change.detail)),
+        Record::Key(change) => (change.principal.clone(), format!("{} {}", change.credential, word(&change.event))),
+        Record::Freeze(freeze) => {
+            (freeze.actor.clone(), format!("{}: {}", if freeze.frozen { "frozen" } else { "released" }, freeze.reason))
+        }
+        Record::Start(start) => (String::new(), start.version.clone()),
+        Record::Stop(_) => (String::new(), String::new()),
+        Record::Recovered(found) => (String::new(), format!("{} calls without an outcome", found.unknown.len())),
+        Record::Alarm(alarm) => (String::new(), format!("{}: {}", word(&alarm.about), alarm.detail)),
+        Record::Aborted(aborted) => (String::new(), format!("record {} came too late", aborted.record)),
+    }
+}
+
+fn word<T: Serialize>(value: &T) -> String {
+    let value = serde_json::to_value(value).unwrap_or_default();
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}
+
+fn say(report: &Report) -> String {
+    let open: Vec<String> = report.open.iter().map(ToString::to_string).collect();
     let mut out = facts(&[
         ("records", report.records.to_string()),
+        ("signed", format!("up to record {}", report.signed)),
         ("checkpoints", report.checkpoints.to_string()),
-        ("head", report.head.map(|head| head.to_string()).unwrap_or_default()),
-        ("verdict", if report.sound { "sound".to_owned() } else { "NOT SOUND".to_owned() }),
+        ("no outcome", open.join(", ")),
+        ("verdict", if report.holds() { "as it was written".to_owned() } else { "NOT AS IT WAS WRITTEN".to_owned() }),
     ]);
-    for fault in &report.faults {
-        out.push_str(&format!("fault: {}\n", printable(fault)));
+    for breach in &report.breaches {
+        out.push_str(&format!("breach: {}\n", printable(&breach.to_string())));
     }
     out
 }
 
-fn failed(error: anyhow::Error) -> Failure {
-    match error.downcast::<std::io::Error>() {
-        Ok(error) => Failure::Output(error),
-        Err(error) => Failure::Refused(format!("{error:#}")),
+fn failed(error: &OpenError) -> Failure {
+    let mut told = error.to_string();
+    let mut source = std::error::Error::source(error);
+    while let Some(inner) = source {
+        if !told.ends_with(&inner.to_string()) {
+            told.push_str(&format!(": {inner}"));
+        }
+        source = inner.source();
     }
+    Failure::Refused(told)
 }

@@ -15,7 +15,7 @@ mod screen;
 mod table;
 
 pub use command::Cli;
-pub use parts::{CheckReport, EvidenceReport, Parts, Serving};
+pub use parts::{CheckReport, Parts, Serving};
 pub use run::run;
 
 #[cfg(test)]

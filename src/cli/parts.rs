@@ -1,9 +1,8 @@
 //! What the commands need of the rest of the house; `main` brings it.
 
-use std::{future::Future, path::Path, pin::Pin};
+use std::{future::Future, pin::Pin};
 
 use serde::Serialize;
-use serde_json::Value;
 
 use crate::{
     config::{PolicyFiles, Settings},
@@ -26,21 +25,6 @@ pub struct CheckReport {
     pub notes: Vec<String>,
 }
 
-/// What `evidence verify` found.
-#[derive(Debug, Clone, Serialize)]
-pub struct EvidenceReport {
-    /// Whether nothing is wrong.
-    pub sound: bool,
-    /// Records that were read.
-    pub records: u64,
-    /// Checkpoints that were held against them.
-    pub checkpoints: u64,
-    /// The head of the chain.
-    pub head: Option<Digest>,
-    /// What is wrong, each with its place.
-    pub faults: Vec<String>,
-}
-
 /// The rest of the house, as functions.
 #[derive(Clone, Copy)]
 pub struct Parts {
@@ -48,8 +32,4 @@ pub struct Parts {
     pub serve: fn(Settings) -> Serving,
     /// Compiles policies and runs their cases; changes nothing.
     pub check: fn(&Settings, &PolicyFiles) -> Result<CheckReport, Findings>,
-    /// Verifies the journal of a data folder.
-    pub verify: fn(&Path) -> anyhow::Result<EvidenceReport>,
-    /// Reads the journal of a data folder from a sequence number on, record by record.
-    pub records: fn(&Path, u64, &mut dyn FnMut(Value) -> std::io::Result<()>) -> anyhow::Result<()>,
 }

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::{
     client::{Body, Client},
-    command::{CatalogCommand, Command, ExceptionCommand, Global, KeyCommand, Step},
+    command::{CatalogCommand, ExceptionCommand, Global, KeyCommand, Remote, Step},
     exit::Failure,
     key::{self, KeySource},
     render,
@@ -23,11 +23,12 @@ use crate::{
 /// Bytes of a record.
 const RECORD: u64 = 1 << 20;
 
-pub(super) fn remote(command: Command, global: &Global, screen: &mut Screen<'_>) -> Result<(), Failure> {
+pub(super) fn remote(command: Remote, global: &Global, screen: &mut Screen<'_>) -> Result<(), Failure> {
     // A faulty file is told before the gateway is asked.
     let record = match &command {
-        Command::Exception(ExceptionCommand::Submit { file }) => Some(read_record(file)?),
-        _ => None,
+        Remote::Exception(command) => command.file().map(read_record).transpose()?,
+        Remote::Key(_) | Remote::Catalog(_) | Remote::Explain { .. } | Remote::Controls | Remote::Freeze(_) => None,
+        Remote::Unfreeze(_) | Remote::Reload | Remote::Console | Remote::Whoami => None,
     };
     let operator = operator(global)?;
     let scheme = if operator.tls { "https" } else { "http" };
@@ -37,37 +38,38 @@ pub(super) fn remote(command: Command, global: &Global, screen: &mut Screen<'_>)
     let client = Client::new(&url, key)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Failure::Refused(format!("cannot start: {error}")))?;
-    runtime.block_on(async {
-        match command {
-            Command::Exception(command) => exceptions(command, record, &client, screen).await,
-            Command::Key(command) => keys(command, &client, screen).await,
-            Command::Catalog(command) => catalog(command, &client, screen).await,
-            other => single(other, &client, screen).await,
-        }
-    })
+    runtime.block_on(ask(command, record, &client, screen))
 }
 
-async fn single(command: Command, client: &Client, screen: &mut Screen<'_>) -> Result<(), Failure> {
+async fn ask(
+    command: Remote,
+    record: Option<(String, String)>,
+    client: &Client,
+    screen: &mut Screen<'_>,
+) -> Result<(), Failure> {
     match command {
-        Command::Explain { decision } => {
+        Remote::Exception(command) => exceptions(command, record, client, screen).await?,
+        Remote::Key(command) => keys(command, client, screen).await?,
+        Remote::Catalog(command) => catalog(command, client, screen).await?,
+        Remote::Explain { decision } => {
             let view: Explanation = client.get(&format!("/api/v1/decisions/{decision}")).await?;
             screen.show(&view, render::explanation)?;
         }
-        Command::Controls => screen.show(&client.get::<Vec<ControlView>>("/api/v1/controls").await?, |v| render::controls(v))?,
-        Command::Freeze(why) => {
+        Remote::Controls => screen.show(&client.get::<Vec<ControlView>>("/api/v1/controls").await?, |v| render::controls(v))?,
+        Remote::Freeze(why) => {
             let view: Value = client.post("/api/v1/freeze", Body::Json(json!({"reason": why.reason}))).await?;
             screen.show(&view, |_| "frozen: every call is refused until `postern unfreeze`\n".to_owned())?;
         }
-        Command::Unfreeze(why) => {
+        Remote::Unfreeze(why) => {
             let view: Value = client.post("/api/v1/unfreeze", Body::Json(json!({"reason": why.reason}))).await?;
             screen.show(&view, |_| "no longer frozen\n".to_owned())?;
         }
-        Command::Reload => screen.show(&client.post::<ReloadView>("/api/v1/reload", Body::Nothing).await?, render::reload)?,
-        Command::Console => {
+        Remote::Reload => screen.show(&client.post::<ReloadView>("/api/v1/reload", Body::Nothing).await?, render::reload)?,
+        Remote::Console => {
             let view: LinkView = client.post("/api/v1/console/links", Body::Nothing).await?;
             screen.show(&view, |view| format!("{}\nvalid for ten minutes, opens one session\n", printable(&view.url)))?;
         }
-        _ => screen.show(&client.get::<WhoView>("/api/v1/whoami").await?, render::who)?,
+        Remote::Whoami => screen.show(&client.get::<WhoView>("/api/v1/whoami").await?, render::who)?,
     }
     Ok(())
 }
@@ -177,11 +179,7 @@ fn read_record(file: &Path) -> Result<(String, String), Failure> {
 
 /// The gateway does not know the file's name; here it is put in.
 fn name_file(failure: Failure, file: &str) -> Failure {
-    match failure {
-        Failure::Faulty(mut findings) => {
-            findings.0.iter_mut().filter(|finding| finding.file.is_empty()).for_each(|finding| file.clone_into(&mut finding.file));
-            Failure::Faulty(findings)
-        }
-        other => other,
-    }
+    let Failure::Faulty(mut findings) = failure else { return failure };
+    findings.0.iter_mut().filter(|finding| finding.file.is_empty()).for_each(|finding| file.clone_into(&mut finding.file));
+    Failure::Faulty(findings)
 }

@@ -53,16 +53,14 @@ pub(super) fn tell(failure: &Failure, format: Format, to: &mut dyn Write) -> io:
         let message = findings.map_or_else(|| failure.to_string(), |_| "faults were found".to_owned());
         return writeln!(to, "{}", json!({"error": {"message": message, "exit": failure.code(), "findings": findings}}));
     }
-    match failure {
-        Failure::Faulty(findings) => {
-            for finding in &findings.0 {
-                writeln!(to, "{}", printable(&finding.to_string()))?;
-            }
-            let faults = if findings.0.len() == 1 { "1 fault".to_owned() } else { format!("{} faults", findings.0.len()) };
-            writeln!(to, "postern: {faults}; nothing was changed")
-        }
-        other => writeln!(to, "postern: {}", printable(&other.to_string())),
+    let Failure::Faulty(findings) = failure else {
+        return writeln!(to, "postern: {}", printable(&failure.to_string()));
+    };
+    for finding in &findings.0 {
+        writeln!(to, "{}", printable(&finding.to_string()))?;
     }
+    let faults = if findings.0.len() == 1 { "1 fault".to_owned() } else { format!("{} faults", findings.0.len()) };
+    writeln!(to, "postern: {faults}; nothing was changed")
 }
 
 fn dispatch(cli: Cli, parts: &Parts, screen: &mut Screen<'_>) -> Result<(), Failure> {
@@ -71,17 +69,8 @@ fn dispatch(cli: Cli, parts: &Parts, screen: &mut Screen<'_>) -> Result<(), Fail
         Command::Serve => local::serve(settings(&global)?, parts),
         Command::Check { policies } => local::check(settings(&global)?, policies, parts, screen),
         Command::Doctor => doctor::doctor(&settings(&global)?, screen),
-        Command::Evidence(command) => evidence::evidence(command, &global, parts, screen),
-        Command::Key(_)
-        | Command::Catalog(_)
-        | Command::Exception(_)
-        | Command::Explain { .. }
-        | Command::Controls
-        | Command::Freeze(_)
-        | Command::Unfreeze(_)
-        | Command::Reload
-        | Command::Console
-        | Command::Whoami => remote::remote(command, &global, screen),
+        Command::Evidence(command) => evidence::evidence(&command, &global, screen),
+        Command::Remote(command) => remote::remote(command, &global, screen),
     }
 }
 

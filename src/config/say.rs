@@ -10,30 +10,32 @@ pub(super) fn faults(document: &Document, validator: &Validator, schema: &Value)
     let mut findings = Findings::default();
     for error in validator.iter_errors(&document.value) {
         let path = error.instance_path().as_str();
-        match error.kind() {
-            ValidationErrorKind::AdditionalProperties { unexpected } => {
-                let known = known(&error, schema);
-                for key in unexpected {
-                    let at = format!("{path}/{}", escape(key));
-                    document.find(&mut findings, &at, unknown_key(key, &known));
-                }
+        if let ValidationErrorKind::AdditionalProperties { unexpected } = error.kind() {
+            let known = known(&error, schema);
+            for key in unexpected {
+                document.find(&mut findings, &format!("{path}/{}", escape(key)), unknown_key(key, &known));
             }
-            ValidationErrorKind::Required { property } => {
-                let name = property.as_str().unwrap_or_default();
-                document.find(&mut findings, path, format!("`{name}` is missing; add it"));
-            }
-            ValidationErrorKind::Enum { options } => {
-                document.find(&mut findings, path, format!("must be one of {options}, not {}", error.instance()));
-            }
-            ValidationErrorKind::MaxProperties { .. } | ValidationErrorKind::MinProperties { .. }
-                if error.instance_path().as_str().contains("/env/") || path.contains("/headers/") =>
-            {
-                document.find(&mut findings, path, "write either `{env: NAME}` or `{file: PATH}`");
-            }
-            _ => document.find(&mut findings, path, lower(&error.to_string())),
+        } else {
+            document.find(&mut findings, path, said(&error));
         }
     }
     findings
+}
+
+fn said(error: &ValidationError<'_>) -> String {
+    if let ValidationErrorKind::Required { property } = error.kind() {
+        return format!("`{}` is missing; add it", property.as_str().unwrap_or_default());
+    }
+    if let ValidationErrorKind::Enum { options } = error.kind() {
+        return format!("must be one of {options}, not {}", error.instance());
+    }
+    // Only the places of secrets are bounded on both sides.
+    let at = error.instance_path().as_str();
+    let counted = matches!(error.kind(), ValidationErrorKind::MaxProperties { .. } | ValidationErrorKind::MinProperties { .. });
+    if counted && at != "/servers" {
+        return "write either `{env: NAME}` or `{file: PATH}`".to_owned();
+    }
+    error.to_string().trim_end_matches('.').to_owned()
 }
 
 /// One step of a JSON pointer.
@@ -78,8 +80,4 @@ fn distance(left: &str, right: &str) -> usize {
         row = next;
     }
     row.last().copied().unwrap_or_default()
-}
-
-fn lower(text: &str) -> String {
-    text.trim_end_matches('.').to_owned()
 }

@@ -76,6 +76,8 @@ pub enum Durability {
     /// Every call.
     #[default]
     All,
+    /// Calls under exceptions; the records of calls that a role allows may follow.
+    Exceptions,
 }
 
 /// Who may issue tokens.

@@ -11,9 +11,10 @@ use super::{
     keyring::Keyring,
     load::{ROW, row},
     open::{DATABASE, OpenError},
-    schema,
+    pins, schema,
 };
 use crate::{
+    catalog::PinRow,
     domain::DecisionId,
     evidence::{JournalError, Line, Record, Report, Row, Verifier, VerifyingKey},
 };

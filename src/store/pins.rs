@@ -1,7 +1,7 @@
 //! Approved tool definitions, and policy bundles by their digest.
 
 use async_trait::async_trait;
-use rusqlite::{OptionalExtension as _, Row, params, types::Type};
+use rusqlite::{Connection, OptionalExtension as _, Row, params, types::Type};
 
 use super::{
     Store,

@@ -5,7 +5,7 @@ use http::{Method, Request, StatusCode};
 
 use super::fake::Api;
 use crate::{
-    api::{Access, Endpoint, ROUTES, Route},
+    api::{Access, ROUTES, Route},
     domain::Duty,
 };
 
@@ -16,22 +16,25 @@ fn word(duty: Duty) -> String {
 }
 
 fn path(route: &Route) -> String {
-    let id = match route.endpoint {
-        Endpoint::RevokeKey => "crd_9",
-        Endpoint::Explain => "dec_9",
-        _ => "EX-1",
+    let id = if route.path.contains("/keys/") {
+        "crd_9"
+    } else if route.path.contains("/decisions/") {
+        "dec_9"
+    } else {
+        "EX-1"
     };
     route.path.replace("{id}", id)
 }
 
 fn body(route: &Route) -> String {
-    match route.endpoint {
-        Endpoint::MakeKey => r#"{"agent":"a"}"#.to_owned(),
-        Endpoint::Submit => r#"{"id":"EX-1"}"#.to_owned(),
-        Endpoint::Act("approve") => format!(r#"{{"digest":"{}"}}"#, crate::domain::Digest::of(b"spec")),
-        Endpoint::ApproveTools => r#"{"server":"notes"}"#.to_owned(),
-        Endpoint::Act(_) | Endpoint::Freeze | Endpoint::Unfreeze => r#"{"reason":"because"}"#.to_owned(),
-        _ => String::new(),
+    let word = route.path.rsplit('/').next().unwrap();
+    match (route.method.as_str(), word) {
+        ("POST", "keys") => r#"{"agent":"a"}"#.to_owned(),
+        ("POST", "exceptions") => r#"{"id":"EX-1"}"#.to_owned(),
+        ("POST", "approve") if route.path.contains("catalog") => r#"{"server":"notes"}"#.to_owned(),
+        ("POST", "approve") => format!(r#"{{"digest":"{}"}}"#, crate::domain::Digest::of(b"spec")),
+        ("POST", "reload" | "links") | ("GET" | "DELETE", _) => String::new(),
+        (_, _) => r#"{"reason":"because"}"#.to_owned(),
     }
 }
 

@@ -6,7 +6,7 @@ use clap::{CommandFactory as _, Parser as _};
 
 use crate::cli::{
     Cli, Parts,
-    command::{Command, ExceptionCommand, KeyCommand},
+    command::{Command, ExceptionCommand, KeyCommand, Remote},
     key::{self, KeySource},
     run,
     screen::Format,
@@ -60,10 +60,10 @@ fn values_arrive_where_they_belong() {
     let cli = parse("postern --output json --config c.yaml key create --agent spiffe://a/b").unwrap();
     assert_eq!(cli.global.output, Format::Json);
     assert_eq!(cli.global.config.as_deref(), Some(Path::new("c.yaml")));
-    let Command::Key(KeyCommand::Create { agent, person, days, .. }) = cli.command else { panic!("key create") };
+    let Command::Remote(Remote::Key(KeyCommand::Create { agent, person, days, .. })) = cli.command else { panic!("key create") };
     assert_eq!((agent.as_deref(), person, days), (Some("spiffe://a/b"), None, 30));
     let cli = parse("postern exception revoke EX-7 --reason leaver --key-file -").unwrap();
-    let Command::Exception(ExceptionCommand::Revoke(step)) = cli.command else { panic!("revoke") };
+    let Command::Remote(Remote::Exception(ExceptionCommand::Revoke(step))) = cli.command else { panic!("revoke") };
     assert_eq!((step.id.as_str(), step.reason.as_str()), ("EX-7", "leaver"));
 }
 
@@ -123,8 +123,6 @@ fn exit(arguments: &[&str]) -> String {
     let parts = Parts {
         serve: |_| Box::pin(async { anyhow::bail!("no") }),
         check: |_, _| Err(crate::domain::Findings::one("roles/a.cedar", 3, "", "faulty")),
-        verify: |_| anyhow::bail!("torn"),
-        records: |_, _, _| Ok(()),
     };
     format!("{:?}", run(arguments.iter().map(Into::into), &parts))
 }

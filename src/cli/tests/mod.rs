@@ -2,4 +2,6 @@
 
 mod answers;
 mod arguments;
+mod asking;
+mod evidence;
 mod tables;
