@@ -12,6 +12,7 @@ mod folder;
 mod inspect;
 mod job;
 mod keyring;
+mod keys;
 mod ledger;
 mod load;
 mod open;

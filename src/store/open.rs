@@ -12,13 +12,14 @@ use super::{
     Store,
     folder::{Folder, FolderError},
     keyring::{Keyring, KeyringError},
+    keys,
     ledger::Ledger,
     load::{LoadError, Loaded},
     schema::{self, SchemaError},
     writer::{Place, Signals, Writer},
 };
 use crate::{
-    domain::{Clock, DecisionId, ExceptionId, Lease, Timestamp},
+    domain::{Clock, CredentialId, DecisionId, ExceptionId, Lease, Timestamp},
     evidence::{Alarm, AlarmKind, Record, Recovered, Start},
 };
 
@@ -96,6 +97,8 @@ pub struct Recovery {
     pub recounted: Vec<ExceptionId>,
     /// Exceptions whose stored record is not what was approved; they are refused.
     pub changed: Vec<ExceptionId>,
+    /// Keys whose row is not what was made; they are revoked.
+    pub keys: Vec<CredentialId>,
     /// The latest moment that was stored; the clock must not fall behind it (T087).
     pub latest: Option<Timestamp>,
     /// The epoch of the policies that was stored; the next one must be greater.
@@ -146,6 +149,7 @@ fn begin(ledger: &mut Ledger, loaded: Loaded) -> Result<Recovery, OpenError> {
         records: memory.head().seq,
         recounted: loaded.recounted.iter().map(|(id, _)| id.clone()).collect(),
         changed: loaded.changed.clone(),
+        keys: loaded.keys.clone(),
         latest: Timestamp::from_timestamp_millis(memory.latest).filter(|_| memory.latest > i64::MIN),
         epoch: memory.epoch,
         unknown,
@@ -167,20 +171,34 @@ fn begin(ledger: &mut Ledger, loaded: Loaded) -> Result<Recovery, OpenError> {
     Ok(recovery)
 }
 
-/// Sets counters to what the journal says, and raises an alarm for each and for each exception that was changed.
+/// Sets counters to what the journal says, revokes keys that were changed, and raises an alarm for each of them
+/// and for each exception that was changed.
 pub(super) fn mend(ledger: &mut Ledger, loaded: &Loaded) -> rusqlite::Result<()> {
     let at = ledger.now();
     for (exception, used) in &loaded.recounted {
         let sql = "INSERT INTO uses (exception, used) VALUES (?1, ?2) ON CONFLICT (exception) DO UPDATE SET used = ?2";
         ledger.conn.prepare_cached(sql)?.execute(rusqlite::params![exception.as_str(), used])?;
         let detail = format!("the use counter was not what the journal says; it is {used} again");
-        let (about, exception) = (AlarmKind::BudgetChanged, Some(exception.clone()));
-        ledger.tell(&Record::Alarm(Alarm { at, about, exception, decision: None, detail }))?;
+        alarm(ledger, AlarmKind::BudgetChanged, Some(exception.clone()), detail)?;
     }
     for exception in &loaded.changed {
         let detail = "what is stored of the exception is not what the journal says; it is refused".to_owned();
-        let (about, exception) = (AlarmKind::ExceptionChanged, Some(exception.clone()));
-        ledger.tell(&Record::Alarm(Alarm { at, about, exception, decision: None, detail }))?;
+        alarm(ledger, AlarmKind::ExceptionChanged, Some(exception.clone()), detail)?;
+    }
+    for id in &loaded.keys {
+        keys::mend(ledger, id, at)?;
+        alarm(ledger, AlarmKind::KeyChanged, None, format!("the key `{id}` is not what was made; it is revoked"))?;
     }
     Ok(())
+}
+
+/// Raises an alarm.
+pub(super) fn alarm(
+    ledger: &mut Ledger,
+    about: AlarmKind,
+    exception: Option<ExceptionId>,
+    detail: String,
+) -> rusqlite::Result<()> {
+    let at = ledger.now();
+    ledger.tell(&Record::Alarm(Alarm { at, about, exception, decision: None, detail })).map(drop)
 }

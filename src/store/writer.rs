@@ -15,12 +15,12 @@ use super::{
     job::{Job, Late, Mark, Overdue, Unavailable, abort},
     ledger::Ledger,
     load::{self, LoadError},
-    open::OpenError,
+    open::{self, OpenError},
     schema,
 };
 use crate::{
     domain::{Clock, Lease},
-    evidence::{Alarm, AlarmKind, Record, SigningKey, Stop},
+    evidence::{AlarmKind, Record, SigningKey, Stop},
 };
 
 /// Pieces of work in one commit.
@@ -249,18 +249,11 @@ fn reopen(place: &Place, head: u64, why: &Unavailable) -> Result<Ledger, String>
     let left = left_behind(&ledger, head).map_err(|error| error.to_string())?;
     let mut write = || -> rusqlite::Result<()> {
         ledger.begin()?;
-        super::open::mend(&mut ledger, &loaded)?;
+        open::mend(&mut ledger, &loaded)?;
         for overdue in &left {
             abort(&mut ledger, overdue)?;
         }
-        let alarm = Alarm {
-            at: ledger.now(),
-            about: AlarmKind::StoreFailed,
-            exception: None,
-            decision: None,
-            detail: why.0.chars().take(500).collect(),
-        };
-        ledger.tell(&Record::Alarm(alarm))?;
+        open::alarm(&mut ledger, AlarmKind::StoreFailed, None, why.0.chars().take(500).collect())?;
         ledger.commit()
     };
     write().map_err(|error| error.to_string())?;
