@@ -57,9 +57,10 @@ impl Admission for Store {
 #[async_trait]
 impl Journal for Store {
     async fn append(&self, record: Record) -> Result<Position, JournalError> {
-        let late = match &record {
-            Record::Outcome(outcome) => Some(Late { decision: outcome.decision.clone(), refund: None }),
-            _ => None,
+        let late = if let Record::Outcome(outcome) = &record {
+            Some(Late { decision: outcome.decision.clone(), refund: None })
+        } else {
+            None
         };
         let entry = Entry::of(&record)?;
         let terms = Terms { limit: self.settings.commit_timeout, late, early: false };
