@@ -76,6 +76,9 @@ fn admit_in(
     check: &Check,
     entry: &Entry,
 ) -> rusqlite::Result<Done<Result<Position, AdmissionError>>> {
+    if ledger.tight {
+        return Ok(Done::plain(Err(AdmissionError::Unavailable("the disk is full".to_owned()))));
+    }
     let memory = &ledger.memory;
     if memory.frozen {
         return Ok(Done::plain(Err(AdmissionError::Frozen)));

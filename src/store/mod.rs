@@ -23,7 +23,7 @@ mod store;
 mod writer;
 
 pub use folder::FolderError;
-pub use inspect::Inspection;
+pub use inspect::{Against, Inspection};
 pub use keyring::{Keyring, KeyringError};
 pub use load::LoadError;
 pub use open::{Durability, OpenError, Recovery, Settings};

@@ -46,6 +46,8 @@ pub struct Settings {
     pub commit_timeout: Duration,
     /// Pieces of work that may wait; more are refused.
     pub queue: usize,
+    /// Bytes of the disk that are held for denials, freezes, revocations and ends of calls when it is full.
+    pub reserve: u64,
     /// How long after its last commit the store counts as healthy.
     pub lease: Duration,
 }
@@ -53,7 +55,7 @@ pub struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         let (commit_timeout, lease) = (Duration::from_millis(250), Duration::from_secs(2));
-        Self { durability: Durability::All, commit_timeout, queue: 4_096, lease }
+        Self { durability: Durability::All, commit_timeout, queue: 4_096, reserve: 4 << 20, lease }
     }
 }
 
@@ -118,17 +120,27 @@ impl Store {
             folder.guard(name)?;
         }
         folder.touch(DATABASE)?;
-        let place = Place { path: folder.file(DATABASE), clock, signing: Arc::clone(&keyring.signing) };
+        let folder = Arc::new(folder);
+        let place = Place {
+            path: folder.file(DATABASE),
+            folder: Arc::clone(&folder),
+            reserve: settings.reserve,
+            clock,
+            signing: Arc::clone(&keyring.signing),
+        };
         let (mut ledger, loaded) = place.open()?;
         let recovery = begin(&mut ledger, loaded)?;
         let note = ledger.checkpoint()?;
+        ledger.tight = !folder.reserve(settings.reserve);
         let signals = Arc::new(Signals {
             lease: Arc::new(Lease::new(settings.lease, u64::MAX)),
             frozen: watch::Sender::new(ledger.memory.frozen),
             checkpoint: watch::Sender::new(note.map(Into::into)),
             head: watch::Sender::new(ledger.memory.head().seq),
         });
-        signals.lease.acknowledge();
+        if !ledger.tight {
+            signals.lease.acknowledge();
+        }
         let reader = Mutex::new(schema::reader(&place.path)?);
         let (sender, receiver) = mpsc::sync_channel(settings.queue);
         let writer = Writer::new(place, ledger, Arc::clone(&signals), receiver);

@@ -12,6 +12,7 @@ use std::{
 use tokio::sync::{oneshot, watch};
 
 use super::{
+    folder::Folder,
     job::{Job, Late, Mark, Overdue, Unavailable, abort},
     ledger::Ledger,
     load::{self, LoadError},
@@ -31,8 +32,8 @@ const SECOND: Duration = Duration::from_secs(1);
 const TICK: Duration = Duration::from_millis(250);
 /// Between writes that prove, while nothing else is written, that the store can be written.
 const BEAT: Duration = Duration::from_secs(5);
-/// Bytes of the write-ahead log from which on it is carried over.
-const LOG: u64 = 4 << 20;
+/// Records after which the write-ahead log is carried over.
+const LOG: u64 = 2_000;
 
 pub(super) enum Message {
     Work(Box<dyn Job>),
@@ -51,6 +52,8 @@ pub(super) struct Signals {
 /// What the writer needs to open the tables again.
 pub(super) struct Place {
     pub(super) path: PathBuf,
+    pub(super) folder: Arc<Folder>,
+    pub(super) reserve: u64,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) signing: Arc<SigningKey>,
 }
@@ -72,7 +75,7 @@ impl Place {
 
 enum Health {
     Up(Box<Ledger>),
-    Down { why: Unavailable, retry: Instant, wait: Duration, head: u64 },
+    Down { why: Unavailable, retry: Instant, wait: Duration, head: u64, full: bool },
 }
 
 pub(super) struct Writer {
@@ -82,12 +85,15 @@ pub(super) struct Writer {
     health: Health,
     last_checkpoint: Instant,
     last_write: Instant,
+    /// The record up to which the write-ahead log was carried over.
+    carried: u64,
 }
 
 impl Writer {
     pub(super) fn new(place: Place, ledger: Ledger, signals: Arc<Signals>, queue: Receiver<Message>) -> Self {
-        let (health, now) = (Health::Up(Box::new(ledger)), Instant::now());
-        Self { place, signals, queue, health, last_checkpoint: now, last_write: now }
+        let (carried, now) = (ledger.memory.head().seq, Instant::now());
+        let health = Health::Up(Box::new(ledger));
+        Self { place, signals, queue, health, last_checkpoint: now, last_write: now, carried }
     }
 
     /// Works until it is told to stop or nobody is left to ask.
@@ -131,11 +137,11 @@ impl Writer {
             };
             let before = ledger.memory.head().seq;
             if let Err(error) = transaction(ledger, &mut batch) {
-                let why = self.fall(before, &error.to_string());
+                let why = self.fall(before, &error);
                 return batch.into_iter().for_each(|job| job.refuse(&why));
             }
             self.last_write = Instant::now();
-            self.signals.lease.acknowledge();
+            acknowledge(&self.signals, ledger);
             publish(&self.signals, ledger);
             batch = batch.into_iter().filter_map(|job| job.answer()).map(|late| Box::new(Mark(late)) as _).collect();
         }
@@ -145,10 +151,15 @@ impl Writer {
     fn care(&mut self) {
         let Health::Up(ledger) = &mut self.health else { return };
         let head = ledger.memory.head().seq;
-        let due = self.last_checkpoint.elapsed() >= SECOND || head - ledger.memory.signed >= RECORDS;
+        let due = self.last_checkpoint.elapsed() >= SECOND || head.saturating_sub(ledger.memory.signed) >= RECORDS;
         let result = if due {
             self.last_checkpoint = Instant::now();
-            upkeep(ledger, &self.signals, &self.place, self.last_write.elapsed() >= BEAT)
+            ledger.tight = ledger.tight && !self.place.folder.reserve(self.place.reserve);
+            upkeep(ledger, &self.signals, self.last_write.elapsed() >= BEAT)
+        } else if head.saturating_sub(self.carried) >= LOG {
+            self.carried = head;
+            // A reader may hold part of it back; that part is carried the next time.
+            ledger.conn.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(false))
         } else {
             Ok(false)
         };
@@ -157,33 +168,39 @@ impl Writer {
                 if wrote {
                     self.last_write = Instant::now();
                 }
-                self.signals.lease.acknowledge();
+                acknowledge(&self.signals, ledger);
             }
-            Err(error) => drop(self.fall(head, &error.to_string())),
+            Err(error) => drop(self.fall(head, &error)),
         }
     }
 
     /// The transaction failed: nothing that is in memory can be trusted, nor the connection (T101).
-    fn fall(&mut self, head: u64, error: &str) -> Unavailable {
-        tracing::error!(error, "the store cannot be written; calls are refused until it can");
+    fn fall(&mut self, head: u64, error: &rusqlite::Error) -> Unavailable {
+        tracing::error!(%error, "the store cannot be written; calls are refused until it can");
         self.signals.lease.fail();
-        let why = Unavailable(error.to_owned());
-        let wait = Duration::from_millis(50);
-        self.health = Health::Down { why: why.clone(), retry: Instant::now() + wait, wait, head };
+        let why = Unavailable(error.to_string());
+        let tight = matches!(&self.health, Health::Up(ledger) if ledger.tight);
+        let full = tight || error.sqlite_error_code() == Some(rusqlite::ErrorCode::DiskFull);
+        if full && !tight {
+            self.place.folder.release();
+        }
+        let wait = Duration::from_millis(10);
+        self.health = Health::Down { why: why.clone(), retry: Instant::now() + wait, wait, head, full };
         why
     }
 
     /// Tries to open the store again.
     fn mend(&mut self) {
-        let Health::Down { why, retry, wait, head } = &mut self.health else { return };
+        let Health::Down { why, retry, wait, head, full } = &mut self.health else { return };
         if Instant::now() < *retry {
             return;
         }
         match reopen(&self.place, *head, why) {
-            Ok(ledger) => {
-                tracing::warn!("the store can be written again");
+            Ok(mut ledger) => {
+                tracing::warn!(full = *full, "the store can be written again");
+                ledger.tight = *full;
                 publish(&self.signals, &ledger);
-                self.signals.lease.acknowledge();
+                acknowledge(&self.signals, &ledger);
                 self.health = Health::Up(Box::new(ledger));
                 self.last_write = Instant::now();
             }
@@ -217,13 +234,22 @@ fn transaction(ledger: &mut Ledger, batch: &mut [Box<dyn Job>]) -> rusqlite::Res
     ledger.commit()
 }
 
+/// A disk that is full but for the reserve is no healthy store.
+fn acknowledge(signals: &Signals, ledger: &Ledger) {
+    if ledger.tight {
+        signals.lease.fail();
+    } else {
+        signals.lease.acknowledge();
+    }
+}
+
 fn publish(signals: &Signals, ledger: &Ledger) {
     let frozen = ledger.memory.frozen;
     signals.frozen.send_if_modified(|now| std::mem::replace(now, frozen) != frozen);
     signals.head.send_replace(ledger.memory.head().seq);
 }
 
-fn upkeep(ledger: &mut Ledger, signals: &Signals, place: &Place, beat: bool) -> rusqlite::Result<bool> {
+fn upkeep(ledger: &mut Ledger, signals: &Signals, beat: bool) -> rusqlite::Result<bool> {
     let mut wrote = false;
     if let Some(note) = ledger.checkpoint()? {
         signals.checkpoint.send_replace(Some(note.into()));
@@ -234,11 +260,6 @@ fn upkeep(ledger: &mut Ledger, signals: &Signals, place: &Place, beat: bool) -> 
         ledger.saw(now);
         ledger.commit()?;
         wrote = true;
-    }
-    let log = place.path.with_extension("db-wal");
-    if std::fs::metadata(log).is_ok_and(|log| log.len() > LOG) {
-        // A reader may hold it back; then it is tried again later.
-        ledger.conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
     }
     Ok(wrote)
 }

@@ -9,10 +9,10 @@ use std::{
     time::Duration,
 };
 
-use super::support::{House, admit, open, outcome, patient, until_admitted};
+use super::support::{House, admit, noon, open, outcome, patient, until_admitted};
 use crate::{
     domain::DecisionId,
-    evidence::Record,
+    evidence::{Freeze, Record},
     gateway::{Admission as _, AdmissionError},
     store::Settings,
 };
@@ -63,12 +63,13 @@ impl Drop for SmallDisk {
 
 /// T100
 #[tokio::test]
-async fn a_full_disk_refuses_calls_and_recovers_when_there_is_room() {
+async fn a_full_disk_refuses_calls_keeps_recording_and_recovers_when_there_is_room() {
     let Some(disk) = SmallDisk::new() else {
         eprintln!("NOT RUN: only root can mount a small file system");
         return;
     };
-    let (store, _) = open(&disk.path().join("data"), patient()).unwrap();
+    let settings = Settings { reserve: 200 << 10, ..patient() };
+    let (store, _) = open(&disk.path().join("data"), settings).unwrap();
     let ballast = disk.path().join("ballast");
     std::fs::write(&ballast, vec![0; 300 << 10]).unwrap();
     let mut acknowledged = Vec::new();
@@ -81,12 +82,26 @@ async fn a_full_disk_refuses_calls_and_recovers_when_there_is_room() {
         }
     };
     assert!(matches!(refused, AdmissionError::Unavailable(_)), "{refused}");
-    assert!(!acknowledged.is_empty());
+    assert!(!acknowledged.is_empty() && !store.lease().holds());
+    // What must be recorded finds its room; calls do not, and that does not change by itself.
+    let freeze = Freeze { at: noon(), frozen: false, actor: "anna".to_owned(), reason: "drill".to_owned() };
+    let mut tries = 0;
+    while store.set_frozen(freeze.clone()).await.is_err() {
+        tries += 1;
+        assert!(tries < 100, "the reserve must be used");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    for (_, n) in &acknowledged {
+        store.record(outcome(*n)).await.unwrap();
+    }
+    n += 1;
+    assert_eq!(store.admit(admit(n)).await, Err(AdmissionError::Unavailable("the disk is full".to_owned())));
     assert!(!store.lease().holds());
     std::fs::remove_file(&ballast).unwrap();
     until_admitted(&store, n + 1).await;
+    assert!(store.lease().holds());
     let report = store.verify().await.unwrap();
-    assert!(report.holds(), "{report:?}");
+    assert!(report.holds() && report.open.len() == 1, "{report:?}");
     let rows = store.rows(1, 100_000).await.unwrap();
     for (seq, n) in acknowledged {
         let decision = DecisionId::from_bits(n);
