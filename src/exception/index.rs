@@ -161,20 +161,23 @@ impl Index {
 
     /// Replaces everything by these.
     pub fn rebuild<'a>(&self, exceptions: impl IntoIterator<Item = &'a Exception>) {
-        let mut writing = self.write();
-        *writing = Writing::default();
-        let [mut uses, mut agents, mut ids] = [0; 3].map(|_| vec![Shard::new(); SHARDS]);
+        let mut build = self.build();
         for exception in exceptions {
-            let Some(entry) = Entry::of(exception, &mut writing.names).map(Arc::new) else { continue };
-            writing.moments.extend(entry.moments().map(Reverse));
-            for hash in self.uses(&entry) {
-                add(&mut uses, hash, &entry);
-            }
-            for agent in &entry.agents {
-                add(&mut agents, self.hash(agent), &entry);
-            }
-            add(&mut ids, self.hash(&entry.id), &entry);
+            build.add(exception);
         }
+        self.install(build);
+    }
+
+    /// Begins a new filling.
+    pub(super) fn build(&self) -> Build<'_> {
+        Build { index: self, writing: Writing::default(), tables: [0; 3].map(|_| vec![Shard::new(); SHARDS]) }
+    }
+
+    /// Puts a new filling in the place of everything that was known.
+    pub(super) fn install(&self, build: Build<'_>) {
+        let Build { writing: new, tables: [uses, agents, ids], .. } = build;
+        let mut writing = self.write();
+        *writing = new;
         self.by_use.fill(uses);
         self.by_agent.fill(agents);
         self.by_id.fill(ids);
@@ -275,6 +278,30 @@ impl Index {
 
     fn bump(&self) {
         self.changes.send_modify(|count| *count = count.wrapping_add(1));
+    }
+}
+
+/// A filling of the index that decisions do not see yet.
+pub(super) struct Build<'a> {
+    index: &'a Index,
+    writing: Writing,
+    /// By use, by agent, by id.
+    tables: [Vec<Shard>; 3],
+}
+
+impl Build<'_> {
+    /// Adds an exception that was not added before.
+    pub(super) fn add(&mut self, exception: &Exception) {
+        let Some(entry) = Entry::of(exception, &mut self.writing.names).map(Arc::new) else { return };
+        self.writing.moments.extend(entry.moments().map(Reverse));
+        let [uses, agents, ids] = &mut self.tables;
+        for hash in self.index.uses(&entry) {
+            add(uses, hash, &entry);
+        }
+        for agent in &entry.agents {
+            add(agents, self.index.hash(agent), &entry);
+        }
+        add(ids, self.index.hash(&entry.id), &entry);
     }
 }
 

@@ -212,18 +212,26 @@ impl Exception {
         Some(later(later(live.attested, attestation.every.delta()), attestation.grace.delta()))
     }
 
-    /// When the next thing happens by the clock alone, if anything does.
+    /// When the clock next brings something that is worth a note in the history; now, if that is due already.
     #[must_use]
-    pub fn next_change(&self, now: Timestamp) -> Option<Timestamp> {
+    pub fn next_due(&self, now: Timestamp) -> Option<Timestamp> {
         let window = self.spec.window;
-        let moments = match &self.state {
-            State::Pending { .. } => [self.request_ends(), None, None],
+        match &self.state {
+            State::Pending { .. } => self.request_ends(),
             State::Approved(_) | State::Suspended { .. } => {
-                [Some(window.not_before), Some(window.not_after), self.lapses()]
+                let begins = (!self.activated && matches!(self.state, State::Approved(_))).then_some(window.not_before);
+                let lapses = self.lapses().filter(|_| !self.is_held_for(SuspendReason::AttestationLapsed));
+                [begins, lapses].into_iter().flatten().chain([window.not_after]).min().map(|due| due.max(now))
             }
-            State::Ended { .. } => [None, None, None],
-        };
-        moments.into_iter().flatten().filter(|moment| *moment > now).min()
+            State::Ended { how: Ending::Exhausted, .. } if now < window.not_after => Some(window.not_after),
+            State::Ended { .. } => None,
+        }
+    }
+
+    /// Whether its events suspend it for this reason.
+    #[must_use]
+    pub fn is_held_for(&self, reason: SuspendReason) -> bool {
+        matches!(&self.state, State::Suspended { holds, .. } if holds.contains_key(&reason))
     }
 
     /// Whether it was approved and can still be used, now or later.

@@ -13,17 +13,24 @@
 
 mod approval;
 mod ceiling;
+mod desk;
 mod entry;
 mod event;
 mod form;
 mod index;
 mod life;
 mod parse;
+mod request;
+mod separation;
 mod spec;
 mod state;
+mod steward;
+#[cfg(test)]
+mod tests;
 
 pub use approval::{Approval, SignError, Signer, Verifier};
 pub use ceiling::{Ceiling, Period};
+pub use desk::{Desk, DeskError, Opening};
 pub use event::{Change, Event, ExceptionStore, StoreError, StoredEvent};
 pub use index::Index;
 pub use life::{Exception, FoldError, Phase, fold};
