@@ -7,11 +7,7 @@ use serde::{
 };
 use serde_json::{Map, Value, value::RawValue};
 
-use super::{
-    Names, Quarantine, QuarantineReason, Tool,
-    json, names::Taken,
-    schema, text,
-};
+use super::{Names, Quarantine, QuarantineReason, Tool, json, names::Taken, schema, text};
 use crate::domain::{Digest, ServerName, ToolName, ToolRef, limits};
 
 /// Members that an approval covers, and that drift is measured on.
@@ -32,8 +28,7 @@ const OWN_META: &str = "dev.postern/";
 /// Why the tool is quarantined. A quarantined tool cannot be approved until its server mends it.
 pub fn admit(server: &ServerName, raw: &RawValue, taken: &mut Names) -> Result<Tool, Quarantine> {
     let mut shown = String::new();
-    judge(server, raw, taken, &mut shown)
-        .map_err(|reason| Quarantine { server: server.clone(), tool: shown, reason })
+    judge(server, raw, taken, &mut shown).map_err(|reason| Quarantine { server: server.clone(), tool: shown, reason })
 }
 
 fn judge(server: &ServerName, raw: &RawValue, taken: &mut Names, shown: &mut String) -> Result<Tool, QuarantineReason> {
@@ -95,7 +90,11 @@ fn check_members(whole: &Map<String, Value>, members: &Members<'_>) -> Result<js
     if let Some(place) = text::hidden(&Value::Object(whole.clone()), "") {
         return Err(QuarantineReason::Hidden(place));
     }
-    if whole.get("_meta").and_then(Value::as_object).is_some_and(|meta| meta.keys().any(|key| key.starts_with(OWN_META))) {
+    if whole
+        .get("_meta")
+        .and_then(Value::as_object)
+        .is_some_and(|meta| meta.keys().any(|key| key.starts_with(OWN_META)))
+    {
         return Err(QuarantineReason::OwnMeta);
     }
     if whole.get("annotations").is_some_and(|value| !value.is_object()) {

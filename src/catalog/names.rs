@@ -22,13 +22,11 @@ impl Names {
     /// The tool that has the name already, be it another or the same one listed twice.
     pub(super) fn take(&mut self, reference: &ToolRef) -> Result<ExposedName, Taken> {
         let exposed = exposed(reference)?;
-        match self.taken.get(&exposed) {
-            Some(holder) => Err(Taken::By { exposed, holder: holder.clone() }),
-            None => {
-                self.taken.insert(exposed.clone(), reference.clone());
-                Ok(exposed)
-            }
+        if let Some(holder) = self.taken.get(&exposed) {
+            return Err(Taken::By { exposed, holder: holder.clone() });
         }
+        self.taken.insert(exposed.clone(), reference.clone());
+        Ok(exposed)
     }
 }
 

@@ -13,9 +13,13 @@ const PATTERN: usize = 1 << 20;
 /// Patterns in one schema.
 const PATTERNS: usize = 64;
 /// The drafts that are read, as `$schema` names them.
-const DRAFTS: [&str; 5] =
-    ["json-schema.org/draft-04/schema", "json-schema.org/draft-06/schema", "json-schema.org/draft-07/schema",
-     "json-schema.org/draft/2019-09/schema", "json-schema.org/draft/2020-12/schema"];
+const DRAFTS: [&str; 5] = [
+    "json-schema.org/draft-04/schema",
+    "json-schema.org/draft-06/schema",
+    "json-schema.org/draft-07/schema",
+    "json-schema.org/draft/2019-09/schema",
+    "json-schema.org/draft/2020-12/schema",
+];
 
 /// Why a schema is not taken.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -101,12 +105,16 @@ impl<'a> Scan<'a> {
                 let below = below()?;
                 for (key, inner) in members {
                     match (key.as_str(), inner) {
-                        (key, Value::String(_)) if !root && key == self.identifier => return Err(SchemaFault::Identifier),
+                        (key, Value::String(_)) if !root && key == self.identifier => {
+                            return Err(SchemaFault::Identifier);
+                        }
                         ("$ref", Value::String(text)) if !text.starts_with('#') => return Err(SchemaFault::Reference),
                         ("pattern", Value::String(pattern)) => {
                             self.patterns.insert(pattern);
                         }
-                        ("patternProperties", Value::Object(map)) => self.patterns.extend(map.keys().map(String::as_str)),
+                        ("patternProperties", Value::Object(map)) => {
+                            self.patterns.extend(map.keys().map(String::as_str))
+                        }
                         _ => {}
                     }
                     self.value(inner, below, false)?;

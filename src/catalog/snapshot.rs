@@ -94,6 +94,7 @@ impl Catalog {
     }
 
     /// All approved tools, in the order of their exposed names.
+    #[must_use]
     pub fn tools(&self) -> impl ExactSizeIterator<Item = &Arc<Tool>> {
         self.approved.iter()
     }
@@ -105,6 +106,7 @@ impl Catalog {
     }
 
     /// All admitted tools, approved or not, in the order of server and name.
+    #[must_use]
     pub fn entries(&self) -> impl ExactSizeIterator<Item = &Entry> {
         self.entries.values()
     }

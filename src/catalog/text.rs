@@ -4,9 +4,26 @@ use serde_json::Value;
 
 /// Phrases of known tool-poisoning payloads, lower case. A hit warns the approver; it refuses nothing.
 const PHRASES: [&str; 20] = [
-    "<important", "<system", "<secret", "<instructions", "ignore previous", "ignore all", "disregard", "do not tell",
-    "don't tell", "do not mention", "without telling", "must not be told", "before using this tool", "before calling",
-    "instead of using", "system prompt", ".ssh", "id_rsa", "mcp.json", "/etc/passwd",
+    "<important",
+    "<system",
+    "<secret",
+    "<instructions",
+    "ignore previous",
+    "ignore all",
+    "disregard",
+    "do not tell",
+    "don't tell",
+    "do not mention",
+    "without telling",
+    "must not be told",
+    "before using this tool",
+    "before calling",
+    "instead of using",
+    "system prompt",
+    ".ssh",
+    "id_rsa",
+    "mcp.json",
+    "/etc/passwd",
 ];
 /// Warnings about one tool.
 const WARNINGS: usize = 8;
@@ -40,10 +57,25 @@ fn is_hidden(before: char, c: char) -> bool {
         // Variation selector 16 and the joiner are plain parts of emoji, and of nothing else here.
         '\u{fe0f}' => !is_emoji_part(before) && !matches!(before, '0'..='9' | '#' | '*'),
         '\u{200d}' => !is_emoji_part(before) && before != '\u{fe0f}',
-        '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{3164}' | '\u{feff}' | '\u{ffa0}' => true,
-        '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' => true,
-        '\u{fe00}'..='\u{fe0e}' | '\u{fff0}'..='\u{fffb}' | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}' => true,
-        '\u{e000}'..='\u{f8ff}' | '\u{f0000}'..='\u{10ffff}' => true,
+        // Fillers, marks of direction and joining, selectors, tags and private use.
+        '\u{ad}'
+        | '\u{34f}'
+        | '\u{61c}'
+        | '\u{115f}'..='\u{1160}'
+        | '\u{17b4}'..='\u{17b5}'
+        | '\u{180b}'..='\u{180f}'
+        | '\u{200b}'..='\u{200f}'
+        | '\u{2028}'..='\u{202e}'
+        | '\u{2060}'..='\u{206f}'
+        | '\u{3164}'
+        | '\u{e000}'..='\u{f8ff}'
+        | '\u{fe00}'..='\u{fe0e}'
+        | '\u{feff}'
+        | '\u{ffa0}'
+        | '\u{fff0}'..='\u{fffb}'
+        | '\u{1d173}'..='\u{1d17a}'
+        | '\u{e0000}'..='\u{e0fff}'
+        | '\u{f0000}'..='\u{10ffff}' => true,
         _ => c.is_control(),
     }
 }
@@ -72,11 +104,16 @@ fn warn(value: &Value, place: &str, found: &mut Vec<String>) {
             if folded.contains("<!--") || folded.contains("<script") || folded.contains("javascript:") {
                 found.push(format!("`{place}` holds markup"));
             }
-            if text.split(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, '+' | '/' | '='))).any(|word| word.len() > 120) {
+            if text
+                .split(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, '+' | '/' | '=')))
+                .any(|word| word.len() > 120)
+            {
                 found.push(format!("`{place}` holds a long encoded word"));
             }
         }
-        Value::Array(items) => items.iter().enumerate().for_each(|(i, item)| warn(item, &format!("{place}/{i}"), found)),
+        Value::Array(items) => {
+            items.iter().enumerate().for_each(|(i, item)| warn(item, &format!("{place}/{i}"), found))
+        }
         Value::Object(members) => {
             members.iter().for_each(|(key, item)| warn(item, &format!("{place}/{}", escape(key)), found));
         }

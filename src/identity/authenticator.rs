@@ -48,9 +48,8 @@ impl Authenticator {
         if pepper.expose().len() < PEPPER {
             return Err(SettingsError::Pepper);
         }
-        let issuer = |issuer: super::IssuerSettings| {
-            (issuer.issuer.clone(), Issuer::new(issuer, Arc::clone(&ports.fetch)))
-        };
+        let issuer =
+            |issuer: super::IssuerSettings| (issuer.issuer.clone(), Issuer::new(issuer, Arc::clone(&ports.fetch)));
         Ok(Self {
             pepper: Pepper::new(pepper),
             issuers: settings.issuers.into_iter().map(issuer).collect(),
@@ -74,13 +73,13 @@ impl Authenticator {
             let mac = self.pepper.mac(text);
             let digest = Digest::from_bytes(mac);
             match self.memory.recall(digest, now) {
-                Some(known) => self.identity(digest, known, now),
+                Some(known) => self.identity(digest, &known, now),
                 None => self.ask_store(&mac, now).await,
             }
         } else {
             let digest = Digest::of(text.as_bytes());
             match self.memory.recall(digest, now) {
-                Some(known) => self.identity(digest, known, now),
+                Some(known) => self.identity(digest, &known, now),
                 None => self.verify_token(text, digest, now).await,
             }
         }
@@ -109,7 +108,7 @@ impl Authenticator {
         }
         let (holder, credential) = holder_of(row);
         let proof = Proof::Key { at: now, since, generation };
-        self.identity(digest, Arc::new(Verified { holder, credential, proof, resolved: None }), now)
+        self.identity(digest, &Verified { holder, credential, proof, resolved: None }, now)
     }
 
     async fn verify_token(&self, token: &str, digest: Digest, now: Timestamp) -> Result<Identity, AuthError> {
@@ -125,11 +124,11 @@ impl Authenticator {
         let id = CredentialId::from_bits(u128::from_be_bytes(bits));
         let credential = Credential { id, kind: CredentialKind::Jwt, expires };
         let proof = Proof::Token { issuer: Arc::clone(issuer), keys };
-        self.identity(digest, Arc::new(Verified { holder, credential, proof, resolved: None }), now)
+        self.identity(digest, &Verified { holder, credential, proof, resolved: None }, now)
     }
 
     /// The identity under the registry in force, remembered for the next call.
-    fn identity(&self, digest: Digest, known: Arc<Verified>, now: Timestamp) -> Result<Identity, AuthError> {
+    fn identity(&self, digest: Digest, known: &Verified, now: Timestamp) -> Result<Identity, AuthError> {
         let registry = self.ports.registry.load();
         if let Some((under, identity)) = &known.resolved
             && Arc::ptr_eq(under, &registry)
@@ -139,7 +138,7 @@ impl Authenticator {
         let administrator = self.administrator.as_ref();
         let identity = resolve::resolve(&known.holder, &known.credential, &registry, administrator)?;
         let resolved = Some((Arc::clone(&registry), identity.clone()));
-        self.memory.remember(digest, Arc::new(Verified { resolved, ..Verified::clone(&known) }), now);
+        self.memory.remember(digest, Arc::new(Verified { resolved, ..known.clone() }), now);
         Ok(identity)
     }
 }

@@ -95,9 +95,9 @@ pub(super) fn verify(
     validation.validate_exp = false;
     validation.validate_nbf = false;
     let claims = jsonwebtoken::decode::<Claims>(token, key, &validation)
-        .map_err(|error| match error.kind() {
-            ErrorKind::InvalidAudience => AuthError::WrongAudience,
-            _ => AuthError::Invalid,
+        .map_err(|error| {
+            let other = matches!(error.kind(), ErrorKind::InvalidAudience);
+            if other { AuthError::WrongAudience } else { AuthError::Invalid }
         })?
         .claims;
     if claims.issuer != issuer.issuer {
@@ -125,7 +125,7 @@ fn times(claims: &Claims, now: Timestamp) -> Result<Timestamp, AuthError> {
     exp.checked_add_signed(LEEWAY).ok_or(AuthError::Invalid)
 }
 
-/// A NumericDate (RFC 7519 section 2): seconds since 1970, with or without a fraction.
+/// A `NumericDate` (RFC 7519 section 2): seconds since 1970, with or without a fraction.
 fn moment(seconds: f64) -> Result<Timestamp, AuthError> {
     let since = std::time::Duration::try_from_secs_f64(seconds).map_err(|_| AuthError::Invalid)?;
     let since = Duration::from_std(since).map_err(|_| AuthError::Invalid)?;

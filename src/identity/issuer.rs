@@ -22,11 +22,11 @@ use super::{
 use crate::domain::{Digest, Timestamp};
 
 /// Keys older than this are fetched anew.
-const FRESH: Duration = Duration::from_secs(600);
+const FRESH: Duration = Duration::from_mins(10);
 /// Keys older than this prove nothing (T048).
-const USABLE: Duration = Duration::from_secs(3_600);
+const USABLE: Duration = Duration::from_hours(1);
 /// At least this much time lies between two fetches, however many unknown keys are named (T046).
-const PAUSE: Duration = Duration::from_secs(60);
+const PAUSE: Duration = Duration::from_mins(1);
 /// One fetch.
 const FETCH: Duration = Duration::from_secs(5);
 

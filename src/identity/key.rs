@@ -113,7 +113,8 @@ pub fn issue(
 
 /// Whether the text can be a key; anything else never gets near the store (T042).
 pub(super) fn is_key(text: &str) -> bool {
-    text.strip_prefix(PREFIX).is_some_and(|rest| rest.len() == DIGITS && rest.bytes().all(|b| b.is_ascii_alphanumeric()))
+    text.strip_prefix(PREFIX)
+        .is_some_and(|rest| rest.len() == DIGITS && rest.bytes().all(|b| b.is_ascii_alphanumeric()))
 }
 
 /// Whether somebody meant the text to be a key.

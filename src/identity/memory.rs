@@ -9,11 +9,7 @@ use std::{
     time::Instant,
 };
 
-use super::{
-    Identity,
-    issuer::Issuer,
-    resolve::Holder,
-};
+use super::{Identity, issuer::Issuer, resolve::Holder};
 use crate::domain::{Credential, Digest, Registry, Timestamp, limits};
 
 /// Shards: callers rarely meet at one.

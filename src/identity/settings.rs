@@ -112,9 +112,10 @@ impl Settings {
 fn is_secure(url: &str) -> bool {
     let Ok(uri) = url.parse::<http::Uri>() else { return false };
     let user = uri.authority().is_some_and(|authority| authority.as_str().contains('@'));
-    match (uri.scheme_str(), uri.host()) {
-        (Some("https"), Some(_)) => !user,
-        (Some("http"), Some("127.0.0.1" | "localhost" | "[::1]")) => !user,
+    let secure = match (uri.scheme_str(), uri.host()) {
+        (Some("https"), Some(_)) => true,
+        (Some("http"), Some(host)) => matches!(host, "127.0.0.1" | "localhost" | "[::1]"),
         _ => false,
-    }
+    };
+    secure && !user
 }

@@ -52,7 +52,8 @@ fn a_refusal_names_every_place_and_repeats_no_value() {
     let missing = ToolCall::check(arc(&read_file()), None, Vec::new()).unwrap_err().to_string();
     assert_eq!(missing, "the arguments do not fit the tool's input schema: \"path\" is a required property");
     let wide = json!({"properties": (0..50).map(|n| (format!("p{n}"), json!({"type": "string"}))).collect::<serde_json::Map<String, Value>>()});
-    let raw = super::raw(&json!((0..50).map(|n| (format!("p{n}"), json!(n))).collect::<serde_json::Map<String, Value>>()));
+    let raw =
+        super::raw(&json!((0..50).map(|n| (format!("p{n}"), json!(n))).collect::<serde_json::Map<String, Value>>()));
     let error = ToolCall::check(with_schema(&wide).unwrap().into(), Some(&raw), Vec::new()).unwrap_err().to_string();
     assert!(error.ends_with("; and 45 more") && error.len() < 1500, "{error}");
 }

@@ -12,10 +12,16 @@ async fn a_token_stands_for_an_agent_with_its_roles_and_for_whom_it_acts() {
     for (changes, expected) in [
         (json!({}), "agent-1 [reader]"),
         (json!({"roles": ["z", "a"]}), "agent-1 [a, reader, z]"),
-        (json!({"sub": "bob@corp", "act": {"sub": "agent-1"}, "roles": ["sales"]}), "agent-1 [reader] for bob@corp [sales]"),
+        (
+            json!({"sub": "bob@corp", "act": {"sub": "agent-1"}, "roles": ["sales"]}),
+            "agent-1 [reader] for bob@corp [sales]",
+        ),
         (json!({"sub": "alice@corp", "act": {"sub": "agent-2"}}), "agent-2 [writer] for alice@corp [staff]"),
         // RFC 8693 section 4.1: the outermost actor is the one that is here.
-        (json!({"sub": "bob@corp", "act": {"sub": "agent-1", "act": {"sub": "agent-2"}}}), "agent-1 [reader] for bob@corp []"),
+        (
+            json!({"sub": "bob@corp", "act": {"sub": "agent-1", "act": {"sub": "agent-2"}}}),
+            "agent-1 [reader] for bob@corp []",
+        ),
         (json!({"sub": "gone@corp", "act": {"sub": "agent-1"}}), "Unregistered"),
         (json!({"sub": "nobody"}), "Unregistered"),
         (json!({"sub": "alice@corp"}), "Unregistered"),
@@ -23,8 +29,14 @@ async fn a_token_stands_for_an_agent_with_its_roles_and_for_whom_it_acts() {
         (json!({"sub": "bob@corp", "act": {}}), "Invalid"),
         (json!({"sub": "bob@corp", "act": "agent-1"}), "Invalid"),
         (json!({"sub": "bob@corp", "act": {"sub": "agent-1", "iss": "https://other.test"}}), "Invalid"),
-        (json!({"sub": "b", "act": {"sub": "agent-1", "act": {"sub": "2", "act": {"sub": "3", "act": {"sub": "4"}}}}}), "agent-1 [reader] for b []"),
-        (json!({"sub": "b", "act": {"sub": "agent-1", "act": {"sub": "2", "act": {"sub": "3", "act": {"sub": "4", "act": {"sub": "5"}}}}}}), "Invalid"),
+        (
+            json!({"sub": "b", "act": {"sub": "agent-1", "act": {"sub": "2", "act": {"sub": "3", "act": {"sub": "4"}}}}}),
+            "agent-1 [reader] for b []",
+        ),
+        (
+            json!({"sub": "b", "act": {"sub": "agent-1", "act": {"sub": "2", "act": {"sub": "3", "act": {"sub": "4", "act": {"sub": "5"}}}}}}),
+            "Invalid",
+        ),
         (json!({"roles": "admin"}), "Invalid"),
         (json!({"roles": [1]}), "Invalid"),
         (json!({"roles": vec!["r"; 65]}), "Invalid"),
@@ -103,13 +115,18 @@ async fn algorithms_are_pinned_and_never_symmetric() {
     }
     let token = house.signer.token(&claims);
     let (start, signature) = token.rsplit_once('.').unwrap();
-    for changed in [format!("{start}."), format!("{start}.{signature}.{signature}"), format!("{start}.{}", b64([0; 64]))] {
+    for changed in
+        [format!("{start}."), format!("{start}.{signature}.{signature}"), format!("{start}.{}", b64([0; 64]))]
+    {
         assert_eq!(house.show(&changed).await.unwrap_err(), AuthError::Invalid, "{changed}");
     }
     assert!(house.show(&token).await.is_ok());
     // An issuer whose set holds a secret, and one that pins RS256.
     house.serve(IDP, json!({"keys": [{"kty": "oct", "kid": "k1", "k": "AAAA"}]}).to_string());
-    let rsa = House::with(vec![IssuerSettings { algorithms: vec![SigningAlgorithm::RS256], ..issuer(IDP) }], Signer::rs256("r1"));
+    let rsa = House::with(
+        vec![IssuerSettings { algorithms: vec![SigningAlgorithm::RS256], ..issuer(IDP) }],
+        Signer::rs256("r1"),
+    );
     assert!(rsa.show(&rsa.token(&json!({}))).await.is_ok());
     rsa.publish(IDP, &[&rsa.signer, &house.signer]);
     assert_eq!(rsa.show(&house.token(&json!({}))).await.unwrap_err(), AuthError::Invalid);

@@ -74,7 +74,12 @@ async fn a_poisoned_or_huge_set_of_keys_is_not_taken() {
     let token = || house.token(&json!({}));
     assert!(house.show(&token()).await.is_ok());
     let many: Vec<_> = (0..101).map(|_| json!({})).collect();
-    for bad in [Bytes::from_static(b"<html>"), Bytes::from(vec![b' '; 300 << 10]), Bytes::from(json!({"keys": many}).to_string()), Bytes::from_static(b"[]")] {
+    for bad in [
+        Bytes::from_static(b"<html>"),
+        Bytes::from(vec![b' '; 300 << 10]),
+        Bytes::from(json!({"keys": many}).to_string()),
+        Bytes::from_static(b"[]"),
+    ] {
         house.serve(IDP, bad);
         house.pass(Duration::seconds(660));
         assert!(house.show(&token()).await.is_ok());
@@ -121,7 +126,8 @@ async fn a_remembered_token_is_not_verified_again() {
     let house = House::new();
     let token = house.token(&json!({}));
     let first = house.show(&token).await.unwrap();
-    let (super::Identity::Agent(first), super::Identity::Agent(second)) = (first, house.show(&token).await.unwrap()) else {
+    let (super::Identity::Agent(first), super::Identity::Agent(second)) = (first, house.show(&token).await.unwrap())
+    else {
         panic!("an agent");
     };
     assert!(std::sync::Arc::ptr_eq(&first, &second));
@@ -132,13 +138,22 @@ async fn a_remembered_token_is_not_verified_again() {
 fn settings_that_would_not_be_safe_are_refused() {
     let check = |issuers: Vec<IssuerSettings>| Settings { issuers, administrator: None }.check();
     let with_url = |url: &str| vec![IssuerSettings { keys: KeySource::Url(url.to_owned()), ..issuer(IDP) }];
-    for url in ["http://idp.test/jwks", "file:///etc/jwks", "https://user:pass@idp.test/", "jwks", "http://localhost.evil.test/"] {
+    for url in [
+        "http://idp.test/jwks",
+        "file:///etc/jwks",
+        "https://user:pass@idp.test/",
+        "jwks",
+        "http://localhost.evil.test/",
+    ] {
         assert!(matches!(check(with_url(url)), Err(SettingsError::Insecure { .. })), "{url}");
     }
     for url in ["http://127.0.0.1:9/jwks", "https://idp.test/jwks", "http://localhost/jwks"] {
         assert_eq!(check(with_url(url)), Ok(()), "{url}");
     }
     assert!(matches!(check(vec![issuer(IDP), issuer(IDP)]), Err(SettingsError::Twice(_))));
-    assert!(matches!(check(vec![IssuerSettings { algorithms: vec![], ..issuer(IDP) }]), Err(SettingsError::Incomplete(_))));
+    assert!(matches!(
+        check(vec![IssuerSettings { algorithms: vec![], ..issuer(IDP) }]),
+        Err(SettingsError::Incomplete(_))
+    ));
     assert!(pepper().expose().len() >= 32);
 }

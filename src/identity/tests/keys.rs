@@ -37,7 +37,10 @@ fn a_key_is_random_and_kept_only_as_a_mac_under_the_pepper() {
     assert_eq!(key.expose().len(), 47);
     assert_eq!(row.note, "forCI");
     assert!(!format!("{row:?}{key:?}").contains(&key.expose()[4..]));
-    let expected = aws_lc_rs::hmac::sign(&aws_lc_rs::hmac::Key::new(aws_lc_rs::hmac::HMAC_SHA256, &[7; 32]), key.expose().as_bytes());
+    let expected = aws_lc_rs::hmac::sign(
+        &aws_lc_rs::hmac::Key::new(aws_lc_rs::hmac::HMAC_SHA256, &[7; 32]),
+        key.expose().as_bytes(),
+    );
     assert_eq!(row.mac, expected.as_ref());
     assert_eq!(issue(&pepper(), agent(), 91, "", now).unwrap_err(), IssueError::Days(91));
     assert_eq!(issue(&pepper(), agent(), 0, "", now).unwrap_err(), IssueError::Days(0));
@@ -48,7 +51,8 @@ fn a_key_is_random_and_kept_only_as_a_mac_under_the_pepper() {
 async fn what_cannot_be_a_key_never_reaches_the_store() {
     let house = House::new();
     let (key, _) = house.key(agent(), 1).await;
-    for bad in ["pst_", "pst_x", &format!("{key}0"), &key[..46], &key.replace("pst_", "pst_-"), "pst_/../../etc/passwd"] {
+    for bad in ["pst_", "pst_x", &format!("{key}0"), &key[..46], &key.replace("pst_", "pst_-"), "pst_/../../etc/passwd"]
+    {
         assert_eq!(house.show(bad).await.unwrap_err(), AuthError::Invalid, "{bad}");
     }
     assert_eq!(house.keys.asked.load(Ordering::SeqCst), 0);
