@@ -1,4 +1,4 @@
-//! Admission and the journal: the transaction that is the moment of decision.
+//! Admission: the transaction that is the moment of decision, and the switches that it reads.
 
 use async_trait::async_trait;
 
@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     domain::{Basis, CredentialId, Timestamp},
-    evidence::{Alarm, AlarmKind, Journal, JournalError, Position, Record},
+    evidence::{Alarm, AlarmKind, Freeze, Journal, JournalError, PolicyChange, PolicyEvent, Position, Record},
     gateway::{Admission, AdmissionError, Admit, Charge},
 };
 
@@ -111,4 +111,39 @@ fn admit_in(
     }
     let position = ledger.append(entry)?;
     Ok(Done { value: Ok(position), record: Some(position.seq) })
+}
+
+impl Store {
+    /// Freezes the gateway, or releases it; from the return on no call is admitted while it is frozen (T093).
+    ///
+    /// # Errors
+    /// The store cannot be written now.
+    pub async fn set_frozen(&self, freeze: Freeze) -> Result<Position, JournalError> {
+        let frozen = freeze.frozen;
+        let entry = Entry::of(&Record::Freeze(freeze))?;
+        let work = self.ask(Terms::PATIENT, move |ledger| {
+            ledger.set("frozen", i64::from(frozen))?;
+            ledger.memory.frozen = frozen;
+            Ok(Done::plain(ledger.append(&entry)?))
+        });
+        work.await.map_err(|Unavailable(why)| JournalError::Unavailable(why))
+    }
+
+    /// Records a change of the policies. If they were loaded, calls that were decided under another epoch than
+    /// this one are refused as stale from the return on; publish the new set after it.
+    ///
+    /// # Errors
+    /// The store cannot be written now.
+    pub async fn policy(&self, change: PolicyChange) -> Result<Position, JournalError> {
+        let epoch = (change.event == PolicyEvent::Loaded).then_some(change.epoch);
+        let entry = Entry::of(&Record::Policy(change))?;
+        let work = self.ask(Terms::PATIENT, move |ledger| {
+            if let Some(epoch) = epoch {
+                ledger.set("epoch", epoch.cast_signed())?;
+                ledger.memory.epoch = epoch;
+            }
+            Ok(Done::plain(ledger.append(&entry)?))
+        });
+        work.await.map_err(|Unavailable(why)| JournalError::Unavailable(why))
+    }
 }

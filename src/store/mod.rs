@@ -6,7 +6,6 @@
 //! everything is refused. Other connections only read.
 
 mod admit;
-mod control;
 mod exceptions;
 mod folder;
 mod inspect;

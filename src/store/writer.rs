@@ -1,6 +1,7 @@
 //! The one thread that writes: many pieces of work share one commit.
 
 use std::{
+    collections::HashSet,
     path::PathBuf,
     sync::{
         Arc,
@@ -20,7 +21,7 @@ use super::{
     schema,
 };
 use crate::{
-    domain::{Clock, Lease},
+    domain::{Clock, DecisionId, Lease},
     evidence::{AlarmKind, Record, SigningKey, Stop},
 };
 
@@ -73,9 +74,21 @@ impl Place {
     }
 }
 
+/// What the writer knows of a store that cannot be written.
+struct Down {
+    why: Unavailable,
+    retry: Instant,
+    wait: Duration,
+    /// The last record before the transaction that failed.
+    head: u64,
+    /// Calls of that transaction that went on all the same (`durability: exceptions`).
+    gone_on: HashSet<DecisionId>,
+    full: bool,
+}
+
 enum Health {
     Up(Box<Ledger>),
-    Down { why: Unavailable, retry: Instant, wait: Duration, head: u64, full: bool },
+    Down(Box<Down>),
 }
 
 pub(super) struct Writer {
@@ -130,14 +143,15 @@ impl Writer {
         while !batch.is_empty() {
             let ledger = match &mut self.health {
                 Health::Up(ledger) => ledger,
-                Health::Down { why, .. } => {
-                    let why = why.clone();
+                Health::Down(down) => {
+                    let why = down.why.clone();
                     return batch.into_iter().for_each(|job| job.refuse(&why));
                 }
             };
             let before = ledger.memory.head().seq;
             if let Err(error) = transaction(ledger, &mut batch) {
-                let why = self.fall(before, &error);
+                let gone_on = batch.iter().filter_map(|job| job.gone_on()).collect();
+                let why = self.fall(before, gone_on, &error);
                 return batch.into_iter().for_each(|job| job.refuse(&why));
             }
             self.last_write = Instant::now();
@@ -170,12 +184,12 @@ impl Writer {
                 }
                 acknowledge(&self.signals, ledger);
             }
-            Err(error) => drop(self.fall(head, &error)),
+            Err(error) => drop(self.fall(head, HashSet::new(), &error)),
         }
     }
 
     /// The transaction failed: nothing that is in memory can be trusted, nor the connection (T101).
-    fn fall(&mut self, head: u64, error: &rusqlite::Error) -> Unavailable {
+    fn fall(&mut self, head: u64, gone_on: HashSet<DecisionId>, error: &rusqlite::Error) -> Unavailable {
         tracing::error!(%error, "the store cannot be written; calls are refused until it can");
         self.signals.lease.fail();
         let why = Unavailable(error.to_string());
@@ -185,29 +199,30 @@ impl Writer {
             self.place.folder.release();
         }
         let wait = Duration::from_millis(10);
-        self.health = Health::Down { why: why.clone(), retry: Instant::now() + wait, wait, head, full };
+        let retry = Instant::now() + wait;
+        self.health = Health::Down(Box::new(Down { why: why.clone(), retry, wait, head, gone_on, full }));
         why
     }
 
     /// Tries to open the store again.
     fn mend(&mut self) {
-        let Health::Down { why, retry, wait, head, full } = &mut self.health else { return };
-        if Instant::now() < *retry {
+        let Health::Down(down) = &mut self.health else { return };
+        if Instant::now() < down.retry {
             return;
         }
-        match reopen(&self.place, *head, why) {
+        match reopen(&self.place, down) {
             Ok(mut ledger) => {
-                tracing::warn!(full = *full, "the store can be written again");
-                ledger.tight = *full;
+                tracing::warn!(full = down.full, "the store can be written again");
+                ledger.tight = down.full;
                 publish(&self.signals, &ledger);
                 acknowledge(&self.signals, &ledger);
                 self.health = Health::Up(Box::new(ledger));
                 self.last_write = Instant::now();
             }
             Err(error) => {
-                *wait = (*wait * 2).min(SECOND);
-                *retry = Instant::now() + *wait;
-                *why = Unavailable(error);
+                down.wait = (down.wait * 2).min(SECOND);
+                down.retry = Instant::now() + down.wait;
+                down.why = Unavailable(error);
                 self.signals.lease.fail();
             }
         }
@@ -265,30 +280,30 @@ fn upkeep(ledger: &mut Ledger, signals: &Signals, beat: bool) -> rusqlite::Resul
 }
 
 /// Opens again; what the failed transaction left behind after all is marked as aborted, for its callers were refused.
-fn reopen(place: &Place, head: u64, why: &Unavailable) -> Result<Ledger, String> {
+fn reopen(place: &Place, down: &Down) -> Result<Ledger, String> {
     let (mut ledger, loaded) = place.open().map_err(|error| chain_of(&error))?;
-    let left = left_behind(&ledger, head).map_err(|error| error.to_string())?;
+    let left = left_behind(&ledger, down).map_err(|error| error.to_string())?;
     let mut write = || -> rusqlite::Result<()> {
         ledger.begin()?;
         open::mend(&mut ledger, &loaded)?;
         for overdue in &left {
             abort(&mut ledger, overdue)?;
         }
-        open::alarm(&mut ledger, AlarmKind::StoreFailed, None, why.0.chars().take(500).collect())?;
+        open::alarm(&mut ledger, AlarmKind::StoreFailed, None, down.why.0.chars().take(500).collect())?;
         ledger.commit()
     };
     write().map_err(|error| error.to_string())?;
     Ok(ledger)
 }
 
-fn left_behind(ledger: &Ledger, head: u64) -> rusqlite::Result<Vec<Overdue>> {
+fn left_behind(ledger: &Ledger, down: &Down) -> rusqlite::Result<Vec<Overdue>> {
     let mut query = ledger.conn.prepare(&format!("{} WHERE seq > ?1 ORDER BY seq", load::ROW))?;
-    let rows = query.query_map([head.cast_signed()], load::row)?;
+    let rows = query.query_map([down.head.cast_signed()], load::row)?;
     let mut left = Vec::new();
     for row in rows {
         let row = row?;
         match serde_json::from_slice(&row.payload) {
-            Ok(Record::Intent(intent)) => {
+            Ok(Record::Intent(intent)) if !down.gone_on.contains(&intent.decision) => {
                 let late = Late { refund: intent.charged().cloned(), decision: intent.decision };
                 left.push(Overdue { late, record: row.seq });
             }
