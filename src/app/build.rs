@@ -67,7 +67,7 @@ pub(super) async fn build(settings: &Settings, agents: SocketAddr, admin: Socket
     let keys: Arc<dyn KeyStore> = store.clone();
     let ports = Ports { keys, registry, clock: Arc::clone(&clock), fetch: Arc::new(Web::default()) };
     let authenticator = Arc::new(Authenticator::new(convert::identity(settings), &store.keyring().pepper, ports)?);
-    let controls = Arc::new(Controls::new(store.lease(), telemetry.lease()));
+    let controls = Arc::new(Controls::new(store.lease(), Arc::clone(telemetry.lease())));
     let in_flight = Arc::new(InFlight::default());
     let (exhausted, spent) = mpsc::channel(limits::IN_FLIGHT);
     let admission: Arc<dyn Admission> = store.clone();
@@ -99,8 +99,11 @@ pub(super) async fn build(settings: &Settings, agents: SocketAddr, admin: Socket
 }
 
 fn open(settings: &Settings, clock: &Arc<SystemClock>) -> anyhow::Result<(Arc<Store>, store::Recovery)> {
-    let Durability::All = settings.store.durability;
-    let wanted = store::Settings { commit_timeout: settings.store.commit_timeout, ..store::Settings::default() };
+    let durability = match settings.store.durability {
+        Durability::All => store::Durability::All,
+        Durability::Exceptions => store::Durability::Exceptions,
+    };
+    let wanted = store::Settings { durability, commit_timeout: settings.store.commit_timeout, ..store::Settings::default() };
     let place = || format!("the store in `{}` cannot be opened", settings.data.display());
     let (store, recovery) = Store::open(&settings.data, wanted, Arc::clone(clock) as Arc<dyn Clock>).with_context(place)?;
     if let Some(latest) = recovery.latest {

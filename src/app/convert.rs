@@ -29,9 +29,9 @@ pub(super) fn identity(settings: &Settings) -> identity::Settings {
 
 const fn algorithm_of(algorithm: config::Algorithm) -> SigningAlgorithm {
     match algorithm {
-        config::Algorithm::Es256 => SigningAlgorithm::Es256,
-        config::Algorithm::Rs256 => SigningAlgorithm::Rs256,
-        config::Algorithm::EdDsa => SigningAlgorithm::EdDsa,
+        config::Algorithm::Es256 => SigningAlgorithm::ES256,
+        config::Algorithm::Rs256 => SigningAlgorithm::RS256,
+        config::Algorithm::EdDsa => SigningAlgorithm::EdDSA,
     }
 }
 

@@ -33,7 +33,7 @@ where
     loop {
         let accepted = tokio::select! {
             accepted = accept(&listener, &permits) => accepted,
-            _ = stop.wait_for(|stop| *stop) => break,
+            () = stopped(&mut stop) => break,
         };
         while connections.try_join_next().is_some() {}
         match accepted {
@@ -56,6 +56,11 @@ where
     }
 }
 
+/// Returns when it is time to stop, or when nobody can say so any more.
+async fn stopped(stop: &mut watch::Receiver<bool>) {
+    let _closed = stop.wait_for(|stop| *stop).await;
+}
+
 async fn accept(
     listener: &TcpListener,
     permits: &Arc<Semaphore>,
@@ -68,11 +73,11 @@ async fn accept(
 
 async fn converse<F, A, B>(stream: TcpStream, peer: SocketAddr, mut stop: watch::Receiver<bool>, answer: F)
 where
-    F: Fn(Request<Incoming>, SocketAddr) -> A,
-    A: Future<Output = Response<B>>,
-    B: Body<Data = Bytes, Error: Into<Broken>> + 'static,
+    F: Fn(Request<Incoming>, SocketAddr) -> A + Send,
+    A: Future<Output = Response<B>> + Send,
+    B: Body<Data = Bytes, Error: Into<Broken>> + Send + 'static,
 {
-    let service = service_fn(|request| {
+    let service = service_fn(move |request| {
         let answer = answer(request, peer);
         async move { Ok::<_, Infallible>(answer.await) }
     });
@@ -85,7 +90,7 @@ where
     tokio::pin!(connection);
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,
-        _ = stop.wait_for(|stop| *stop) => {
+        () = stopped(&mut stop) => {
             connection.as_mut().graceful_shutdown();
             connection.await
         }

@@ -1,9 +1,12 @@
 //! Rooms' values → what the API answers.
 
+use serde_json::{Value, json};
+
 use crate::{
     api::{ApiError, ApprovalView, ExceptionView, KeyView, ToolView},
     catalog::{Entry, Pin, Quarantine},
-    domain::Timestamp,
+    domain::{Digest, Timestamp},
+    evidence::Row,
     exception::{DeskError, Exception, Phase},
     identity::{KeyPrincipal, KeyRow},
 };
@@ -42,6 +45,20 @@ pub(super) fn exception(exception: &Exception, used: u64, now: Timestamp) -> Exc
             .collect(),
         spec: serde_json::to_value(spec.as_ref()).ok(),
     }
+}
+
+/// Whose key it is, in words.
+pub(super) fn key_holder(principal: &KeyPrincipal) -> String {
+    match principal {
+        KeyPrincipal::Agent(agent) => format!("agent {agent}"),
+        KeyPrincipal::Person(person) => format!("person {person}"),
+    }
+}
+
+/// A row of the journal: its number, its chain value and its record.
+pub(super) fn row(row: &Row) -> Value {
+    let record: Value = serde_json::from_slice(&row.payload).unwrap_or(Value::Null);
+    json!({"seq": row.seq, "chain": Digest::from_bytes(row.chain), "record": record})
 }
 
 pub(super) fn key(row: &KeyRow) -> KeyView {

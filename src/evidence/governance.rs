@@ -156,6 +156,8 @@ pub enum AlarmKind {
     ExceptionChanged,
     /// A use counter was not what the journal says.
     BudgetChanged,
+    /// A stored key is not what was made; it is revoked.
+    KeyChanged,
     /// The store could not be written for a while.
     StoreFailed,
     /// The store is behind a checkpoint that left the machine.

@@ -14,7 +14,6 @@ pub const ENTRY: usize = 65_535;
 /// One piece of evidence.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
-#[expect(clippy::large_enum_variant, reason = "most records are the large ones")]
 pub enum Record {
     /// A call is about to leave.
     Intent(Intent),

@@ -1,4 +1,4 @@
-//! Admission and the journal: the transaction that is the moment of decision.
+//! Admission: the transaction that is the moment of decision, and the switches that it reads.
 
 use async_trait::async_trait;
 
@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     domain::{Basis, CredentialId, Timestamp},
-    evidence::{Alarm, AlarmKind, Journal, JournalError, Position, Record},
+    evidence::{Alarm, AlarmKind, Freeze, Journal, JournalError, PolicyChange, PolicyEvent, Position, Record},
     gateway::{Admission, AdmissionError, Admit, Charge},
 };
 
@@ -57,9 +57,10 @@ impl Admission for Store {
 #[async_trait]
 impl Journal for Store {
     async fn append(&self, record: Record) -> Result<Position, JournalError> {
-        let late = match &record {
-            Record::Outcome(outcome) => Some(Late { decision: outcome.decision.clone(), refund: None }),
-            _ => None,
+        let late = if let Record::Outcome(outcome) = &record {
+            Some(Late { decision: outcome.decision.clone(), refund: None })
+        } else {
+            None
         };
         let entry = Entry::of(&record)?;
         let terms = Terms { limit: self.settings.commit_timeout, late, early: false };
@@ -75,6 +76,9 @@ fn admit_in(
     check: &Check,
     entry: &Entry,
 ) -> rusqlite::Result<Done<Result<Position, AdmissionError>>> {
+    if ledger.tight {
+        return Ok(Done::plain(Err(AdmissionError::Unavailable("the disk is full".to_owned()))));
+    }
     let memory = &ledger.memory;
     if memory.frozen {
         return Ok(Done::plain(Err(AdmissionError::Frozen)));
@@ -107,4 +111,39 @@ fn admit_in(
     }
     let position = ledger.append(entry)?;
     Ok(Done { value: Ok(position), record: Some(position.seq) })
+}
+
+impl Store {
+    /// Freezes the gateway, or releases it; from the return on no call is admitted while it is frozen (T093).
+    ///
+    /// # Errors
+    /// The store cannot be written now.
+    pub async fn set_frozen(&self, freeze: Freeze) -> Result<Position, JournalError> {
+        let frozen = freeze.frozen;
+        let entry = Entry::of(&Record::Freeze(freeze))?;
+        let work = self.ask(Terms::PATIENT, move |ledger| {
+            ledger.set("frozen", i64::from(frozen))?;
+            ledger.memory.frozen = frozen;
+            Ok(Done::plain(ledger.append(&entry)?))
+        });
+        work.await.map_err(|Unavailable(why)| JournalError::Unavailable(why))
+    }
+
+    /// Records a change of the policies. If they were loaded, calls that were decided under another epoch than
+    /// this one are refused as stale from the return on; publish the new set after it.
+    ///
+    /// # Errors
+    /// The store cannot be written now.
+    pub async fn policy(&self, change: PolicyChange) -> Result<Position, JournalError> {
+        let epoch = (change.event == PolicyEvent::Loaded).then_some(change.epoch);
+        let entry = Entry::of(&Record::Policy(change))?;
+        let work = self.ask(Terms::PATIENT, move |ledger| {
+            if let Some(epoch) = epoch {
+                ledger.set("epoch", epoch.cast_signed())?;
+                ledger.memory.epoch = epoch;
+            }
+            Ok(Done::plain(ledger.append(&entry)?))
+        });
+        work.await.map_err(|Unavailable(why)| JournalError::Unavailable(why))
+    }
 }

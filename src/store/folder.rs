@@ -7,6 +7,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+const RESERVE: &str = "reserve";
+
 /// The data folder cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum FolderError {
@@ -109,6 +111,32 @@ impl Folder {
         file.write_all(content).and_then(|()| file.sync_all()).map_err(io(&draft))?;
         fs::rename(&draft, &path).map_err(io(&path))?;
         File::open(&self.path).and_then(|folder| folder.sync_all()).map_err(io(&self.path))
+    }
+
+    /// Holds this much room for records that must be written when the disk is full; `false` if there is not so much.
+    pub(super) fn reserve(&self, bytes: u64) -> bool {
+        let path = self.file(RESERVE);
+        let fill = || -> Result<(), FolderError> {
+            self.guard(RESERVE)?;
+            let mut file = open(OpenOptions::new().write(true).create(true).truncate(false), &path)?;
+            if file.metadata().map_err(io(&path))?.len() < bytes {
+                io::copy(&mut io::repeat(0).take(bytes), &mut file).map_err(io(&path))?;
+                file.sync_all().map_err(io(&path))?;
+            }
+            Ok(())
+        };
+        let held = fill().is_ok();
+        if !held {
+            self.release();
+        }
+        held
+    }
+
+    /// Gives that room away.
+    pub(super) fn release(&self) {
+        if let Err(error) = fs::remove_file(self.file(RESERVE)) {
+            tracing::warn!(%error, "the reserve of the store could not be given away");
+        }
     }
 
     /// Makes an empty file if it is not there.

@@ -16,7 +16,7 @@ use super::{
 use crate::{
     catalog::PinRow,
     domain::DecisionId,
-    evidence::{JournalError, Line, Record, Report, Row, Verifier, VerifyingKey},
+    evidence::{Checkpoint, JournalError, Line, Record, Report, Row, Tree, Verifier, VerifyingKey, leaf},
 };
 
 /// A journal that is only read.
@@ -95,17 +95,62 @@ fn verify(conn: &Connection, key: &VerifyingKey, others: &[String]) -> rusqlite:
         verifier.row(&row(found)?);
     }
     let mut report = verifier.finish();
-    let head: Option<(i64, [u8; 32])> = transaction
-        .query_row("SELECT seq, chain FROM head", [], |row| Ok((row.get(0)?, row.get(1)?)))
-        .map(Some)
-        .or_else(|error| if error == rusqlite::Error::QueryReturnedNoRows { Ok(None) } else { Err(error) })?;
-    if let Some((seq, _)) = head {
-        report.hold_head(seq.cast_unsigned());
-    }
+    let head: Option<i64> = transaction.query_row("SELECT max(seq) FROM head", [], |row| row.get(0))?;
+    report.hold_head(head.unwrap_or_default().cast_unsigned());
     Ok(report)
 }
 
+/// How a store stands to a checkpoint that left the machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Against {
+    /// It holds all that was signed.
+    Holds,
+    /// It holds less than was signed: an old copy was put back, and what was revoked since may look alive.
+    Behind {
+        /// Records that are there.
+        have: u64,
+        /// Records that were signed.
+        signed: u64,
+    },
+    /// It holds other records than those that were signed.
+    Forked,
+}
+
+fn against(conn: &Connection, checkpoint: &Checkpoint) -> rusqlite::Result<Against> {
+    let transaction = conn.unchecked_transaction()?;
+    let have: Option<i64> = transaction.query_row("SELECT max(seq) FROM journal", [], |row| row.get(0))?;
+    let have = have.unwrap_or_default().cast_unsigned();
+    if have < checkpoint.size {
+        return Ok(Against::Behind { have, signed: checkpoint.size });
+    }
+    let mut tree = Tree::default();
+    let mut query = transaction.prepare("SELECT payload FROM journal WHERE seq <= ?1 ORDER BY seq")?;
+    let mut rows = query.query([checkpoint.size.cast_signed()])?;
+    while let Some(row) = rows.next()? {
+        tree.push(leaf(row.get_ref(0)?.as_bytes()?));
+    }
+    let same = tree.size() == checkpoint.size && tree.root() == checkpoint.root;
+    Ok(if same { Against::Holds } else { Against::Forked })
+}
+
 impl Store {
+    /// Holds the store against a checkpoint that left the machine; a store that does not hold it must not be
+    /// trusted with exceptions.
+    ///
+    /// # Errors
+    /// The note is not a checkpoint of this store's key, or the store cannot be read now.
+    pub async fn against(&self, note: &str) -> Result<Against, JournalError> {
+        let checkpoint = Checkpoint::open(note, self.keyring.signing.verifying())
+            .map_err(|error| JournalError::Unavailable(error.to_string()))?;
+        let path = self.folder.file(DATABASE);
+        let work = move || {
+            let conn = schema::reader(&path).map_err(|error| error.to_string())?;
+            against(&conn, &checkpoint).map_err(|error| error.to_string())
+        };
+        let done = tokio::task::spawn_blocking(work).await.map_err(|error| error.to_string());
+        done.and_then(|found| found).map_err(JournalError::Unavailable)
+    }
+
     /// Holds the whole journal against its chain and checkpoints, on a connection of its own.
     ///
     /// # Errors

@@ -50,6 +50,10 @@ pub(super) trait Job: Send {
     fn apply(&mut self, ledger: &mut Ledger) -> rusqlite::Result<()>;
     /// Answers after the commit; gives back a record for which nobody waits any more.
     fn answer(self: Box<Self>) -> Option<Overdue>;
+    /// The decision whose caller was answered before the commit and goes on whatever becomes of it.
+    fn gone_on(&self) -> Option<DecisionId> {
+        None
+    }
     /// Answers that nothing was kept.
     fn refuse(self: Box<Self>, why: &Unavailable);
 }
@@ -145,6 +149,11 @@ where
 
     fn answer(mut self: Box<Self>) -> Option<Overdue> {
         self.settle()
+    }
+
+    fn gone_on(&self) -> Option<DecisionId> {
+        let answered = self.early && self.work.is_none() && self.reply.is_none();
+        self.late.as_ref().filter(|_| answered).map(|late| late.decision.clone())
     }
 
     fn refuse(mut self: Box<Self>, why: &Unavailable) {

@@ -6,6 +6,7 @@ use super::folder::{Folder, FolderError};
 use crate::{
     domain::Secret,
     evidence::{KeyError, SealError, Sealer, SigningKey, VerifyingKey},
+    exception::{SignError, Signer, Verifier},
 };
 
 const PEPPER: &str = "pepper";
@@ -97,4 +98,16 @@ fn secret(
     let secret = make()?;
     folder.create(name, secret.expose())?;
     Ok(secret)
+}
+
+impl Signer for SigningKey {
+    fn sign(&self, message: &[u8]) -> Result<Vec<u8>, SignError> {
+        Ok(Self::sign(self, message).to_vec())
+    }
+}
+
+impl Verifier for SigningKey {
+    fn verify(&self, message: &[u8], signature: &[u8]) -> bool {
+        self.verifying().verify(message, signature)
+    }
 }

@@ -58,6 +58,8 @@ pub(super) struct Ledger {
     pub(super) memory: Memory,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) signing: Arc<SigningKey>,
+    /// The disk is full but for the reserve: no call is admitted, all else is recorded (T100).
+    pub(super) tight: bool,
     /// The head and the latest moment as the table has them.
     written: (u64, i64),
 }
@@ -65,7 +67,7 @@ pub(super) struct Ledger {
 impl Ledger {
     pub(super) fn new(conn: Connection, memory: Memory, clock: Arc<dyn Clock>, signing: Arc<SigningKey>) -> Self {
         let written = (memory.head().seq, memory.latest);
-        Self { conn, memory, clock, signing, written }
+        Self { conn, memory, clock, signing, tight: false, written }
     }
 
     pub(super) fn now(&self) -> Timestamp {

@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, OptionalExtension as _, Row as SqlRow, params};
 
-use super::{exceptions, ledger::Memory};
+use super::{exceptions, keys, ledger::Memory};
 use crate::{
     domain::{CredentialId, DecisionId, ExceptionId},
     evidence::{Breach, Checkpoint, Head, Index, Record, Row, Tree, VerifyingKey, chain, leaf},
@@ -30,6 +30,8 @@ pub(super) struct Loaded {
     pub(super) recounted: Vec<(ExceptionId, i64)>,
     /// Exceptions whose stored events are not those of the journal.
     pub(super) changed: Vec<ExceptionId>,
+    /// Keys whose row is not what the journal says; they are revoked by the caller.
+    pub(super) keys: Vec<CredentialId>,
 }
 
 pub(super) const ROW: &str = "SELECT seq, chain, payload, kind, decision, exception FROM journal";
@@ -57,7 +59,9 @@ pub(super) fn load(conn: &Connection, key: &VerifyingKey) -> Result<Loaded, Load
     settings(conn, &mut memory)?;
     let recounted = recount(conn)?;
     let changed = exceptions::load(conn, &mut memory)?;
-    Ok(Loaded { memory, recounted, changed })
+    let (keys, revoked) = keys::load(conn)?;
+    memory.revoked.extend(revoked);
+    Ok(Loaded { memory, recounted, changed, keys })
 }
 
 /// The last signed state; says from where intents may be open.
@@ -161,12 +165,6 @@ fn settings(conn: &Connection, memory: &mut Memory) -> Result<(), LoadError> {
     };
     memory.frozen = read("frozen")?.unwrap_or_default() != 0;
     memory.epoch = read("epoch")?.unwrap_or_default().cast_unsigned();
-    let mut query = conn.prepare("SELECT id FROM access_key WHERE revoked IS NOT NULL")?;
-    let mut rows = query.query([])?;
-    while let Some(row) = rows.next()? {
-        let id: CredentialId = row.get::<_, String>(0)?.parse().map_err(|_| LoadError::Value("access_key"))?;
-        memory.revoked.insert(id);
-    }
     Ok(())
 }
 

@@ -6,12 +6,12 @@
 //! everything is refused. Other connections only read.
 
 mod admit;
-mod control;
 mod exceptions;
 mod folder;
 mod inspect;
 mod job;
 mod keyring;
+mod keys;
 mod ledger;
 mod load;
 mod open;
@@ -22,7 +22,7 @@ mod store;
 mod writer;
 
 pub use folder::FolderError;
-pub use inspect::Inspection;
+pub use inspect::{Against, Inspection};
 pub use keyring::{Keyring, KeyringError};
 pub use load::LoadError;
 pub use open::{Durability, OpenError, Recovery, Settings};

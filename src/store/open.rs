@@ -12,13 +12,14 @@ use super::{
     Store,
     folder::{Folder, FolderError},
     keyring::{Keyring, KeyringError},
+    keys,
     ledger::Ledger,
     load::{LoadError, Loaded},
     schema::{self, SchemaError},
     writer::{Place, Signals, Writer},
 };
 use crate::{
-    domain::{Clock, DecisionId, ExceptionId, Lease, Timestamp},
+    domain::{Clock, CredentialId, DecisionId, ExceptionId, Lease, Timestamp},
     evidence::{Alarm, AlarmKind, Record, Recovered, Start},
 };
 
@@ -45,6 +46,8 @@ pub struct Settings {
     pub commit_timeout: Duration,
     /// Pieces of work that may wait; more are refused.
     pub queue: usize,
+    /// Bytes of the disk that are held for denials, freezes, revocations and ends of calls when it is full.
+    pub reserve: u64,
     /// How long after its last commit the store counts as healthy.
     pub lease: Duration,
 }
@@ -52,7 +55,7 @@ pub struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         let (commit_timeout, lease) = (Duration::from_millis(250), Duration::from_secs(2));
-        Self { durability: Durability::All, commit_timeout, queue: 4_096, lease }
+        Self { durability: Durability::All, commit_timeout, queue: 4_096, reserve: 4 << 20, lease }
     }
 }
 
@@ -96,6 +99,8 @@ pub struct Recovery {
     pub recounted: Vec<ExceptionId>,
     /// Exceptions whose stored record is not what was approved; they are refused.
     pub changed: Vec<ExceptionId>,
+    /// Keys whose row is not what was made; they are revoked.
+    pub keys: Vec<CredentialId>,
     /// The latest moment that was stored; the clock must not fall behind it (T087).
     pub latest: Option<Timestamp>,
     /// The epoch of the policies that was stored; the next one must be greater.
@@ -115,17 +120,27 @@ impl Store {
             folder.guard(name)?;
         }
         folder.touch(DATABASE)?;
-        let place = Place { path: folder.file(DATABASE), clock, signing: Arc::clone(&keyring.signing) };
+        let folder = Arc::new(folder);
+        let place = Place {
+            path: folder.file(DATABASE),
+            folder: Arc::clone(&folder),
+            reserve: settings.reserve,
+            clock,
+            signing: Arc::clone(&keyring.signing),
+        };
         let (mut ledger, loaded) = place.open()?;
         let recovery = begin(&mut ledger, loaded)?;
         let note = ledger.checkpoint()?;
+        ledger.tight = !folder.reserve(settings.reserve);
         let signals = Arc::new(Signals {
             lease: Arc::new(Lease::new(settings.lease, u64::MAX)),
             frozen: watch::Sender::new(ledger.memory.frozen),
             checkpoint: watch::Sender::new(note.map(Into::into)),
             head: watch::Sender::new(ledger.memory.head().seq),
         });
-        signals.lease.acknowledge();
+        if !ledger.tight {
+            signals.lease.acknowledge();
+        }
         let reader = Mutex::new(schema::reader(&place.path)?);
         let (sender, receiver) = mpsc::sync_channel(settings.queue);
         let writer = Writer::new(place, ledger, Arc::clone(&signals), receiver);
@@ -146,6 +161,7 @@ fn begin(ledger: &mut Ledger, loaded: Loaded) -> Result<Recovery, OpenError> {
         records: memory.head().seq,
         recounted: loaded.recounted.iter().map(|(id, _)| id.clone()).collect(),
         changed: loaded.changed.clone(),
+        keys: loaded.keys.clone(),
         latest: Timestamp::from_timestamp_millis(memory.latest).filter(|_| memory.latest > i64::MIN),
         epoch: memory.epoch,
         unknown,
@@ -167,20 +183,34 @@ fn begin(ledger: &mut Ledger, loaded: Loaded) -> Result<Recovery, OpenError> {
     Ok(recovery)
 }
 
-/// Sets counters to what the journal says, and raises an alarm for each and for each exception that was changed.
+/// Sets counters to what the journal says, revokes keys that were changed, and raises an alarm for each of them
+/// and for each exception that was changed.
 pub(super) fn mend(ledger: &mut Ledger, loaded: &Loaded) -> rusqlite::Result<()> {
     let at = ledger.now();
     for (exception, used) in &loaded.recounted {
         let sql = "INSERT INTO uses (exception, used) VALUES (?1, ?2) ON CONFLICT (exception) DO UPDATE SET used = ?2";
         ledger.conn.prepare_cached(sql)?.execute(rusqlite::params![exception.as_str(), used])?;
         let detail = format!("the use counter was not what the journal says; it is {used} again");
-        let (about, exception) = (AlarmKind::BudgetChanged, Some(exception.clone()));
-        ledger.tell(&Record::Alarm(Alarm { at, about, exception, decision: None, detail }))?;
+        alarm(ledger, AlarmKind::BudgetChanged, Some(exception.clone()), detail)?;
     }
     for exception in &loaded.changed {
         let detail = "what is stored of the exception is not what the journal says; it is refused".to_owned();
-        let (about, exception) = (AlarmKind::ExceptionChanged, Some(exception.clone()));
-        ledger.tell(&Record::Alarm(Alarm { at, about, exception, decision: None, detail }))?;
+        alarm(ledger, AlarmKind::ExceptionChanged, Some(exception.clone()), detail)?;
+    }
+    for id in &loaded.keys {
+        keys::mend(ledger, id, at)?;
+        alarm(ledger, AlarmKind::KeyChanged, None, format!("the key `{id}` is not what was made; it is revoked"))?;
     }
     Ok(())
+}
+
+/// Raises an alarm.
+pub(super) fn alarm(
+    ledger: &mut Ledger,
+    about: AlarmKind,
+    exception: Option<ExceptionId>,
+    detail: String,
+) -> rusqlite::Result<()> {
+    let at = ledger.now();
+    ledger.tell(&Record::Alarm(Alarm { at, about, exception, decision: None, detail })).map(drop)
 }

@@ -12,7 +12,7 @@ use super::{
 use crate::{
     catalog::{PinRow, PinStore, PinStoreError},
     domain::{Digest, Timestamp},
-    evidence::{CatalogChange, CatalogEvent, JournalError, Record},
+    evidence::{CatalogChange, CatalogEvent, JournalError, PolicyEvent, Record},
 };
 
 #[async_trait]
@@ -108,5 +108,26 @@ impl Store {
             self.read(move |conn| conn.query_row(sql, [digest.to_string()], |row| row.get::<_, Vec<u8>>(0)).optional());
         let content = read.await.map_err(|Unavailable(why)| JournalError::Unavailable(why))?;
         Ok(content.filter(|content| Digest::of(content) == digest))
+    }
+
+    /// The bundle from which this policy set was compiled: the one that the record of its loading names.
+    ///
+    /// # Errors
+    /// The store cannot be read now.
+    pub async fn bundle_of(&self, policy_set: Digest) -> Result<Option<Vec<u8>>, JournalError> {
+        let sql = "SELECT payload FROM journal WHERE kind = 'policy' ORDER BY seq DESC";
+        let read = self.read(move |conn| {
+            let mut query = conn.prepare_cached(sql)?;
+            query.query_map([], |row| row.get::<_, Vec<u8>>(0))?.collect::<rusqlite::Result<Vec<_>>>()
+        });
+        let payloads = read.await.map_err(|Unavailable(why)| JournalError::Unavailable(why))?;
+        let loaded = payloads.iter().find_map(|payload| match serde_json::from_slice(payload) {
+            Ok(Record::Policy(change)) if change.event == PolicyEvent::Loaded && change.digest == policy_set => change.detail.parse().ok(),
+            Ok(_) | Err(_) => None,
+        });
+        match loaded {
+            Some(digest) => self.get_bundle(digest).await,
+            None => Ok(None),
+        }
     }
 }

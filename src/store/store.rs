@@ -34,7 +34,7 @@ pub struct Store {
     pub(super) keyring: Arc<Keyring>,
     pub(super) reader: Arc<Mutex<Connection>>,
     pub(super) thread: Mutex<Option<JoinHandle<()>>>,
-    pub(super) folder: Folder,
+    pub(super) folder: Arc<Folder>,
 }
 
 /// How work is asked for.

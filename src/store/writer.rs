@@ -1,6 +1,7 @@
 //! The one thread that writes: many pieces of work share one commit.
 
 use std::{
+    collections::HashSet,
     path::PathBuf,
     sync::{
         Arc,
@@ -12,15 +13,16 @@ use std::{
 use tokio::sync::{oneshot, watch};
 
 use super::{
+    folder::Folder,
     job::{Job, Late, Mark, Overdue, Unavailable, abort},
     ledger::Ledger,
     load::{self, LoadError},
-    open::OpenError,
+    open::{self, OpenError},
     schema,
 };
 use crate::{
-    domain::{Clock, Lease},
-    evidence::{Alarm, AlarmKind, Record, SigningKey, Stop},
+    domain::{Clock, DecisionId, Lease},
+    evidence::{AlarmKind, Record, SigningKey, Stop},
 };
 
 /// Pieces of work in one commit.
@@ -31,8 +33,8 @@ const SECOND: Duration = Duration::from_secs(1);
 const TICK: Duration = Duration::from_millis(250);
 /// Between writes that prove, while nothing else is written, that the store can be written.
 const BEAT: Duration = Duration::from_secs(5);
-/// Bytes of the write-ahead log from which on it is carried over.
-const LOG: u64 = 4 << 20;
+/// Records after which the write-ahead log is carried over.
+const LOG: u64 = 2_000;
 
 pub(super) enum Message {
     Work(Box<dyn Job>),
@@ -51,6 +53,8 @@ pub(super) struct Signals {
 /// What the writer needs to open the tables again.
 pub(super) struct Place {
     pub(super) path: PathBuf,
+    pub(super) folder: Arc<Folder>,
+    pub(super) reserve: u64,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) signing: Arc<SigningKey>,
 }
@@ -70,9 +74,21 @@ impl Place {
     }
 }
 
+/// What the writer knows of a store that cannot be written.
+struct Down {
+    why: Unavailable,
+    retry: Instant,
+    wait: Duration,
+    /// The last record before the transaction that failed.
+    head: u64,
+    /// Calls of that transaction that went on all the same (`durability: exceptions`).
+    gone_on: HashSet<DecisionId>,
+    full: bool,
+}
+
 enum Health {
     Up(Box<Ledger>),
-    Down { why: Unavailable, retry: Instant, wait: Duration, head: u64 },
+    Down(Box<Down>),
 }
 
 pub(super) struct Writer {
@@ -82,12 +98,15 @@ pub(super) struct Writer {
     health: Health,
     last_checkpoint: Instant,
     last_write: Instant,
+    /// The record up to which the write-ahead log was carried over.
+    carried: u64,
 }
 
 impl Writer {
     pub(super) fn new(place: Place, ledger: Ledger, signals: Arc<Signals>, queue: Receiver<Message>) -> Self {
-        let (health, now) = (Health::Up(Box::new(ledger)), Instant::now());
-        Self { place, signals, queue, health, last_checkpoint: now, last_write: now }
+        let (carried, now) = (ledger.memory.head().seq, Instant::now());
+        let health = Health::Up(Box::new(ledger));
+        Self { place, signals, queue, health, last_checkpoint: now, last_write: now, carried }
     }
 
     /// Works until it is told to stop or nobody is left to ask.
@@ -124,18 +143,19 @@ impl Writer {
         while !batch.is_empty() {
             let ledger = match &mut self.health {
                 Health::Up(ledger) => ledger,
-                Health::Down { why, .. } => {
-                    let why = why.clone();
+                Health::Down(down) => {
+                    let why = down.why.clone();
                     return batch.into_iter().for_each(|job| job.refuse(&why));
                 }
             };
             let before = ledger.memory.head().seq;
             if let Err(error) = transaction(ledger, &mut batch) {
-                let why = self.fall(before, &error.to_string());
+                let gone_on = batch.iter().filter_map(|job| job.gone_on()).collect();
+                let why = self.fall(before, gone_on, &error);
                 return batch.into_iter().for_each(|job| job.refuse(&why));
             }
             self.last_write = Instant::now();
-            self.signals.lease.acknowledge();
+            acknowledge(&self.signals, ledger);
             publish(&self.signals, ledger);
             batch = batch.into_iter().filter_map(|job| job.answer()).map(|late| Box::new(Mark(late)) as _).collect();
         }
@@ -145,10 +165,15 @@ impl Writer {
     fn care(&mut self) {
         let Health::Up(ledger) = &mut self.health else { return };
         let head = ledger.memory.head().seq;
-        let due = self.last_checkpoint.elapsed() >= SECOND || head - ledger.memory.signed >= RECORDS;
+        let due = self.last_checkpoint.elapsed() >= SECOND || head.saturating_sub(ledger.memory.signed) >= RECORDS;
         let result = if due {
             self.last_checkpoint = Instant::now();
-            upkeep(ledger, &self.signals, &self.place, self.last_write.elapsed() >= BEAT)
+            ledger.tight = ledger.tight && !self.place.folder.reserve(self.place.reserve);
+            upkeep(ledger, &self.signals, self.last_write.elapsed() >= BEAT)
+        } else if head.saturating_sub(self.carried) >= LOG {
+            self.carried = head;
+            // A reader may hold part of it back; that part is carried the next time.
+            ledger.conn.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(false))
         } else {
             Ok(false)
         };
@@ -157,40 +182,47 @@ impl Writer {
                 if wrote {
                     self.last_write = Instant::now();
                 }
-                self.signals.lease.acknowledge();
+                acknowledge(&self.signals, ledger);
             }
-            Err(error) => drop(self.fall(head, &error.to_string())),
+            Err(error) => drop(self.fall(head, HashSet::new(), &error)),
         }
     }
 
     /// The transaction failed: nothing that is in memory can be trusted, nor the connection (T101).
-    fn fall(&mut self, head: u64, error: &str) -> Unavailable {
-        tracing::error!(error, "the store cannot be written; calls are refused until it can");
+    fn fall(&mut self, head: u64, gone_on: HashSet<DecisionId>, error: &rusqlite::Error) -> Unavailable {
+        tracing::error!(%error, "the store cannot be written; calls are refused until it can");
         self.signals.lease.fail();
-        let why = Unavailable(error.to_owned());
-        let wait = Duration::from_millis(50);
-        self.health = Health::Down { why: why.clone(), retry: Instant::now() + wait, wait, head };
+        let why = Unavailable(error.to_string());
+        let tight = matches!(&self.health, Health::Up(ledger) if ledger.tight);
+        let full = tight || error.sqlite_error_code() == Some(rusqlite::ErrorCode::DiskFull);
+        if full && !tight {
+            self.place.folder.release();
+        }
+        let wait = Duration::from_millis(10);
+        let retry = Instant::now() + wait;
+        self.health = Health::Down(Box::new(Down { why: why.clone(), retry, wait, head, gone_on, full }));
         why
     }
 
     /// Tries to open the store again.
     fn mend(&mut self) {
-        let Health::Down { why, retry, wait, head } = &mut self.health else { return };
-        if Instant::now() < *retry {
+        let Health::Down(down) = &mut self.health else { return };
+        if Instant::now() < down.retry {
             return;
         }
-        match reopen(&self.place, *head, why) {
-            Ok(ledger) => {
-                tracing::warn!("the store can be written again");
+        match reopen(&self.place, down) {
+            Ok(mut ledger) => {
+                tracing::warn!(full = down.full, "the store can be written again");
+                ledger.tight = down.full;
                 publish(&self.signals, &ledger);
-                self.signals.lease.acknowledge();
+                acknowledge(&self.signals, &ledger);
                 self.health = Health::Up(Box::new(ledger));
                 self.last_write = Instant::now();
             }
             Err(error) => {
-                *wait = (*wait * 2).min(SECOND);
-                *retry = Instant::now() + *wait;
-                *why = Unavailable(error);
+                down.wait = (down.wait * 2).min(SECOND);
+                down.retry = Instant::now() + down.wait;
+                down.why = Unavailable(error);
                 self.signals.lease.fail();
             }
         }
@@ -217,13 +249,22 @@ fn transaction(ledger: &mut Ledger, batch: &mut [Box<dyn Job>]) -> rusqlite::Res
     ledger.commit()
 }
 
+/// A disk that is full but for the reserve is no healthy store.
+fn acknowledge(signals: &Signals, ledger: &Ledger) {
+    if ledger.tight {
+        signals.lease.fail();
+    } else {
+        signals.lease.acknowledge();
+    }
+}
+
 fn publish(signals: &Signals, ledger: &Ledger) {
     let frozen = ledger.memory.frozen;
     signals.frozen.send_if_modified(|now| std::mem::replace(now, frozen) != frozen);
     signals.head.send_replace(ledger.memory.head().seq);
 }
 
-fn upkeep(ledger: &mut Ledger, signals: &Signals, place: &Place, beat: bool) -> rusqlite::Result<bool> {
+fn upkeep(ledger: &mut Ledger, signals: &Signals, beat: bool) -> rusqlite::Result<bool> {
     let mut wrote = false;
     if let Some(note) = ledger.checkpoint()? {
         signals.checkpoint.send_replace(Some(note.into()));
@@ -235,46 +276,34 @@ fn upkeep(ledger: &mut Ledger, signals: &Signals, place: &Place, beat: bool) -> 
         ledger.commit()?;
         wrote = true;
     }
-    let log = place.path.with_extension("db-wal");
-    if std::fs::metadata(log).is_ok_and(|log| log.len() > LOG) {
-        // A reader may hold it back; then it is tried again later.
-        ledger.conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
-    }
     Ok(wrote)
 }
 
 /// Opens again; what the failed transaction left behind after all is marked as aborted, for its callers were refused.
-fn reopen(place: &Place, head: u64, why: &Unavailable) -> Result<Ledger, String> {
+fn reopen(place: &Place, down: &Down) -> Result<Ledger, String> {
     let (mut ledger, loaded) = place.open().map_err(|error| chain_of(&error))?;
-    let left = left_behind(&ledger, head).map_err(|error| error.to_string())?;
+    let left = left_behind(&ledger, down).map_err(|error| error.to_string())?;
     let mut write = || -> rusqlite::Result<()> {
         ledger.begin()?;
-        super::open::mend(&mut ledger, &loaded)?;
+        open::mend(&mut ledger, &loaded)?;
         for overdue in &left {
             abort(&mut ledger, overdue)?;
         }
-        let alarm = Alarm {
-            at: ledger.now(),
-            about: AlarmKind::StoreFailed,
-            exception: None,
-            decision: None,
-            detail: why.0.chars().take(500).collect(),
-        };
-        ledger.tell(&Record::Alarm(alarm))?;
+        open::alarm(&mut ledger, AlarmKind::StoreFailed, None, down.why.0.chars().take(500).collect())?;
         ledger.commit()
     };
     write().map_err(|error| error.to_string())?;
     Ok(ledger)
 }
 
-fn left_behind(ledger: &Ledger, head: u64) -> rusqlite::Result<Vec<Overdue>> {
+fn left_behind(ledger: &Ledger, down: &Down) -> rusqlite::Result<Vec<Overdue>> {
     let mut query = ledger.conn.prepare(&format!("{} WHERE seq > ?1 ORDER BY seq", load::ROW))?;
-    let rows = query.query_map([head.cast_signed()], load::row)?;
+    let rows = query.query_map([down.head.cast_signed()], load::row)?;
     let mut left = Vec::new();
     for row in rows {
         let row = row?;
         match serde_json::from_slice(&row.payload) {
-            Ok(Record::Intent(intent)) => {
+            Ok(Record::Intent(intent)) if !down.gone_on.contains(&intent.decision) => {
                 let late = Late { refund: intent.charged().cloned(), decision: intent.decision };
                 left.push(Overdue { late, record: row.seq });
             }

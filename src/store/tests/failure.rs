@@ -1,9 +1,18 @@
 //! A disk that is full, a database that is held: refused, then recovered without a restart.
 
-use std::{path::Path, process::Command, time::Duration};
+use std::{
+    collections::BTreeSet,
+    io::{BufRead as _, BufReader},
+    path::Path,
+    process::{Command, Stdio},
+    sync::Arc,
+    time::Duration,
+};
 
-use super::support::{House, admit, open, outcome, patient, until_admitted};
+use super::support::{House, admit, noon, open, outcome, patient, until_admitted};
 use crate::{
+    domain::DecisionId,
+    evidence::{Freeze, Record},
     gateway::{Admission as _, AdmissionError},
     store::Settings,
 };
@@ -54,12 +63,13 @@ impl Drop for SmallDisk {
 
 /// T100
 #[tokio::test]
-async fn a_full_disk_refuses_calls_and_recovers_when_there_is_room() {
+async fn a_full_disk_refuses_calls_keeps_recording_and_recovers_when_there_is_room() {
     let Some(disk) = SmallDisk::new() else {
         eprintln!("NOT RUN: only root can mount a small file system");
         return;
     };
-    let (store, _) = open(&disk.path().join("data"), patient()).unwrap();
+    let settings = Settings { reserve: 200 << 10, ..patient() };
+    let (store, _) = open(&disk.path().join("data"), settings).unwrap();
     let ballast = disk.path().join("ballast");
     std::fs::write(&ballast, vec![0; 300 << 10]).unwrap();
     let mut acknowledged = Vec::new();
@@ -72,16 +82,118 @@ async fn a_full_disk_refuses_calls_and_recovers_when_there_is_room() {
         }
     };
     assert!(matches!(refused, AdmissionError::Unavailable(_)), "{refused}");
-    assert!(!acknowledged.is_empty());
+    assert!(!acknowledged.is_empty() && !store.lease().holds());
+    // What must be recorded finds its room; calls do not, and that does not change by itself.
+    let freeze = Freeze { at: noon(), frozen: false, actor: "anna".to_owned(), reason: "drill".to_owned() };
+    let mut tries = 0;
+    while store.set_frozen(freeze.clone()).await.is_err() {
+        tries += 1;
+        assert!(tries < 100, "the reserve must be used");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    for (_, n) in &acknowledged {
+        store.record(outcome(*n)).await.unwrap();
+    }
+    n += 1;
+    assert_eq!(store.admit(admit(n)).await, Err(AdmissionError::Unavailable("the disk is full".to_owned())));
     assert!(!store.lease().holds());
     std::fs::remove_file(&ballast).unwrap();
     until_admitted(&store, n + 1).await;
+    assert!(store.lease().holds());
     let report = store.verify().await.unwrap();
-    assert!(report.holds(), "{report:?}");
+    assert!(report.holds() && report.open.len() == 1, "{report:?}");
     let rows = store.rows(1, 100_000).await.unwrap();
     for (seq, n) in acknowledged {
-        let decision = crate::domain::DecisionId::from_bits(n);
+        let decision = DecisionId::from_bits(n);
         assert!(rows.iter().any(|row| row.seq == seq && String::from_utf8_lossy(&row.payload).contains(decision.as_str())));
     }
     store.close().await;
+}
+
+/// T101: run under `strace -f -e inject=fdatasync,fsync:error=EIO:when=20..25` this shows what a failing sync does.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_acknowledged_is_kept_and_what_is_refused_is_not_there_or_marked() {
+    let house = House::new();
+    let tasks: Vec<_> = (0..8)
+        .map(|lane: u128| {
+            let store = Arc::clone(&house.store);
+            tokio::spawn(async move {
+                let mut ends = Vec::new();
+                for n in lane * 1_000 + 1..lane * 1_000 + 40 {
+                    ends.push((n, store.admit(admit(n)).await.is_ok()));
+                    tokio::time::sleep(Duration::from_millis(2)).await;
+                }
+                ends
+            })
+        })
+        .collect();
+    let mut ends = Vec::new();
+    for task in tasks {
+        ends.extend(task.await.unwrap());
+    }
+    until_admitted(&house.store, 100_000).await;
+    let (mut intents, mut aborted) = (BTreeSet::new(), BTreeSet::new());
+    for record in house.records().await {
+        match record {
+            Record::Intent(intent) => drop(intents.insert(intent.decision)),
+            Record::Aborted(mark) => drop(aborted.insert(mark.decision)),
+            _ => {}
+        }
+    }
+    for (n, acknowledged) in &ends {
+        let decision = DecisionId::from_bits(*n);
+        assert_eq!(intents.contains(&decision) && !aborted.contains(&decision), *acknowledged, "{decision}");
+    }
+    assert!(house.store.verify().await.unwrap().holds());
+    let refused = ends.iter().filter(|(_, acknowledged)| !acknowledged).count();
+    println!("{} calls, {refused} refused, {} marked", ends.len(), aborted.len());
+}
+
+const CHILD: &str = "POSTERN_TEST_STORE_CHILD";
+
+/// Not a test by itself: what `a_killed_process_loses_nothing_that_it_acknowledged` kills.
+#[tokio::test]
+async fn a_process_that_writes_until_it_is_killed() {
+    let Some(dir) = std::env::var_os(CHILD) else { return };
+    let (store, recovery) = open(Path::new(&dir), patient()).unwrap();
+    for n in u128::from(recovery.records) * 1_000.. {
+        store.admit(admit(n)).await.unwrap();
+        println!("\nacknowledged {n}");
+        store.record(outcome(n)).await.unwrap();
+    }
+}
+
+/// T103
+#[tokio::test]
+async fn a_killed_process_loses_nothing_that_it_acknowledged() {
+    let temp = tempfile::tempdir().unwrap();
+    let dir = temp.path().join("data");
+    let mut acknowledged = BTreeSet::new();
+    for round in 0..8_u64 {
+        let mut child = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "--nocapture", "store::tests::failure::a_process_that_writes_until_it_is_killed"])
+            .env(CHILD, &dir)
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut left = 25 + round;
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        for line in lines {
+            if let Some(n) = line.unwrap().strip_prefix("acknowledged ") {
+                acknowledged.insert(n.parse::<u128>().unwrap());
+                left = left.saturating_sub(1);
+                if left == 0 {
+                    child.kill().unwrap();
+                }
+            }
+        }
+        child.wait().unwrap();
+    }
+    let (store, recovery) = open(&dir, patient()).unwrap();
+    assert!(recovery.unknown.len() <= 1, "one call at a time was open");
+    assert!(store.verify().await.unwrap().holds());
+    assert!(acknowledged.len() > 100);
+    for n in acknowledged {
+        assert!(!store.decision(&DecisionId::from_bits(n)).await.unwrap().is_empty(), "{n}");
+    }
 }

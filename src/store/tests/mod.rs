@@ -3,5 +3,6 @@
 mod admission;
 mod exceptions;
 mod failure;
+mod keys;
 mod opening;
 mod support;

@@ -7,7 +7,7 @@ use crate::{
     domain::DecisionId,
     evidence::{Breach, Line, Record, Verifier},
     gateway::Admission as _,
-    store::{Inspection, LoadError, OpenError},
+    store::{Against, Inspection, LoadError, OpenError},
 };
 
 /// T103
@@ -169,4 +169,24 @@ async fn start_and_end_are_on_record() {
     house.store.close().await;
     assert!(matches!(house.records().await.as_slice(), [Record::Start(_), Record::Stop(_)]));
     assert!(house.recovery.latest.is_none());
+}
+
+#[tokio::test]
+async fn an_old_copy_is_behind_a_checkpoint_that_left_the_machine() {
+    let house = House::new();
+    house.store.admit(admit(1)).await.unwrap();
+    let (_temp, old) = house.after_a_crash();
+    for n in 2..=9 {
+        house.store.admit(admit(n)).await.unwrap();
+    }
+    house.store.close().await;
+    let note = house.store.checkpoint().unwrap();
+    assert_eq!(house.store.against(&note).await, Ok(Against::Holds));
+    let (restored, _) = open(&old, patient()).unwrap();
+    assert_eq!(restored.against(&note).await, Ok(Against::Behind { have: 4, signed: 11 }));
+    for n in 2..=9 {
+        restored.admit(admit(n)).await.unwrap();
+    }
+    assert_eq!(restored.against(&note).await, Ok(Against::Forked));
+    assert!(restored.against("nothing").await.is_err());
 }

@@ -1,0 +1,241 @@
+//! What the administration API asks, done with the real rooms.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use http::HeaderMap;
+
+use super::{house::House, keeper::KeepError, view};
+use crate::{
+    api::{
+        Act, ApiError, CatalogView, ControlView, EvidencePage, ExceptionView, Explanation, KeyFor, KeyView, LinkView, MadeKey, NewKey,
+        Operations, ReloadView, ServerView, ToolApproval, ToolView,
+    },
+    catalog::{Pin, PinStore as _},
+    domain::{CredentialId, DecisionId, Document, ExceptionId, Person, Reason},
+    evidence::{Freeze, Journal as _, KeyChange, KeyEvent, Record},
+    exception::Exception,
+    gateway::Cut,
+    identity::{Identity, KeyPrincipal, KeyStore as _, issue},
+};
+
+/// Records that are looked through for the newest decisions.
+const TAIL: u64 = 1_000;
+/// Exceptions of one list.
+const EXCEPTIONS: usize = 1_000;
+
+fn unavailable(error: impl ToString) -> ApiError {
+    ApiError::unavailable(error.to_string())
+}
+
+fn keep_error(error: KeepError) -> ApiError {
+    match error {
+        KeepError::Faulty(findings) => ApiError::faulty(findings),
+        KeepError::Store(why) => ApiError::unavailable(why),
+    }
+}
+
+impl House {
+    async fn viewed(&self, exception: &Exception) -> Result<ExceptionView, ApiError> {
+        let used = self.desk.uses(&exception.id).await.map_err(view::desk_error)?;
+        Ok(view::exception(exception, used, self.clock.now()))
+    }
+
+    async fn freezing(&self, by: &Person, frozen: bool, reason: String) -> Result<(), ApiError> {
+        let freeze = Freeze { at: self.clock.now(), frozen, actor: by.id.to_string(), reason };
+        self.store.set_frozen(freeze).await.map(|_| ()).map_err(unavailable)
+    }
+}
+
+#[async_trait]
+impl Operations for House {
+    async fn authenticate(&self, headers: &HeaderMap) -> Result<Arc<Person>, ApiError> {
+        match self.authenticator.authenticate(headers).await {
+            Ok(Identity::Person(person)) => Ok(person),
+            Ok(Identity::Agent(_)) => Err(ApiError::forbidden("this key belongs to an agent; people administer with keys of their own")),
+            Err(error) => Err(ApiError::of_fault(error.fault(), "a valid key of a person is needed")),
+        }
+    }
+
+    async fn ready(&self) -> bool {
+        self.store.lease().holds() && self.keeper.world.load().catalog.tools().len() > 0
+    }
+
+    async fn metrics(&self) -> Result<String, ApiError> {
+        self.telemetry.metrics_text().map_err(unavailable)
+    }
+
+    async fn make_key(&self, by: &Arc<Person>, key: NewKey) -> Result<MadeKey, ApiError> {
+        let principal = match key.principal {
+            KeyFor::Agent(agent) => KeyPrincipal::Agent(agent),
+            KeyFor::Person(person) => KeyPrincipal::Person(person),
+        };
+        let named = view::key_holder(&principal);
+        let now = self.clock.now();
+        let (secret, row) = issue(&self.store.keyring().pepper, principal, key.days, &key.note, now).map_err(|error| ApiError::invalid(error.to_string()))?;
+        let made = MadeKey { id: row.id.clone(), key: secret.expose().clone(), expires: row.end() };
+        let principal = format!("{named} (by {})", by.id);
+        let change = KeyChange { at: now, event: KeyEvent::Created, credential: row.id.clone(), principal, expires: row.end() };
+        self.store.append(Record::Key(change)).await.map_err(unavailable)?;
+        self.store.insert(row).await.map_err(unavailable)?;
+        Ok(made)
+    }
+
+    async fn keys(&self) -> Result<Vec<KeyView>, ApiError> {
+        Ok(self.store.list().await.map_err(unavailable)?.iter().map(view::key).collect())
+    }
+
+    async fn revoke_key(&self, by: &Arc<Person>, id: &CredentialId) -> Result<(), ApiError> {
+        let now = self.clock.now();
+        if !self.store.revoke(id, now).await.map_err(unavailable)? {
+            return Err(ApiError::not_found());
+        }
+        self.authenticator.invalidate();
+        self.in_flight.cut(&Cut::Credential(id.clone()), Reason::Stale);
+        let principal = format!("revoked by {}", by.id);
+        let change = KeyChange { at: now, event: KeyEvent::Revoked, credential: id.clone(), principal, expires: now };
+        self.store.append(Record::Key(change)).await.map(|_| ()).map_err(unavailable)
+    }
+
+    async fn submit(&self, by: &Arc<Person>, record: Document) -> Result<ExceptionView, ApiError> {
+        let exception = self.desk.submit(&record, by).await.map_err(view::desk_error)?;
+        self.viewed(&exception).await
+    }
+
+    async fn exceptions(&self) -> Result<Vec<ExceptionView>, ApiError> {
+        let all = self.desk.list(None, EXCEPTIONS).await.map_err(view::desk_error)?;
+        let mut views = Vec::with_capacity(all.len());
+        for exception in &all {
+            views.push(self.viewed(exception).await?);
+        }
+        views.reverse();
+        Ok(views)
+    }
+
+    async fn exception(&self, id: &ExceptionId) -> Result<Option<ExceptionView>, ApiError> {
+        match self.desk.show(id).await {
+            Ok(exception) => self.viewed(&exception).await.map(Some),
+            Err(crate::exception::DeskError::Unknown(_)) => Ok(None),
+            Err(error) => Err(view::desk_error(error)),
+        }
+    }
+
+    async fn act(&self, by: &Arc<Person>, id: &ExceptionId, act: Act) -> Result<ExceptionView, ApiError> {
+        let ends = matches!(act, Act::Revoke { .. } | Act::Suspend { .. });
+        let done = match act {
+            Act::Approve { digest } => self.desk.approve(id, by, digest).await,
+            Act::Reject { reason } => self.desk.reject(id, by, &reason).await,
+            Act::Withdraw { reason } => self.desk.withdraw(id, by, &reason).await,
+            Act::Attest { .. } => self.desk.attest(id, by).await,
+            Act::Suspend { reason } => self.desk.suspend(id, by, &reason).await,
+            Act::Resume { reason } => self.desk.resume(id, by, &reason).await,
+            Act::Revoke { reason } => self.desk.revoke(id, by, &reason).await,
+        };
+        let exception = done.map_err(view::desk_error)?;
+        if ends {
+            let cut = self.in_flight.cut(&Cut::Exception(id.clone()), Reason::ExceptionRevoked);
+            tracing::info!(exception = %id, calls = cut, "calls in flight were ended");
+        }
+        self.viewed(&exception).await
+    }
+
+    async fn catalog(&self) -> Result<CatalogView, ApiError> {
+        let world = self.keeper.world.load();
+        let servers = self.upstreams.health().into_iter().map(|(name, health)| ServerView {
+            transport: self.upstreams.transport(&name).to_owned(),
+            name: name.to_string(),
+            health: health.state.to_string(),
+            detail: health.last_failure.map(|failure| failure.to_string()),
+        });
+        let tools = world.catalog.entries().map(view::tool).chain(world.catalog.quarantined().iter().map(view::held));
+        Ok(CatalogView { epoch: world.epoch, servers: servers.collect(), tools: tools.collect() })
+    }
+
+    async fn approve_tools(&self, by: &Arc<Person>, approval: ToolApproval) -> Result<Vec<ToolView>, ApiError> {
+        let world = self.keeper.world.load_full();
+        let wanted = |name| approval.tools.is_empty() || approval.tools.contains(name);
+        let entries: Vec<_> = world
+            .catalog
+            .entries()
+            .filter(|entry| entry.tool.reference.server == approval.server && wanted(&entry.tool.reference.tool) && entry.pin != Pin::Approved)
+            .collect();
+        let known = |tool: &crate::domain::ToolName| world.catalog.entries().any(|entry| entry.tool.reference.server == approval.server && entry.tool.reference.tool == *tool);
+        if let Some(missing) = approval.tools.iter().find(|tool| !known(tool)) {
+            return Err(ApiError::invalid(format!("`{}` offers no tool `{missing}`; see `postern catalog list`", approval.server)));
+        }
+        if let (Some(digest), [only]) = (approval.digest, entries.as_slice())
+            && only.tool.digest != digest
+        {
+            return Err(ApiError::conflict("the definition is not the one that you read; read it again"));
+        }
+        for entry in &entries {
+            let row = entry.approval(by.id.as_str(), self.clock.now());
+            self.store.approve(row).await.map_err(unavailable)?;
+        }
+        self.keeper.refresh(by.id.as_str()).await.map_err(keep_error)?;
+        Ok(entries.iter().map(|entry| ToolView { pin: "approved".to_owned(), ..view::tool(entry) }).collect())
+    }
+
+    async fn explain(&self, id: &DecisionId) -> Result<Option<Explanation>, ApiError> {
+        self.explained(id).await
+    }
+
+    async fn decisions(&self, limit: usize) -> Result<Vec<Explanation>, ApiError> {
+        let head = *self.store.head().borrow();
+        let rows = self.store.rows(head.saturating_sub(TAIL).max(1), usize::try_from(TAIL).unwrap_or(usize::MAX) + 1).await.map_err(unavailable)?;
+        let mut found = Vec::new();
+        for row in rows.iter().rev() {
+            let decision = match serde_json::from_slice(&row.payload) {
+                Ok(Record::Intent(intent)) => Some(intent.decision),
+                Ok(Record::Denial(denial)) => Some(denial.decision),
+                Ok(_) | Err(_) => None,
+            };
+            if let Some(id) = decision
+                && let Some(explanation) = self.told(&id).await?
+            {
+                found.push(explanation);
+            }
+            if found.len() >= limit {
+                break;
+            }
+        }
+        Ok(found)
+    }
+
+    async fn controls(&self) -> Result<Vec<ControlView>, ApiError> {
+        let health = self.controls.health(self.clock.now()).into_iter();
+        Ok(health.map(|one| ControlView { id: one.id.to_owned(), healthy: one.healthy, since: one.since, detail: None }).collect())
+    }
+
+    async fn freeze(&self, by: &Arc<Person>, reason: String) -> Result<(), ApiError> {
+        self.freezing(by, true, reason).await?;
+        self.in_flight.cut(&Cut::Everything, Reason::Frozen);
+        Ok(())
+    }
+
+    async fn unfreeze(&self, by: &Arc<Person>, reason: String) -> Result<(), ApiError> {
+        self.freezing(by, false, reason).await
+    }
+
+    async fn reload(&self, by: &Arc<Person>) -> Result<ReloadView, ApiError> {
+        let changed = self.keeper.reload(by.id.as_str()).await.map_err(keep_error)?;
+        Ok(ReloadView { policy_set: self.keeper.world.load().policies.digest(), changed })
+    }
+
+    async fn console_link(&self, _by: &Arc<Person>) -> Result<LinkView, ApiError> {
+        let token = self.sessions.issue().ok_or_else(ApiError::internal)?;
+        Ok(LinkView { url: format!("{}/login?token={token}", self.admin_url) })
+    }
+
+    async fn evidence(&self, _by: &Arc<Person>, from: u64, limit: u32) -> Result<EvidencePage, ApiError> {
+        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+        let rows = self.store.rows(from, limit).await.map_err(unavailable)?;
+        let next = rows.last().filter(|_| rows.len() == limit).map(|row| row.seq + 1);
+        let records = rows.iter().map(view::row).collect();
+        Ok(EvidencePage { records, next })
+    }
+
+    async fn checkpoint(&self) -> Result<Option<String>, ApiError> {
+        Ok(self.store.checkpoint().map(|note| note.to_string()))
+    }
+}
