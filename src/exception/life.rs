@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::{
     Ending, Event, Hold, Spec, State, StoredEvent, TransitionError, Verifier,
     approval::suffices,
-    ceiling::{Ceiling, later},
+    ceiling::{Ceiling, REVIEW_DUE, later},
 };
 use crate::domain::{Digest, ExceptionId, PersonId, SuspendReason, Timestamp};
 
@@ -247,6 +247,16 @@ impl Exception {
     #[must_use]
     pub fn is_review_open(&self) -> bool {
         Ceiling::of(self.spec.kind).review && self.state.live().is_some() && self.review.is_none()
+    }
+
+    /// Until when the review is due, for one that waits for it: its end, and the time that its kind leaves after that.
+    #[must_use]
+    pub fn review_due(&self) -> Option<Timestamp> {
+        let end = match &self.state {
+            State::Ended { at, .. } => (*at).min(self.spec.window.not_after),
+            State::Pending { .. } | State::Approved(_) | State::Suspended { .. } => self.spec.window.not_after,
+        };
+        self.is_review_open().then(|| later(end, REVIEW_DUE))
     }
 
     /// Whether every approval bears our signature and they suffice, for one that was approved (T082, T083).

@@ -1,0 +1,7 @@
+//! What the exception room promises, by the ids of SECURITY group E and the invariants of GOVERNANCE section 5.
+
+mod desk;
+mod index;
+mod properties;
+mod record;
+mod support;
