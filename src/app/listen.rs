@@ -57,7 +57,7 @@ where
 }
 
 /// Returns when it is time to stop, or when nobody can say so any more.
-async fn stopped(stop: &mut watch::Receiver<bool>) {
+pub(super) async fn stopped(stop: &mut watch::Receiver<bool>) {
     let _closed = stop.wait_for(|stop| *stop).await;
 }
 

@@ -86,7 +86,7 @@ pub async fn start(settings: Settings) -> anyhow::Result<Running> {
     let back = tokio::spawn(listen::serve(admin, permits, stopped.clone(), administration(&settings, &house, admin_at)));
     let served = tokio::spawn(async move {
         let mut stopped = stopped;
-        let _closed = stopped.wait_for(|stop| *stop).await;
+        listen::stopped(&mut stopped).await;
         endpoint.close_streams();
         let _front = front.await;
         let _back = back.await;

@@ -47,14 +47,24 @@ fn step() -> impl Strategy<Value = Step> {
         1 => Just(Step::Exhaust),
         2 => Just(Step::Tick),
         1 => Just(Step::Restart),
-        6 => (-3_000..20_000_i64).prop_map(Step::Pass),
-        2 => (1..60_i64).prop_map(Step::Pass),
+        5 => (1..60_i64).prop_map(Step::Pass),
+        4 => (-2_000..4_500_i64).prop_map(Step::Pass),
+        1 => (4_500..13_000_i64).prop_map(Step::Pass),
         3 => (0..TOGGLED.len()).prop_map(|who| Step::Toggle { who }),
     ]
 }
 
+/// A life that mostly begins with enough approvals, so that there is something to lose.
+fn life() -> impl Strategy<Value = Vec<Step>> {
+    let begin = vec![Step::Submit { calls: 9 }, Step::Approve { by: 2 }, Step::Approve { by: 0 }];
+    (prop::bool::weighted(0.8), prop::collection::vec(step(), 1..50)).prop_map(move |(approved, steps)| {
+        let begin = if approved { begin.clone() } else { Vec::new() };
+        begin.into_iter().chain(steps).collect()
+    })
+}
+
 fn record() -> impl Strategy<Value = Value> {
-    prop_oneof![Just(pilot()), Just(elevation()), Just(break_glass())]
+    prop_oneof![3 => Just(pilot()), 1 => Just(elevation()), 1 => Just(break_glass())]
 }
 
 /// What a second, plain reading of the events allows at this moment: written without the code under test.
@@ -151,7 +161,7 @@ proptest! {
     #[test]
     fn nothing_is_usable_without_live_approval_or_after_its_smallest_bound(
         record in record(),
-        steps in prop::collection::vec(step(), 1..60),
+        steps in life(),
     ) {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         runtime.block_on(async {
