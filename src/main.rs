@@ -19,7 +19,6 @@ const PARTS: Parts = Parts {
         app::check(settings, files).map(|found| CheckReport {
             policy_set: found.policy_set,
             policies: found.policies,
-            cases: found.cases,
             notes: found.notes,
         })
     },

@@ -2,11 +2,11 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use super::{SystemClock, convert};
+use super::convert;
 use crate::{
     catalog::{Catalog, Pins, Tool},
     config::{PolicyFiles, Settings},
-    domain::{Clock as _, Digest, Document, Findings, ServerName},
+    domain::{Digest, Document, Findings, ServerName},
     exception, policy,
     store::Inspection,
 };
@@ -19,8 +19,6 @@ pub struct Checked {
     pub policy_set: Digest,
     /// Policies that were compiled.
     pub policies: usize,
-    /// Cases of policies/tests that passed.
-    pub cases: usize,
     /// Things to know that are no faults.
     pub notes: Vec<String>,
 }
@@ -54,10 +52,11 @@ pub fn check(settings: &Settings, files: &PolicyFiles) -> Result<Checked, Findin
             return Err(findings);
         }
     };
-    let (cases, failed) =
-        if tools.is_empty() { (0, Findings::default()) } else { set.run_cases(&sources, &tools, SystemClock::default().now()) };
-    findings.extend(failed);
-    findings.or(Checked { policy_set: set.digest(), policies: set.policies(), cases, notes })
+    if !tools.is_empty() {
+        findings.extend(set.run_cases(&sources));
+    }
+    notes.extend(set.notes().0.iter().map(ToString::to_string));
+    findings.or(Checked { policy_set: set.digest(), policies: set.policies(), notes })
 }
 
 fn approved(settings: &Settings) -> Result<Vec<Arc<Tool>>, String> {

@@ -132,7 +132,7 @@ impl Keeper {
         let bundle = if fault.is_none() { self.bundle(sources, definitions).await? } else { before.bundle };
         self.record(PolicyEvent::Loaded, policies.digest(), epoch, (actor, bundle.to_string())).await?;
         self.announce(&catalog);
-        self.registry.store(Arc::clone(policies.registry()));
+        self.registry.store(Arc::new(policies.registry().clone()));
         self.world.store(Arc::new(World { epoch, catalog: Arc::new(catalog), policies, bundle }));
         self.changes.send_modify(|count| *count += 1);
         tracing::info!(epoch, tools = tools.len(), actor, "catalog and policies are in force");

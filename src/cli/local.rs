@@ -45,7 +45,6 @@ pub(super) fn check(
 fn say(report: &CheckReport) -> String {
     let mut out = facts(&[
         ("policies", report.policies.to_string()),
-        ("cases passed", report.cases.to_string()),
         ("policy set", report.policy_set.to_string()),
     ]);
     for note in &report.notes {

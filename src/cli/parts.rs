@@ -19,8 +19,6 @@ pub struct CheckReport {
     pub policy_set: Digest,
     /// Policies that were compiled.
     pub policies: usize,
-    /// Cases of policies/tests that passed.
-    pub cases: usize,
     /// Things to know that are no faults.
     pub notes: Vec<String>,
 }

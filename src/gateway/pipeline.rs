@@ -24,9 +24,10 @@ impl Gateway {
 
         // 3 decide: guardrails, roles, exceptions
         let decided = Instant::now();
+        let tool = Arc::clone(call.tool());
         let permit = match visit.world.policies.decide(&visit.subject, call, &candidates, visit.now) {
             Decision::Permit(permit) => permit,
-            Decision::Deny(denial) => return self.refuse(&visit, Refusal::of(*denial, &request), None).await,
+            Decision::Deny(denial) => return self.refuse(&visit, Refusal::of(*denial, &tool, &request), None).await,
         };
         self.parts.telemetry.metrics().decided(permit.verdict(), decided.elapsed());
         let mut span = self.span(&visit, Some(permit.call().tool()), permit.verdict());

@@ -48,9 +48,9 @@ impl Refusal {
     }
 
     /// The decision point said no.
-    pub(super) fn of(denial: Denial, request: &CallRequest) -> Self {
+    pub(super) fn of(denial: Denial, tool: &Arc<Tool>, request: &CallRequest) -> Self {
         let arguments = request.arguments.as_ref().and_then(|raw| serde_json::from_str(raw.get()).ok());
-        Self { requestable: denial.requestable, arguments, ..Self::plain(denial.verdict, Some(&denial.tool)) }
+        Self { requestable: denial.requestable, arguments, ..Self::plain(denial.verdict, Some(tool)) }
     }
 
     /// A control is not met.

@@ -1,15 +1,26 @@
-//! policies/tests/*.yaml: a request and the decision that is expected of it.
+//! Cases: a request and the decision that is expected, as a table that people can read.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 
+use chrono::{DateTime, Utc};
 use serde::Deserialize;
-use serde_json::{Value, json, value::RawValue};
+use serde_json::value::RawValue;
 
-use super::{Decision, PolicySet, SourceFile, Sources};
-use crate::{
-    catalog::{Tool, ToolCall},
-    domain::{AgentId, Credential, CredentialId, CredentialKind, Delegator, Document, Effect, Findings, PersonId, Subject, Timestamp, Verdict},
+use super::{
+    decision::{Decision, Visibility},
+    registry,
+    set::PolicySet,
+    source::{Place, SourceFile, Sources},
 };
+use crate::{
+    catalog::ToolCall,
+    domain::{
+        AgentId, Basis, Credential, CredentialId, CredentialKind, Delegator, Document, Effect, Findings, PersonId,
+        Reason, RoleName, Subject, Timestamp, ToolRef,
+    },
+};
+
+const SCHEMA: &str = include_str!("../../policies/schema/tests.json");
 
 #[derive(Deserialize)]
 struct Cases {
@@ -20,91 +31,150 @@ struct Cases {
 struct Case {
     name: String,
     agent: AgentId,
-    on_behalf_of: Option<PersonId>,
-    server: String,
-    tool: String,
     #[serde(default)]
-    arguments: Value,
-    expect: Effect,
-    basis: Option<String>,
-    reason: Option<String>,
+    roles: Vec<RoleName>,
+    on_behalf_of: Option<User>,
+    tool: String,
+    arguments: Option<Box<RawValue>>,
+    now: Option<Timestamp>,
+    expect: Expectation,
+}
+
+#[derive(Deserialize)]
+struct User {
+    person: PersonId,
+    #[serde(default)]
+    roles: Vec<RoleName>,
+}
+
+#[derive(Deserialize)]
+struct Expectation {
+    effect: Option<Effect>,
+    basis: Option<Basis>,
+    reason: Option<Reason>,
+    determining: Option<Vec<String>>,
+    advisories: Option<Vec<String>>,
+    requestable: Option<bool>,
+    visibility: Option<String>,
 }
 
 impl PolicySet {
-    /// Runs every case; each that is decided otherwise is a finding with its line.
+    /// Runs the cases of `tests/*.yaml` against this set, without exceptions; what differs is a finding.
     #[must_use]
-    pub fn run_cases(&self, sources: &Sources, tools: &[Arc<Tool>], now: Timestamp) -> (usize, Findings) {
-        let by_name: BTreeMap<String, &Arc<Tool>> = tools.iter().map(|tool| (tool.reference.to_string(), tool)).collect();
-        let (mut run, mut findings) = (0, Findings::default());
-        for file in sources.files.iter().filter(|file| file.path.starts_with("tests/")) {
-            match read(file) {
-                Err(faults) => findings.extend(faults),
-                Ok((document, cases)) => {
-                    for (index, case) in cases.cases.iter().enumerate() {
-                        run += 1;
-                        if let Err(message) = self.run(case, &by_name, now) {
-                            document.find(&mut findings, &format!("/cases/{index}"), format!("`{}`: {message}", case.name));
-                        }
-                    }
+    pub fn run_cases(&self, sources: &Sources) -> Findings {
+        let mut findings = Findings::default();
+        for file in sources.files.iter().filter(|file| Place::of(&file.path) == Ok(Place::Cases)) {
+            self.run_file(file, &mut findings);
+        }
+        findings.0.sort();
+        findings
+    }
+
+    fn run_file(&self, file: &SourceFile, findings: &mut Findings) {
+        let document = match registry::document(file, SCHEMA) {
+            Ok(document) => document,
+            Err(found) => return findings.extend(found),
+        };
+        match document.read::<Cases>() {
+            Ok(read) => {
+                for (index, case) in read.cases.iter().enumerate() {
+                    self.run(case, &document, &format!("/cases/{index}"), findings);
                 }
             }
+            Err(found) => findings.extend(found),
         }
-        (run, findings)
     }
 
-    fn run(&self, case: &Case, tools: &BTreeMap<String, &Arc<Tool>>, now: Timestamp) -> Result<(), String> {
-        let name = format!("{}/{}", case.server, case.tool);
-        let tool = tools.get(&name).ok_or_else(|| format!("no server offers `{name}`"))?;
-        let arguments = if case.arguments.is_null() { json!({}) } else { case.arguments.clone() };
-        let raw: Box<RawValue> = serde_json::value::to_raw_value(&arguments).map_err(|error| error.to_string())?;
-        let call = ToolCall::check(Arc::clone(tool), Some(&raw), Vec::new()).map_err(|error| error.to_string())?;
-        let subject = self.subject(case, now)?;
-        let verdict = match self.decide(&subject, call, &[], now) {
-            Decision::Permit(permit) => permit.verdict().clone(),
-            Decision::Deny(denial) => denial.verdict,
+    fn run(&self, case: &Case, document: &Document, path: &str, findings: &mut Findings) {
+        let mut find = |member: &str, message: String| {
+            document.find(findings, &format!("{path}{member}"), format!("case `{}`: {message}", case.name));
         };
-        let good = verdict.effect == case.expect
-            && case.basis.as_deref().is_none_or(|basis| basis == verdict.basis.as_str())
-            && case.reason.as_deref().is_none_or(|reason| reason == verdict.reason.as_str());
-        if good { Ok(()) } else { Err(format!("decided {}", described(&verdict))) }
-    }
-
-    fn subject(&self, case: &Case, now: Timestamp) -> Result<Subject, String> {
-        let registry = self.registry();
-        let entry = registry.agents.get(&case.agent).ok_or_else(|| format!("`{}` is not in agents.yaml", case.agent))?;
-        let on_behalf_of = match &case.on_behalf_of {
-            None => None,
-            Some(person) => {
-                let entry = registry.people.get(person).ok_or_else(|| format!("`{person}` is not in people.yaml"))?;
-                Some(Delegator { person: person.clone(), roles: entry.roles.iter().cloned().collect() })
+        let Some(known) = reference(&case.tool).and_then(|tool| self.tool(&tool)) else {
+            return find("/tool", format!("no approved tool is called `{}`", case.tool));
+        };
+        let Some(subject) = self.subject(case) else {
+            return find("/agent", "the agent cannot be made a subject".to_owned());
+        };
+        let now = case.now.unwrap_or(DateTime::<Utc>::UNIX_EPOCH);
+        let expect = &case.expect;
+        if let Some(expected) = &expect.visibility {
+            let seen = word(self.visibility(&subject, &known.tool, &[], now));
+            if seen != expected {
+                find("/expect/visibility", format!("the agent's view of the tool is `{seen}`, not `{expected}`"));
             }
+        }
+        let call = match ToolCall::check(Arc::clone(&known.tool), case.arguments.as_deref(), Vec::new()) {
+            Ok(call) => call,
+            Err(_) if expect.reason == Some(Reason::InvalidArguments) => return,
+            Err(error) => return find("/arguments", error.to_string()),
         };
-        let credential = Credential { id: CredentialId::from_bits(0), kind: CredentialKind::ApiKey, expires: now };
-        Ok(Subject { agent: case.agent.clone(), roles: entry.roles.iter().cloned().collect(), on_behalf_of, credential })
+        let decision = self.decide(&subject, call, &[], now);
+        let verdict = decision.verdict();
+        let all = |ids: &[Arc<str>]| ids.iter().map(ToString::to_string).collect::<Vec<_>>();
+        let differences = [
+            differs("effect", expect.effect.map(Effect::as_str), verdict.effect.as_str()),
+            differs("basis", expect.basis.map(Basis::as_str), verdict.basis.as_str()),
+            differs("reason", expect.reason.map(Reason::as_str), verdict.reason.as_str()),
+            differs("determining", expect.determining.clone().map(sorted), all(&verdict.determining)),
+            differs("advisories", expect.advisories.clone().map(sorted), all(&verdict.advisories)),
+            differs("requestable", expect.requestable, is_requestable(&decision)),
+        ];
+        for (member, message) in differences.into_iter().flatten() {
+            find(&format!("/expect/{member}"), message);
+        }
+    }
+
+    /// The subject of a case: the roles of the registry and those that the case adds.
+    fn subject(&self, case: &Case) -> Option<Subject> {
+        let registered = self.registry().agents.get(&case.agent).map(|entry| &entry.roles);
+        let roles = registered.into_iter().flatten().chain(&case.roles).cloned().collect();
+        let on_behalf_of = case.on_behalf_of.as_ref().map(|user| {
+            let registered = self.registry().people.get(&user.person).map(|entry| &entry.roles);
+            let roles = registered.into_iter().flatten().chain(&user.roles).cloned().collect();
+            Delegator { person: user.person.clone(), roles }
+        });
+        let credential = Credential {
+            id: "crd_case".parse::<CredentialId>().ok()?,
+            kind: CredentialKind::ApiKey,
+            expires: DateTime::<Utc>::MAX_UTC,
+        };
+        Some(Subject { agent: case.agent.clone(), roles, on_behalf_of, credential })
     }
 }
 
-fn described(verdict: &Verdict) -> String {
-    format!("{} by {} ({}) {:?}", verdict.effect.as_str(), verdict.basis.as_str(), verdict.reason.as_str(), verdict.determining)
+fn differs<T: PartialEq + std::fmt::Debug>(
+    name: &'static str,
+    expected: Option<T>,
+    found: T,
+) -> Option<(&'static str, String)> {
+    let expected = expected.filter(|expected| *expected != found)?;
+    Some((name, format!("{name} is {found:?}, not {expected:?}")))
 }
 
-fn read(file: &SourceFile) -> Result<(Document, Cases), Findings> {
-    let document = Document::parse(&file.path, &file.text)?;
-    let schema = json!({
-        "type": "object", "required": ["cases"], "additionalProperties": false,
-        "properties": {"cases": {"type": "array", "items": {
-            "type": "object", "required": ["name", "agent", "server", "tool", "expect"], "additionalProperties": false,
-            "properties": {
-                "name": {"type": "string"}, "agent": {"type": "string"}, "on_behalf_of": {"type": "string"},
-                "server": {"type": "string"}, "tool": {"type": "string"}, "arguments": {"type": "object"},
-                "expect": {"enum": ["allow", "deny"]},
-                "basis": {"enum": ["rbac", "guardrail", "default_deny"]},
-                "reason": {"enum": ["granted", "no_grant", "hard_guardrail", "soft_guardrail"]}
-            }
-        }}}
-    });
-    let validator = jsonschema::validator_for(&schema).map_err(|error| Findings::one(&file.path, 0, "", error.to_string()))?;
-    document.faults(&validator).or(())?;
-    let cases = document.read()?;
-    Ok((document, cases))
+fn sorted(mut ids: Vec<String>) -> Vec<String> {
+    ids.sort();
+    ids
+}
+
+const fn is_requestable(decision: &Decision) -> bool {
+    match decision {
+        Decision::Permit(_) => false,
+        Decision::Deny(denial) => denial.requestable,
+    }
+}
+
+const fn word(visibility: Visibility) -> &'static str {
+    match visibility {
+        Visibility::Hidden => "hidden",
+        Visibility::Requestable => "requestable",
+        Visibility::Exception => "exception",
+        Visibility::Depends => "depends",
+        Visibility::Allowed => "allowed",
+    }
+}
+
+/// A tool as people write it: `server/tool`.
+fn reference(text: &str) -> Option<ToolRef> {
+    let (server, tool) = text.split_once('/')?;
+    Some(ToolRef { server: server.parse().ok()?, tool: tool.parse().ok()? })
 }

@@ -1,218 +1,142 @@
-//! The decision: hard forbid, soft forbid, roles, exceptions, default deny; an evaluation error is a denial.
+//! The decision: hard forbid, soft forbid, roles, then exceptions, else no. An evaluation error is before them all.
 
 use std::sync::Arc;
 
-use cedar_policy::{Context, Entities, EntityUid, PolicySet as CedarSet};
-
 use super::{
-    Decision, Denial, Permit, PolicySet,
-    cedar::{self, Answer},
-    context,
-    grant::Match,
-    slice::{Key, Slice},
+    bench::{Bench, Ruling},
+    candidate::{self, Chosen, Outcome},
+    decision::{Decision, Denial, Permit},
+    known::{Known, Moment},
+    set::PolicySet,
 };
 use crate::{
     catalog::ToolCall,
-    domain::{Basis, Candidate, Effect, ExceptionId, Grant, Kind, Reason, Standing, Subject, Timestamp, Verdict},
+    domain::{Basis, Candidate, Effect, Kind, Reason, Subject, Timestamp, Verdict},
 };
 
-/// Which set spoke, why, and by which policies.
-struct Spoken {
-    basis: Basis,
-    reason: Reason,
-    determining: Vec<String>,
-}
-
-/// Agent, and the person it acts for: each must be allowed.
-pub(super) fn principals(subject: &Subject) -> impl Iterator<Item = Key> {
-    let agent = Key { kind: "Agent", id: subject.agent.as_str().to_owned(), roles: Arc::clone(&subject.roles) };
-    let user = subject.on_behalf_of.as_ref().map(|delegator| Key {
-        kind: "User",
-        id: delegator.person.as_str().to_owned(),
-        roles: Arc::clone(&delegator.roles),
-    });
-    [Some(agent), user].into_iter().flatten()
-}
-
 impl PolicySet {
-    /// Judges a call. A pure function of its arguments and of this set; `candidates` are the exceptions that
-    /// name this agent and tool, with their standing at `now`.
+    /// Judges one call. Pure: the same set, subject, call, candidates and time give the same decision.
     pub fn decide(&self, subject: &Subject, call: ToolCall, candidates: &[Candidate], now: Timestamp) -> Decision {
-        let Some(slice) = self.slice(call.tool()) else {
-            return self.deny(call, Spoken { basis: Basis::DefaultDeny, reason: Reason::PolicyError, determining: vec![] }, None);
+        let moment = Moment { now, user: self.names.delegator(subject) };
+        let Some(known) = self.known(&call.tool().reference, call.tool().digest) else {
+            return deny(self.no(Basis::DefaultDeny, Reason::Stale), &call, false);
         };
-        let mut verdict = self.verdict(&slice, subject, &call, candidates, now);
-        match verdict {
-            (Effect::Allow, ref spoken, ref mut exceptions) => {
-                let grant = exceptions.chosen.take();
-                let mut data = self.data(Effect::Allow, spoken, grant.as_deref());
-                data.passed_over = std::mem::take(&mut exceptions.passed_over);
-                data.advisories = self.advisories(&slice, subject, &call, now);
-                Decision::Permit(Box::new(Permit::new(call, data, grant)))
+        let bench = self.bench(known, subject);
+        let Some(bench) = bench.as_ref() else {
+            return deny(self.no(Basis::DefaultDeny, Reason::PolicyError), &call, false);
+        };
+        let weighed = self.weigh((bench, known), (subject, &moment), &call, candidates);
+        match weighed.verdict.effect {
+            Effect::Allow => {
+                let grant = weighed.chosen.map(|chosen| chosen.grant);
+                Decision::Permit(Box::new(Permit::new(weighed.verdict, call, grant)))
             }
-            (Effect::Deny, spoken, exceptions) => {
-                let requestable = !matches!(spoken.reason, Reason::HardGuardrail | Reason::PolicyError) && self.requestable(&slice, subject);
-                let mut data = self.data(Effect::Deny, &spoken, exceptions.chosen.as_deref());
-                data.passed_over = exceptions.passed_over;
-                Decision::Deny(Box::new(Denial { verdict: data, tool: Arc::clone(call.tool()), requestable }))
+            Effect::Deny => {
+                let silent =
+                    weighed.verdict.basis == Basis::DefaultDeny && weighed.verdict.reason != Reason::PolicyError;
+                let requestable = silent && bench.may_ask(known, &self.names, &moment);
+                deny(weighed.verdict, &call, requestable)
             }
         }
     }
 
-    fn verdict(&self, slice: &Slice, subject: &Subject, call: &ToolCall, candidates: &[Candidate], now: Timestamp) -> (Effect, Spoken, Exceptions) {
-        let none = Exceptions::default();
-        let guardrail = |reason, determining| (Effect::Deny, Spoken { basis: Basis::Guardrail, reason, determining }, Exceptions::default());
-        let failed = || (Effect::Deny, Spoken { basis: Basis::DefaultDeny, reason: Reason::PolicyError, determining: vec![] }, Exceptions::default());
-        let arguments = slice.reads_input.then_some((&slice.input, call.value()));
-        let Some(context) = context::of_call(arguments, slice.reads_now.then_some(now)) else { return failed() };
-        for (set, reason) in [(&slice.hard, Reason::HardGuardrail), (&slice.soft, Reason::SoftGuardrail)] {
-            match ask_any(set, slice, subject, &context) {
-                Answer::Matched(policies) => return guardrail(reason, policies),
-                Answer::Failed(error) => {
-                    tracing::error!(%error, tool = %call.tool().reference, "a guardrail cannot be evaluated");
-                    return failed();
-                }
-                Answer::Nothing => {}
+    fn weigh(
+        &self,
+        (bench, known): (&Bench, &Known),
+        (subject, moment): (&Subject, &Moment),
+        call: &ToolCall,
+        candidates: &[Candidate],
+    ) -> Weighed {
+        let mut mention = bench.mention.clone();
+        let live = candidate::live(self, known, subject, candidates);
+        live.iter().for_each(|candidate| mention.extend(candidate.mention()));
+        let Ok(context) = moment.context(known, call.value(), &mention) else {
+            return self.no(Basis::DefaultDeny, Reason::PolicyError).into();
+        };
+        let advisories = match bench.advise(known, &context) {
+            Ok(advisories) => advisories,
+            Err(failed) => return self.because(Basis::DefaultDeny, Reason::PolicyError, failed).into(),
+        };
+        let mut weighed: Weighed = match bench.rule(known, &context) {
+            Ruling::Failed(ids) => self.because(Basis::DefaultDeny, Reason::PolicyError, ids).into(),
+            Ruling::Hard(ids) => self.because(Basis::Guardrail, Reason::HardGuardrail, ids).into(),
+            Ruling::Soft(ids) => self.because(Basis::Guardrail, Reason::SoftGuardrail, ids).into(),
+            Ruling::Permitted(ids) => {
+                let verdict = self.because(Basis::Rbac, Reason::Granted, ids);
+                Verdict { effect: Effect::Allow, ..verdict }.into()
             }
-        }
-        match ask_all(&slice.roles, slice, subject, &context) {
-            Answer::Matched(determining) => return (Effect::Allow, Spoken { basis: Basis::Rbac, reason: Reason::Granted, determining }, none),
-            Answer::Failed(error) => {
-                tracing::error!(%error, tool = %call.tool().reference, "a role cannot be evaluated");
-                return failed();
-            }
-            Answer::Nothing => {}
-        }
-        self.by_exception(slice, subject, call, candidates, now)
+            Ruling::Silent => self.except(candidate::choose(&live, (bench, known), call, (moment.now, &context))),
+        };
+        weighed.verdict.advisories = advisories;
+        weighed
     }
 
-    fn by_exception(&self, slice: &Slice, subject: &Subject, call: &ToolCall, candidates: &[Candidate], now: Timestamp) -> (Effect, Spoken, Exceptions) {
-        let default = |reason, exceptions| (Effect::Deny, Spoken { basis: Basis::DefaultDeny, reason, determining: vec![] }, exceptions);
-        let Some(agent) = principals(subject).next() else { return default(Reason::NoGrant, Exceptions::default()) };
-        let Some((principal, entities)) = slice.entities(&agent) else { return default(Reason::PolicyError, Exceptions::default()) };
-        let mut admitted: Vec<Arc<Grant>> = Vec::new();
-        let mut closest: Option<(Reason, Arc<Grant>)> = None;
-        let mut passed_over = Vec::new();
-        for candidate in candidates {
-            let grant = &candidate.grant;
-            let asked = (&principal, &slice.action, &slice.resource, entities.as_ref());
-            let reason = match (self.grants.judge(grant, subject, call, asked, now), candidate.standing) {
-                (Match::Admits, Standing::Usable) => {
-                    admitted.push(Arc::clone(grant));
-                    continue;
+    /// The verdict where only exceptions can help.
+    fn except(&self, outcome: Outcome) -> Weighed {
+        let Outcome { answer, passed_over } = outcome;
+        let mut verdict = self.no(Basis::DefaultDeny, Reason::NoGrant);
+        verdict.passed_over = passed_over;
+        let (chosen, reason) = match answer {
+            Ok(chosen) => (Some(chosen), Reason::Granted),
+            Err((grant, reason)) => {
+                if let Some(grant) = grant {
+                    verdict.exception = Some(grant.exception.clone());
+                    verdict.revision = Some(grant.revision);
+                    verdict.pilot.clone_from(&grant.pilot);
                 }
-                (Match::Failed(error), _) => {
-                    tracing::error!(%error, exception = %grant.exception, "an exception cannot be evaluated");
-                    return default(Reason::PolicyError, Exceptions::default());
-                }
-                (Match::Admits, Standing::Suspended(_)) => Reason::ExceptionSuspended,
-                (Match::Admits, Standing::Exhausted) => Reason::ExceptionExhausted,
-                (Match::OutOfScope(_), _) => Reason::ScopeMismatch,
+                (None, reason)
+            }
+        };
+        verdict.reason = reason;
+        if let Some(Chosen { grant }) = &chosen {
+            verdict.effect = Effect::Allow;
+            verdict.basis = match grant.kind {
+                Kind::BreakGlass => Basis::BreakGlass,
+                Kind::Pilot | Kind::TemporaryElevation => Basis::Exception,
             };
-            passed_over.push((grant.exception.clone(), reason.as_str().to_owned()));
-            if closest.as_ref().is_none_or(|(known, _)| *known == Reason::ScopeMismatch) {
-                closest = Some((reason, Arc::clone(grant)));
-            }
+            verdict.determining = Arc::from([Arc::from(grant.exception.as_str())]);
+            verdict.exception = Some(grant.exception.clone());
+            verdict.revision = Some(grant.revision);
+            verdict.pilot.clone_from(&grant.pilot);
+            verdict.controls = grant.obligations.iter().map(|obligation| obligation.id().to_owned()).collect();
         }
-        admitted.sort_by(|a, b| strictest(a, b));
-        let mut admitted = admitted.into_iter();
-        let Some(chosen) = admitted.next() else {
-            let (reason, chosen) = closest.map_or((Reason::NoGrant, None), |(reason, grant)| (reason, Some(grant)));
-            return default(reason, Exceptions { chosen, passed_over });
-        };
-        passed_over.extend(admitted.map(|grant| (grant.exception.clone(), "another exception has stricter controls or ends earlier".to_owned())));
-        let basis = if chosen.kind == Kind::BreakGlass { Basis::BreakGlass } else { Basis::Exception };
-        (Effect::Allow, Spoken { basis, reason: Reason::Granted, determining: vec![] }, Exceptions { chosen: Some(chosen), passed_over })
+        Weighed { verdict, chosen }
     }
 
-    fn advisories(&self, slice: &Slice, subject: &Subject, call: &ToolCall, now: Timestamp) -> Vec<Arc<str>> {
-        if slice.advisory.is_empty() {
-            return Vec::new();
-        }
-        let arguments = slice.reads_input.then_some((&slice.input, call.value()));
-        let Some(context) = context::of_call(arguments, slice.reads_now.then_some(now)) else { return Vec::new() };
-        match ask_any(&slice.advisory, slice, subject, &context) {
-            Answer::Matched(policies) => policies.into_iter().map(Arc::from).collect(),
-            Answer::Nothing => Vec::new(),
-            Answer::Failed(error) => vec![Arc::from(format!("could not be evaluated: {error}"))],
-        }
+    fn no(&self, basis: Basis, reason: Reason) -> Verdict {
+        self.because(basis, reason, Vec::new())
     }
 
-    pub(super) fn requestable(&self, slice: &Slice, subject: &Subject) -> bool {
-        let ask = |key: Key| {
-            let (principal, entities) = slice.entities(&key)?;
-            let request = cedar::request(&principal, &slice.request_action, &slice.resource, Context::empty())?;
-            Some(matches!(cedar::ask(&slice.requestable, &request, &entities), Answer::Matched(_)))
-        };
-        !slice.requestable.is_empty() && principals(subject).next().and_then(ask).unwrap_or(false)
-    }
-
-    fn deny(&self, call: ToolCall, spoken: Spoken, grant: Option<&Grant>) -> Decision {
-        let verdict = self.data(Effect::Deny, &spoken, grant);
-        Decision::Deny(Box::new(Denial { verdict, tool: Arc::clone(call.tool()), requestable: false }))
-    }
-
-    fn data(&self, effect: Effect, spoken: &Spoken, grant: Option<&Grant>) -> Verdict {
+    fn because(&self, basis: Basis, reason: Reason, determining: Vec<Arc<str>>) -> Verdict {
         Verdict {
-            effect,
-            basis: spoken.basis,
-            reason: spoken.reason,
-            determining: spoken.determining.iter().map(|id| Arc::from(id.as_str())).collect(),
+            effect: Effect::Deny,
+            basis,
+            reason,
+            determining: determining.into(),
             policy_set: self.digest(),
-            exception: grant.map(|grant| grant.exception.clone()),
-            revision: grant.map(|grant| grant.revision),
-            pilot: grant.and_then(|grant| grant.pilot.clone()),
-            controls: grant.map(|grant| grant.obligations.iter().map(|duty| duty.id().to_owned()).collect()).unwrap_or_default(),
+            exception: None,
+            revision: None,
+            pilot: None,
+            controls: Vec::new(),
             passed_over: Vec::new(),
             advisories: Vec::new(),
         }
     }
 }
 
-/// The exception that admits the call or came closest, and the others.
-#[derive(Debug, Default)]
-struct Exceptions {
-    chosen: Option<Arc<Grant>>,
-    passed_over: Vec<(ExceptionId, String)>,
+struct Weighed {
+    verdict: Verdict,
+    chosen: Option<Chosen>,
 }
 
-/// Most controls first, then the earliest end, then the id.
-fn strictest(a: &Grant, b: &Grant) -> std::cmp::Ordering {
-    b.obligations.len().cmp(&a.obligations.len()).then(a.window.not_after.cmp(&b.window.not_after)).then(a.exception.cmp(&b.exception))
-}
-
-/// For forbids: one principal is enough.
-pub(super) fn ask_any(set: &CedarSet, slice: &Slice, subject: &Subject, context: &Context) -> Answer {
-    for key in principals(subject) {
-        match ask_one(set, slice, &key, context) {
-            Answer::Nothing => {}
-            spoken @ (Answer::Matched(_) | Answer::Failed(_)) => return spoken,
-        }
+impl From<Verdict> for Weighed {
+    fn from(verdict: Verdict) -> Self {
+        Self { verdict, chosen: None }
     }
-    Answer::Nothing
 }
 
-/// For permits: every principal must be permitted.
-pub(super) fn ask_all(set: &CedarSet, slice: &Slice, subject: &Subject, context: &Context) -> Answer {
-    let mut policies = Vec::new();
-    for key in principals(subject) {
-        match ask_one(set, slice, &key, context) {
-            Answer::Matched(more) => policies.extend(more),
-            silent @ (Answer::Nothing | Answer::Failed(_)) => return silent,
-        }
-    }
-    policies.sort();
-    policies.dedup();
-    Answer::Matched(policies)
-}
-
-fn ask_one(set: &CedarSet, slice: &Slice, key: &Key, context: &Context) -> Answer {
-    if set.is_empty() {
-        return Answer::Nothing;
-    }
-    let asked = |(principal, entities): (EntityUid, Arc<Entities>)| {
-        let request = cedar::request(&principal, &slice.action, &slice.resource, context.clone())?;
-        Some(cedar::ask(set, &request, &entities))
-    };
-    slice.entities(key).and_then(asked).unwrap_or_else(|| Answer::Failed("the request cannot be built".to_owned()))
+fn deny(verdict: Verdict, call: &ToolCall, requestable: bool) -> Decision {
+    let tool = call.tool();
+    let (tool, exposed) = (tool.reference.clone(), tool.exposed.clone());
+    Decision::Deny(Box::new(Denial { verdict, tool, exposed, requestable }))
 }

@@ -1,138 +1,205 @@
-//! A grant as a static Cedar policy, built as data and never by formatting strings.
+//! A grant as a Cedar policy, built as data (the JSON form) and never by formatting text.
 
-use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
+use std::sync::Arc;
+
+use cedar_policy::{
+    Policy, PolicyId, PolicySet as CedarSet, ValidationMode, ValidationWarning, Validator, ffi::DetailedError,
 };
+use chrono::{Datelike as _, SecondsFormat, SubsecRound as _, TimeDelta};
+use serde_json::{Value, json};
 
-use cedar_policy::{Context, Entities, EntityUid, Policy, PolicyId, PolicySet as CedarSet, RestrictedExpression};
-use serde_json::{Map, Value, json};
-
-use super::{cedar::{self, Answer}, context};
-use crate::{
-    catalog::ToolCall,
-    domain::{ArgumentBound, Bound, Digest, Grant, Subject, Timestamp},
+use super::{
+    input::{self, Shape},
+    known::Known,
+    mention::Mention,
 };
+use crate::domain::{ArgumentBound, Bound, Findings, Grant, Timestamp};
 
-/// Compiled grants that are kept; beyond it all are forgotten and compiled again on use.
-const COMPILED: usize = 8_192;
-
-/// Grants compiled on first use, by the digest of their exception.
-#[derive(Debug, Default)]
-pub(super) struct Grants(Mutex<HashMap<(Digest, u32), Arc<CedarSet>>>);
-
-/// Whether a grant admits a call.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Match {
-    /// It does.
-    Admits,
-    /// It names the agent and the tool, but not this.
-    OutOfScope(&'static str),
-    /// It could not be evaluated.
-    Failed(String),
+/// A grant, ready to be asked about one tool.
+pub(super) struct Compiled {
+    /// The grant that was compiled.
+    pub(super) grant: Arc<Grant>,
+    /// Its policy, or why there is none.
+    pub(super) policy: Result<(CedarSet, Mention), String>,
 }
 
-impl Grants {
-    /// Judges a call under a grant: who, for whom, which tool, when, which arguments.
-    pub(super) fn judge(&self, grant: &Grant, subject: &Subject, call: &ToolCall, asked: (&EntityUid, &EntityUid, &EntityUid, &Entities), now: Timestamp) -> Match {
-        if let Some(why) = beyond_cedar(grant, subject, call) {
-            return Match::OutOfScope(why);
-        }
-        let Some(set) = self.compiled(grant) else { return Match::Failed("the grant cannot be compiled".to_owned()) };
-        let Some(context) = context_of(grant, call.value(), now) else { return Match::OutOfScope("arguments") };
-        let (principal, action, resource, entities) = asked;
-        let Some(request) = cedar::request(principal, action, resource, context) else { return Match::Failed("request".to_owned()) };
-        match cedar::ask(&set, &request, entities) {
-            Answer::Matched(_) => Match::Admits,
-            Answer::Nothing => Match::OutOfScope("arguments, tool, agent or time"),
-            Answer::Failed(error) => Match::Failed(error),
-        }
-    }
-
-    fn compiled(&self, grant: &Grant) -> Option<Arc<CedarSet>> {
-        let key = (grant.digest, grant.revision);
-        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(set) = known.get(&key) {
-            return Some(Arc::clone(set));
-        }
-        let mut set = CedarSet::new();
-        set.add(policy(grant)?).ok()?;
-        let set = Arc::new(set);
-        if known.len() >= COMPILED {
-            known.clear();
-        }
-        known.insert(key, Arc::clone(&set));
-        Some(set)
+impl Compiled {
+    /// Compiles a grant for one of its tools.
+    pub(super) fn new(grant: &Arc<Grant>, known: &Known) -> Self {
+        let policy = policy(grant, known, false).map_err(|(_, message)| message).and_then(|policy| {
+            let mention = Mention::of(&policy);
+            CedarSet::from_policies([policy]).map(|set| (set, mention)).map_err(|error| error.to_string())
+        });
+        Self { grant: Arc::clone(grant), policy }
     }
 }
 
-/// What Cedar cannot see: for whom the agent acts, members that the gateway does not know, undeclared arguments.
-fn beyond_cedar(grant: &Grant, subject: &Subject, call: &ToolCall) -> Option<&'static str> {
-    let person = subject.on_behalf_of.as_ref().map(|delegator| &delegator.person);
-    match person {
-        None if grant.user_required => return Some("the agent must act for a person"),
-        Some(person) if !grant.users.is_empty() && !grant.users.contains(person) => return Some("the person is not named"),
-        None | Some(_) => {}
+/// What is wrong with the grant for this tool; strict validation included.
+pub(super) fn faults(grant: &Grant, known: &Known, schema: &cedar_policy::Schema, findings: &mut Findings) {
+    let policy = match policy(grant, known, true) {
+        Ok(policy) => policy,
+        Err((path, message)) => return findings.push("", 0, &path, message),
+    };
+    let Ok(set) = CedarSet::from_policies([policy]) else {
+        return findings.push("", 0, "/id", "the exception's id cannot name a policy");
+    };
+    let result = Validator::new(schema.clone()).validate(&set, ValidationMode::Strict);
+    // Warnings about the spelling of values are for policies that people write, not for the data of a record.
+    let matters = |warning: &&ValidationWarning| {
+        matches!(warning, ValidationWarning::ImpossiblePolicy(_) | ValidationWarning::BidiCharsInString(_))
+    };
+    let errors = result.validation_errors().map(DetailedError::from);
+    for error in errors.chain(result.validation_warnings().filter(matters).map(DetailedError::from)) {
+        findings.push("", 0, "/grant/args", format!("for the tool `{}`: {}", known.tool.reference, error.message));
     }
-    if !call.passthrough().is_empty() {
-        return Some("params has members that are not known here");
-    }
-    if grant.arguments.is_empty() {
-        return None;
-    }
-    let declared = call.tool().input_schema.get("properties").and_then(Value::as_object);
-    let named = |name: &String| declared.is_some_and(|all| all.contains_key(name)) || grant.arguments.iter().any(|bound| bound.name == *name);
-    (!call.value().keys().all(named)).then_some("an argument is not declared")
 }
 
-/// `now` and the bounded arguments; `None` if a bounded argument is of a kind that no bound can speak of.
-fn context_of(grant: &Grant, arguments: &Map<String, Value>, now: Timestamp) -> Option<Context> {
-    let mut fields = Vec::new();
+/// The policy of a grant for one tool; or the path in the record and what is wrong there.
+///
+/// Timed, it is the whole grant, for validation and proofs. Untimed, the window is left to the caller, who holds it in
+/// nanoseconds: Cedar would read both its ends from text on each call.
+pub(super) fn policy(grant: &Grant, known: &Known, timed: bool) -> Result<Policy, (String, String)> {
+    let window = window(grant)
+        .ok_or_else(|| ("/not_after".to_owned(), "the times must lie in the years 1 to 9999".to_owned()))?;
+    let mut conditions = vec![call(
+        "contains",
+        set(grant.agents.iter().map(|agent| entity("Agent", agent.as_str()))),
+        json!({"Var": "principal"}),
+    )];
+    conditions.extend(timed.then_some(window));
+    conditions.extend(person(grant));
     for bound in &grant.arguments {
-        if let Some(value) = arguments.get(&bound.name) {
-            fields.push((bound.name.clone(), context::scalar(value)?));
-        }
+        let path = || format!("/grant/args/{}", bound.name.replace('~', "~0").replace('/', "~1"));
+        conditions.push(argument(bound, known).map_err(|message| (path(), message))?);
     }
-    let input = RestrictedExpression::new_record(fields).ok()?;
-    Context::from_pairs([("input".to_owned(), input), ("now".to_owned(), context::moment(now))]).ok()
+    let policy = json!({
+        "effect": "permit",
+        "principal": {"op": "is", "entity_type": "Agent"},
+        "action": {"op": "==", "entity": uid("Action", known.action.id().unescaped())},
+        "resource": {"op": "==", "entity": uid("Tool", known.resource.id().unescaped())},
+        "conditions": conditions.into_iter().map(|body| json!({"kind": "when", "body": body})).collect::<Vec<_>>(),
+    });
+    Policy::from_json(Some(PolicyId::new(grant.exception.as_str())), policy)
+        .map_err(|error| ("/grant".to_owned(), error.to_string()))
 }
 
-fn policy(grant: &Grant) -> Option<Policy> {
-    let entity = |kind: &str, id: &str| json!({"Value": {"__entity": {"type": kind, "id": id}}});
-    let one_of = |set: Vec<Value>, what: &str| json!({"contains": {"left": {"Set": set}, "right": {"Var": what}}});
-    let now = json!({".": {"left": {"Var": "context"}, "attr": "now"}});
-    let moment = |at: Timestamp| json!({"datetime": [{"Value": context::text(at)}]});
-    let mut all = vec![
-        one_of(grant.agents.iter().map(|agent| entity("Agent", agent.as_str())).collect(), "principal"),
-        one_of(grant.tools.keys().map(|tool| entity("Tool", &format!("{}/{tool}", grant.server))).collect(), "resource"),
-        json!({"<=": {"left": moment(grant.window.not_before), "right": now}}),
-        json!({"<": {"left": now, "right": moment(grant.window.not_after)}}),
-    ];
-    all.extend(grant.arguments.iter().map(condition));
-    let conditions: Vec<Value> = all.into_iter().map(|body| json!({"kind": "when", "body": body})).collect();
-    let open = json!({"op": "All"});
-    let json = json!({"effect": "permit", "principal": open, "action": open, "resource": open, "conditions": conditions});
-    Policy::from_json(Some(PolicyId::new(grant.exception.as_str())), json).ok()
+/// `not_before <= now < not_after`, in whole milliseconds, never wider than the grant.
+fn window(grant: &Grant) -> Option<Value> {
+    let start = grant.window.not_before;
+    let whole = start.trunc_subsecs(3);
+    let start = if whole < start { whole.checked_add_signed(TimeDelta::milliseconds(1))? } else { whole };
+    let time = |at| milliseconds(at).map(|text| json!({"datetime": [{"Value": text}]}));
+    let now = attribute(json!({"Var": "context"}), "now");
+    Some(both(call(">=", now.clone(), time(start)?), call("<", now, time(grant.window.not_after)?)))
 }
 
-fn condition(bound: &ArgumentBound) -> Value {
-    let input = json!({".": {"left": {"Var": "context"}, "attr": "input"}});
-    let given = json!({"has": {"left": input, "attr": bound.name}});
-    let value = json!({".": {"left": input, "attr": bound.name}});
-    let and = |left: Value, right: Value| json!({"&&": {"left": left, "right": right}});
-    match &bound.bound {
+/// Whom the agent may act for.
+fn person(grant: &Grant) -> Option<Value> {
+    let context = json!({"Var": "context"});
+    let acts = has(context.clone(), "user");
+    let listed = set(grant.users.iter().map(|user| entity("User", user.as_str())));
+    let named = call("contains", listed, attribute(context, "user"));
+    match (grant.user_required, grant.users.is_empty()) {
+        (false, true) => None,
+        (true, true) => Some(acts),
+        (true, false) => Some(both(acts, named)),
+        (false, false) => Some(if_given(acts, named)),
+    }
+}
+
+/// A bound on one argument.
+fn argument(bound: &ArgumentBound, known: &Known) -> Result<Value, String> {
+    let name = bound.name.as_str();
+    let Some(member) = known.input.members.get(name) else {
+        let tool = &known.tool.reference;
+        return Err(known.input.untyped.get(name).map_or_else(
+            || format!("the tool `{tool}` has no argument `{name}`"),
+            |why| format!("the argument `{name}` of `{tool}` cannot be bounded, because {why}"),
+        ));
+    };
+    let input = attribute(json!({"Var": "context"}), "input");
+    let (given, value) = (has(input.clone(), name), attribute(input, name));
+    Ok(match &bound.bound {
+        Bound::In(values) if values.is_empty() => return Err("the list of values is empty".to_owned()),
         Bound::In(values) => {
-            let set: Vec<Value> = values.iter().map(|value| json!({"Value": value})).collect();
-            and(given, json!({"contains": {"left": {"Set": set}, "right": value}}))
+            let values = values.iter().map(|value| literal(value, &member.shape)).collect::<Result<Vec<_>, _>>()?;
+            both(given, call("contains", set(values.into_iter()), value))
         }
+        Bound::Between { min, max } if min > max => return Err(format!("`min` {min} is above `max` {max}")),
         Bound::Between { min, max } => {
-            let least = json!({"<=": {"left": {"Value": min}, "right": value}});
-            let most = json!({"<=": {"left": value, "right": {"Value": max}}});
-            and(given, and(least, most))
+            let (least, greatest) = match &member.shape {
+                Shape::Whole => (">=", "<="),
+                Shape::Decimal => ("greaterThanOrEqual", "lessThanOrEqual"),
+                Shape::Text | Shape::Flag | Shape::Set(_) | Shape::Record(_) => {
+                    return Err(format!("`min` and `max` are for numbers, and `{name}` is none"));
+                }
+            };
+            let [min, max] = [min, max].map(|number| literal(&json!(number), &member.shape));
+            let above = compare(least, value.clone(), min?);
+            both(given, both(above, compare(greatest, value, max?)))
         }
-        Bound::AbsentOr(only) => {
-            let absent = json!({"!": {"arg": given}});
-            json!({"||": {"left": absent, "right": {"==": {"left": value, "right": {"Value": only}}}}})
+        Bound::AbsentOr(only) => if_given(given, call("==", value, literal(only, &member.shape)?)),
+    })
+}
+
+/// A constant of the argument's type.
+fn literal(value: &Value, shape: &Shape) -> Result<Value, String> {
+    match (shape, value) {
+        (Shape::Text, Value::String(_)) | (Shape::Flag, Value::Bool(_)) => Ok(json!({"Value": value})),
+        (Shape::Whole, Value::Number(number)) => input::whole(number)
+            .map(|whole| json!({"Value": whole}))
+            .ok_or_else(|| format!("{number} is not a whole number")),
+        (Shape::Decimal, Value::Number(number)) => input::decimal(number)
+            .map(|text| json!({"decimal": [{"Value": text}]}))
+            .ok_or_else(|| format!("{number} has more than four decimal digits, or is too large")),
+        (Shape::Set(_) | Shape::Record(_), _) => {
+            Err("the argument is a list or an object; bounds are for text, numbers and flags".to_owned())
+        }
+        (Shape::Text | Shape::Flag | Shape::Whole | Shape::Decimal, _) => {
+            Err(format!("{value} is not of the argument's type"))
         }
     }
+}
+
+/// A moment as Cedar writes it: UTC, whole milliseconds, rounded down.
+pub(super) fn milliseconds(at: Timestamp) -> Option<String> {
+    (1..=9999).contains(&at.year()).then(|| at.trunc_subsecs(3).to_rfc3339_opts(SecondsFormat::Millis, true))
+}
+
+fn uid(kind: &str, id: &str) -> Value {
+    json!({"type": kind, "id": id})
+}
+
+fn entity(kind: &str, id: &str) -> Value {
+    json!({"Value": {"__entity": uid(kind, id)}})
+}
+
+fn set(items: impl Iterator<Item = Value>) -> Value {
+    json!({"Set": items.collect::<Vec<_>>()})
+}
+
+fn attribute(left: Value, name: &str) -> Value {
+    json!({".": {"left": left, "attr": name}})
+}
+
+fn has(left: Value, name: &str) -> Value {
+    json!({"has": {"left": left, "attr": name}})
+}
+
+fn call(operator: &str, left: Value, right: Value) -> Value {
+    json!({operator: {"left": left, "right": right}})
+}
+
+fn both(left: Value, right: Value) -> Value {
+    call("&&", left, right)
+}
+
+/// What is absent passes. (Strict validation does not see through `!(has) || …`.)
+fn if_given(given: Value, then: Value) -> Value {
+    json!({"if-then-else": {"if": given, "then": then, "else": {"Value": true}}})
+}
+
+/// A comparison; those of decimals are methods.
+fn compare(operator: &str, left: Value, right: Value) -> Value {
+    if operator.ends_with('=') { call(operator, left, right) } else { json!({operator: [left, right]}) }
 }

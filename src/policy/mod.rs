@@ -1,29 +1,36 @@
-//! Documents in, decisions out; pure (the policy decision point, PDP).
+//! Documents in, decisions out; pure (the policy decision point).
 //!
-//! Four sets are evaluated apart, since one combined answer would not say which of them spoke: hard
-//! guardrails, soft guardrails, roles, exceptions. Any evaluation error is a denial, because Cedar skips a
-//! `forbid` that errors. The room does no I/O, knows no store and reads no clock.
+//! [`compile`] turns the files under `policies/` and the approved tools into a [`PolicySet`], or says everything that
+//! is wrong. [`PolicySet::decide`] judges one call: an evaluation error is a denial, then hard guardrails, soft
+//! guardrails, roles, exceptions, in this order, and nothing means no. [`PolicySet::visibility`] says what a subject
+//! sees of a tool. The policies are Cedar; tools, agents and roles are its entities (`entity.rs`), the arguments are
+//! `context.input`, typed per tool from its input schema (`input.rs`), and time is `context.now`.
+//!
+//! Absent on purpose: reading files, the clock, freezes, budgets and the health of controls. They are asked for
+//! elsewhere; here the same question always has the same answer.
 
+mod bench;
+mod cache;
+mod candidate;
 mod cases;
-mod cedar;
 mod compile;
-mod context;
 mod decide;
+mod decision;
+mod entity;
 mod grant;
-mod load;
-mod permit;
+mod input;
+mod known;
+mod mention;
 mod registry;
-mod schema;
+mod rule;
 mod set;
-mod slice;
-mod sources;
+mod source;
 mod visibility;
 
 #[cfg(test)]
 mod tests;
 
 pub use compile::compile;
-pub use permit::{Decision, Denial, Permit};
-pub use set::PolicySet;
-pub use sources::{SourceFile, Sources};
-pub use visibility::Visibility;
+pub use decision::{Decision, Denial, Permit, Visibility};
+pub use set::{PolicySet, PolicyText};
+pub use source::{Level, SourceFile, Sources};

@@ -1,29 +1,42 @@
-//! agents.yaml and people.yaml → the registry, all faults at once.
+//! agents.yaml and people.yaml, all faults at once.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use jsonschema::Validator;
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use super::Sources;
+use super::source::SourceFile;
 use crate::domain::{AgentEntry, AgentId, Document, Duty, Findings, PersonEntry, PersonId, Registry, RoleName};
+
+const AGENTS: &str = include_str!("../../policies/schema/agents.json");
+const PEOPLE: &str = include_str!("../../policies/schema/people.json");
 
 #[derive(Deserialize)]
 struct Agents {
-    agents: BTreeMap<AgentId, AgentEntry>,
+    agents: BTreeMap<AgentId, Agent>,
+}
+
+#[derive(Deserialize)]
+struct Agent {
+    owner: PersonId,
+    operator: PersonId,
+    channel: String,
+    #[serde(default)]
+    roles: BTreeSet<RoleName>,
 }
 
 #[derive(Deserialize)]
 struct People {
-    people: BTreeMap<PersonId, PersonForm>,
+    people: BTreeMap<PersonId, Human>,
 }
 
 #[derive(Deserialize)]
-struct PersonForm {
+struct Human {
     #[serde(default)]
-    duties: std::collections::BTreeSet<Duty>,
+    duties: BTreeSet<Duty>,
     #[serde(default)]
-    roles: std::collections::BTreeSet<RoleName>,
+    roles: BTreeSet<RoleName>,
     #[serde(default = "yes")]
     active: bool,
 }
@@ -32,66 +45,54 @@ const fn yes() -> bool {
     true
 }
 
-/// Reads both files; a file that is not there names nobody.
-pub(super) fn read(sources: &Sources, findings: &mut Findings) -> Registry {
+/// A file against its schema.
+pub(super) fn document(file: &SourceFile, schema: &str) -> Result<Document, Findings> {
+    let document = Document::parse(&file.path, &file.text)?;
+    let schema = validator(schema).map_err(|message| Findings::one(&file.path, 0, "", message))?;
+    document.faults(&schema).or(document)
+}
+
+fn validator(schema: &str) -> Result<Validator, String> {
+    let schema: Value = serde_json::from_str(schema).map_err(|error| error.to_string())?;
+    jsonschema::validator_for(&schema).map_err(|error| error.to_string())
+}
+
+/// The registry of these files; a file that is absent names nobody.
+pub(super) fn read(agents: Option<&SourceFile>, people: Option<&SourceFile>, findings: &mut Findings) -> Registry {
     let mut registry = Registry::default();
-    if let Some((document, people)) = document::<People>(sources, "people.yaml", &people_schema(), findings) {
-        for (id, form) in people.people {
-            if id.as_str() == "administrator" {
-                document.find(findings, "/people/administrator", "`administrator` is the name of the first key's holder; choose another id");
-            }
-            registry.people.insert(id, PersonEntry { duties: form.duties, roles: form.roles, active: form.active });
+    let before = findings.0.len();
+    if let Some(file) = people {
+        match document(file, PEOPLE).and_then(|document| document.read::<People>()) {
+            Ok(read) => registry.people.extend(read.people.into_iter().map(|(id, human)| {
+                (id, PersonEntry { duties: human.duties, roles: human.roles, active: human.active })
+            })),
+            Err(found) => findings.extend(found),
         }
     }
-    if let Some((document, agents)) = document::<Agents>(sources, "agents.yaml", &agents_schema(), findings) {
-        for (id, entry) in &agents.agents {
-            let at = format!("/agents/{}", id.as_str().replace('~', "~0").replace('/', "~1"));
-            for (member, person) in [("owner", &entry.owner), ("operator", &entry.operator)] {
-                if !registry.people.contains_key(person) {
-                    document.find(findings, &format!("{at}/{member}"), format!("`{person}` is not in people.yaml; add the person or name another"));
-                }
+    let people_are_known = findings.0.len() == before;
+    let Some(file) = agents else { return registry };
+    let document = match document(file, AGENTS) {
+        Ok(document) => document,
+        Err(found) => {
+            findings.extend(found);
+            return registry;
+        }
+    };
+    match document.read::<Agents>() {
+        Ok(read) => registry.agents.extend(read.agents.into_iter().map(|(id, agent)| {
+            let Agent { owner, operator, channel, roles } = agent;
+            (id, AgentEntry { owner, operator, channel, roles })
+        })),
+        Err(found) => findings.extend(found),
+    }
+    for (id, agent) in registry.agents.iter().filter(|_| people_are_known) {
+        let place = format!("/agents/{}", id.as_str().replace('~', "~0").replace('/', "~1"));
+        for (member, person) in [("owner", &agent.owner), ("operator", &agent.operator)] {
+            if !registry.people.contains_key(person) {
+                let message = format!("`{person}` is not in people.yaml; add the person, or name another");
+                document.find(findings, &format!("{place}/{member}"), message);
             }
         }
-        registry.agents = agents.agents;
     }
     registry
-}
-
-fn document<T: serde::de::DeserializeOwned>(sources: &Sources, path: &str, schema: &Value, findings: &mut Findings) -> Option<(Document, T)> {
-    let file = sources.file(path)?;
-    let read = Document::parse(&file.path, &file.text).and_then(|document| {
-        let validator = jsonschema::validator_for(schema).map_err(|error| Findings::one(path, 0, "", error.to_string()))?;
-        document.faults(&validator).or(())?;
-        let typed = document.read::<T>()?;
-        Ok((document, typed))
-    });
-    read.map_err(|faults| findings.extend(faults)).ok()
-}
-
-fn agents_schema() -> Value {
-    json!({
-        "type": "object", "required": ["agents"], "additionalProperties": false,
-        "properties": {"agents": {"type": "object", "additionalProperties": {
-            "type": "object", "required": ["owner", "operator", "channel"], "additionalProperties": false,
-            "properties": {
-                "owner": {"type": "string", "minLength": 1}, "operator": {"type": "string", "minLength": 1},
-                "channel": {"type": "string", "minLength": 1},
-                "roles": {"type": "array", "items": {"type": "string", "minLength": 1}}
-            }
-        }}}
-    })
-}
-
-fn people_schema() -> Value {
-    json!({
-        "type": "object", "required": ["people"], "additionalProperties": false,
-        "properties": {"people": {"type": "object", "additionalProperties": {
-            "type": "object", "additionalProperties": false,
-            "properties": {
-                "duties": {"type": "array", "items": {"enum": ["own", "request", "approve", "security", "audit", "administer"]}},
-                "roles": {"type": "array", "items": {"type": "string", "minLength": 1}},
-                "active": {"type": "boolean"}
-            }
-        }}}
-    })
 }

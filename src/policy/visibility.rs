@@ -1,85 +1,95 @@
-//! Which tools a subject sees: what roles allow or may allow, its exceptions' tools, what it may ask for.
+//! What a subject sees of a tool before any arguments are known, by partial evaluation.
 
-use std::sync::PoisonError;
+use cedar_policy::{Context, Decision, PartialEntities, PartialEntityUid, PartialRequest};
 
 use super::{
-    PolicySet,
-    cedar::Answer,
-    context,
-    decide::{ask_all, ask_any, principals},
-    slice::Slice,
+    bench::{Bench, Judge, Ruling},
+    candidate,
+    decision::Visibility,
+    known::{Known, Moment},
+    set::PolicySet,
 };
 use crate::{
     catalog::Tool,
-    domain::{Candidate, Subject, Timestamp},
+    domain::{Candidate, Grant, Subject, Timestamp},
 };
 
-/// Remembered answers of a slice; beyond it all are forgotten.
-const REMEMBERED: usize = 4_096;
-
-/// Whether and why a subject sees a tool.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Visibility {
-    /// Roles allow it whatever the arguments.
-    Allowed,
-    /// Roles allow it for some arguments.
+/// What the binding policies say whatever the arguments and the time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Access {
+    /// A guardrail forbids every call, or a policy fails on every call.
+    Forbidden,
+    /// Nothing permits any call.
+    Silent,
+    /// It depends.
     Depends,
-    /// An exception of the subject names it.
-    Exception,
-    /// The subject may ask for it.
-    Requestable,
-    /// It is not there for this subject.
-    Hidden,
+    /// Every call is permitted.
+    Permitted,
 }
 
 impl PolicySet {
-    /// Whether the subject sees the tool; `candidates` are its exceptions on this tool at `now`.
+    /// What the subject sees of the tool.
     #[must_use]
     pub fn visibility(&self, subject: &Subject, tool: &Tool, candidates: &[Candidate], now: Timestamp) -> Visibility {
-        let Some(slice) = self.slice(tool) else { return Visibility::Hidden };
-        let by_policy = self.remembered(&slice, subject, now);
-        match by_policy {
-            Visibility::Allowed | Visibility::Depends => by_policy,
-            Visibility::Exception | Visibility::Requestable | Visibility::Hidden if !candidates.is_empty() => Visibility::Exception,
-            Visibility::Exception | Visibility::Requestable | Visibility::Hidden => by_policy,
+        let Some(known) = self.known(&tool.reference, tool.digest) else { return Visibility::Hidden };
+        let bench = self.bench(known, subject);
+        let Some(bench) = bench.as_ref() else { return Visibility::Hidden };
+        match bench.access.get_or_init(|| self.access(bench, known)) {
+            Access::Forbidden => Visibility::Hidden,
+            Access::Permitted => Visibility::Allowed,
+            Access::Depends => Visibility::Depends,
+            Access::Silent => {
+                let shows = |grant: &Grant| candidate::names(grant, subject, known) && is_live(grant, subject, now);
+                if candidates.iter().any(|candidate| shows(&candidate.grant)) {
+                    return Visibility::Exception;
+                }
+                let moment = Moment { now, user: self.names.delegator(subject) };
+                if bench.may_ask(known, &self.names, &moment) { Visibility::Requestable } else { Visibility::Hidden }
+            }
         }
     }
 
-    fn remembered(&self, slice: &Slice, subject: &Subject, now: Timestamp) -> Visibility {
-        if slice.reads_now {
-            return self.seen_now(slice, subject, now);
-        }
-        let mut keys = principals(subject);
-        let Some(agent) = keys.next() else { return Visibility::Hidden };
-        let key = (subject.agent.clone(), agent, keys.next());
-        if let Some(known) = slice.seen.lock().unwrap_or_else(PoisonError::into_inner).get(&key) {
-            return *known;
-        }
-        let seen = self.seen_now(slice, subject, now);
-        let mut all = slice.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        if all.len() >= REMEMBERED {
-            all.clear();
-        }
-        all.insert(key, seen);
-        seen
+    fn access(&self, bench: &Bench, known: &Known) -> Access {
+        bench.judges.iter().map(|judge| self.access_of(judge, bench, known)).min().unwrap_or(Access::Forbidden)
     }
 
-    fn seen_now(&self, slice: &Slice, subject: &Subject, now: Timestamp) -> Visibility {
-        let Some(context) = context::of_call(None, slice.reads_now.then_some(now)) else { return Visibility::Hidden };
-        let forbidden = !matches!(ask_any(&slice.always_forbidden, slice, subject, &context), Answer::Nothing);
-        let requestable = || if self.requestable(slice, subject) { Visibility::Requestable } else { Visibility::Hidden };
-        if forbidden {
-            return Visibility::Hidden;
+    fn access_of(&self, judge: &Judge, bench: &Bench, known: &Known) -> Access {
+        if judge.plain {
+            return match judge.rule(bench, known, Context::empty()) {
+                Ruling::Failed(_) | Ruling::Hard(_) | Ruling::Soft(_) => Access::Forbidden,
+                Ruling::Permitted(_) => Access::Permitted,
+                Ruling::Silent => Access::Silent,
+            };
         }
-        if slice.reads_input {
-            let some = matches!(ask_all(&slice.roles_maybe, slice, subject, &context), Answer::Matched(_));
-            let plain = matches!(ask_all(&slice.roles, slice, subject, &context), Answer::Matched(_));
-            return if some || plain { Visibility::Depends } else { requestable() };
-        }
-        match ask_all(&slice.roles, slice, subject, &context) {
-            Answer::Matched(_) => Visibility::Allowed,
-            Answer::Nothing => requestable(),
-            Answer::Failed(_) => Visibility::Hidden,
-        }
+        self.partial(judge, bench, known).unwrap_or(Access::Depends)
     }
+
+    /// Partial evaluation; `None` if it cannot be done, and then only a whole call can tell.
+    fn partial(&self, judge: &Judge, bench: &Bench, known: &Known) -> Option<Access> {
+        let schema = known.schema(&self.rules, &self.names)?;
+        let principal = PartialEntityUid::from_concrete(judge.principal.clone());
+        let resource = PartialEntityUid::from_concrete(known.resource.clone());
+        let request = PartialRequest::new(principal, known.action.clone(), resource, None, schema).ok()?;
+        let entities = PartialEntities::from_concrete(bench.entities.clone(), schema).ok()?;
+        let response = judge.binding.tpe(&request, &entities, schema).ok()?;
+        let fails = response.error_permits().chain(response.error_forbids()).next().is_some();
+        if fails || response.true_forbids().next().is_some() {
+            return Some(Access::Forbidden);
+        }
+        Some(match response.decision() {
+            Some(Decision::Allow) => Access::Permitted,
+            Some(Decision::Deny) => Access::Silent,
+            None if response.true_permits().chain(response.residual_permits()).next().is_none() => Access::Silent,
+            None => Access::Depends,
+        })
+    }
+}
+
+/// Whether the grant is in its window and covers the person that the agent acts for.
+fn is_live(grant: &Grant, subject: &Subject, now: Timestamp) -> bool {
+    let person = match &subject.on_behalf_of {
+        Some(delegator) => grant.users.is_empty() || grant.users.contains(&delegator.person),
+        None => !grant.user_required,
+    };
+    person && (grant.window.not_before..grant.window.not_after).contains(&now)
 }

@@ -1,1 +1,10 @@
-//! What the decision point promises.
+//! Promises of the policy room.
+
+mod cases;
+mod faults;
+mod grant;
+mod house;
+mod input;
+mod precedence;
+mod properties;
+mod visibility;
