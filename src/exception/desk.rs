@@ -190,7 +190,13 @@ impl Desk {
 
     /// Appends to this exception and tells the index, in a task of its own: a caller who goes away in between cannot
     /// leave the index behind the store.
-    pub(super) async fn append(&self, turn: Turn, id: &ExceptionId, at: u64, change: Change) -> Result<Exception, DeskError> {
+    pub(super) async fn append(
+        &self,
+        turn: Turn,
+        id: &ExceptionId,
+        at: u64,
+        change: Change,
+    ) -> Result<Exception, DeskError> {
         let (parts, id) = (Arc::clone(&self.parts), id.clone());
         let task = tokio::spawn(async move {
             let _turn = turn;

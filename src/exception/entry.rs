@@ -1,14 +1,17 @@
 //! One approved exception as the index keeps it: small, immutable, its grant built on first use.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     sync::{
         Arc, OnceLock,
         atomic::{AtomicBool, Ordering},
     },
 };
 
-use super::{Ending, Exception, State, approval::{may_approve, suffices}};
+use super::{
+    Ending, Exception, State,
+    approval::{may_approve, suffices},
+};
 use crate::domain::{
     AgentId, ArgumentBound, Budget, Candidate, Digest, Duty, ExceptionId, Grant, Kind, Obligation, PersonId, PilotId,
     Registry, ServerName, Standing, SuspendReason, Timestamp, ToolName, ToolRef, Window,
@@ -28,28 +31,39 @@ pub(super) struct Entry {
     by_events: Standing,
     budget: Budget,
     pub(super) agents: Box<[AgentId]>,
-    users: Box<[PersonId]>,
+    users: Arc<[PersonId]>,
     user_required: bool,
     server: ServerName,
-    tools: Box<[(ToolName, Digest)]>,
-    arguments: Box<[ArgumentBound]>,
+    tools: Arc<[(ToolName, Digest)]>,
+    arguments: Arc<[ArgumentBound]>,
     obligations: Arc<[Obligation]>,
     owner: PersonId,
-    approvers: Box<[PersonId]>,
+    approvers: Arc<[PersonId]>,
     pilot: Option<PilotId>,
     grant: OnceLock<Arc<Grant>>,
     /// Set when it was revoked or suspended, before the tables are rewritten: the next decision sees it (I16).
     retired: AtomicBool,
 }
 
-/// Names that many exceptions share, each kept once.
+/// What many exceptions share, each kept once.
 #[derive(Default)]
 pub(super) struct Names {
     agents: BTreeSet<AgentId>,
     people: BTreeSet<PersonId>,
+    groups: BTreeSet<Arc<[PersonId]>>,
     servers: BTreeSet<ServerName>,
-    tools: BTreeSet<ToolName>,
+    tools: BTreeSet<Arc<[(ToolName, Digest)]>>,
     obligations: BTreeSet<Arc<[Obligation]>>,
+    /// By their JSON, since values have no order.
+    arguments: BTreeMap<Box<str>, Arc<[ArgumentBound]>>,
+}
+
+impl Names {
+    fn bounds(&mut self, bounds: &[ArgumentBound]) -> Arc<[ArgumentBound]> {
+        // Text that cannot be made is no key: such bounds are not shared.
+        let Ok(text) = serde_json::to_string(bounds) else { return bounds.into() };
+        Arc::clone(self.arguments.entry(text.into()).or_insert_with(|| bounds.into()))
+    }
 }
 
 fn shared<T: Ord + Clone>(names: &mut BTreeSet<T>, name: T) -> T {
@@ -83,19 +97,14 @@ impl Entry {
             by_events,
             budget: spec.budget,
             agents: spec.subject.agents.iter().map(|a| shared(&mut names.agents, a.clone())).collect(),
-            users: spec.subject.users.iter().map(|u| shared(&mut names.people, u.clone())).collect(),
+            users: shared(&mut names.groups, spec.subject.users.iter().cloned().collect()),
             user_required: spec.subject.user_required,
             server: shared(&mut names.servers, spec.access.server.clone()),
-            tools: spec
-                .access
-                .tools
-                .iter()
-                .map(|(tool, digest)| (shared(&mut names.tools, tool.clone()), *digest))
-                .collect(),
-            arguments: spec.access.arguments.iter().cloned().collect(),
+            tools: shared(&mut names.tools, spec.access.tools.iter().map(|(tool, pin)| (tool.clone(), *pin)).collect()),
+            arguments: names.bounds(&spec.access.arguments),
             obligations: shared(&mut names.obligations, spec.obligations().into()),
             owner: shared(&mut names.people, spec.owner.human.clone()),
-            approvers: live.approvals.iter().map(|a| shared(&mut names.people, a.by.clone())).collect(),
+            approvers: shared(&mut names.groups, live.approvals.iter().map(|approval| approval.by.clone()).collect()),
             pilot: spec.pilot.clone(),
             grant: OnceLock::new(),
             retired: AtomicBool::new(false),

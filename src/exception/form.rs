@@ -156,10 +156,8 @@ impl GrantForm {
         let fault = |error: String| ("/grant/descriptor_digest".to_owned(), error);
         let mut tools = BTreeMap::new();
         for tool in self.tools {
-            let text = match &self.descriptor_digest {
-                Value::Object(by_tool) => by_tool.get(tool.as_str()).and_then(Value::as_str),
-                one => one.as_str(),
-            };
+            let digests = &self.descriptor_digest;
+            let text = digests.as_str().or_else(|| digests.get(tool.as_str()).and_then(Value::as_str));
             let text = text.ok_or_else(|| fault(format!("the digest of tool `{tool}` is missing")))?;
             let digest: Digest = text.parse().map_err(|error| fault(format!("{error}")))?;
             tools.insert(tool, digest);

@@ -17,9 +17,7 @@ use super::{
     Exception,
     entry::{Entry, Names},
 };
-use crate::domain::{
-    AgentId, Candidate, ExceptionId, Registry, Standing, SuspendReason, Timestamp, ToolRef, limits,
-};
+use crate::domain::{AgentId, Candidate, ExceptionId, Registry, Standing, SuspendReason, Timestamp, ToolRef, limits};
 
 /// Shards of a table. One change rewrites one shard per key: a few hundred entries at a million exceptions.
 const SHARDS: usize = 4_096;
@@ -82,9 +80,9 @@ impl Index {
         if rows.peek().is_none() {
             return Vec::new();
         }
-        let registry = self.registry.load();
+        let (registry, over_all) = (self.registry.load(), self.over_all(clock_suspect));
         let mut found: Vec<_> =
-            rows.map(|entry| (self.standing(entry, agent, now, &registry, clock_suspect), entry)).collect();
+            rows.map(|entry| (under(over_all, entry.standing(agent, now, &registry)), entry)).collect();
         found.sort_by(|(a, left), (b, right)| {
             let order = |standing: &Standing| *standing != Standing::Usable;
             (order(a), left.window.not_after, &left.id).cmp(&(order(b), right.window.not_after, &right.id))
@@ -120,21 +118,21 @@ impl Index {
         self.find(id).map(|entry| entry.revision)
     }
 
-    /// Whether this revision can still be used by this agent: what a call in flight asks after every change (T085).
-    /// `None`: it is over, was edited, or has not begun.
+    /// The approved revision, and whether this agent can still use it: what a call in flight asks after every change
+    /// (T085). `None`: it is over, or has not begun.
     #[must_use]
     pub fn standing_of(
         &self,
         id: &ExceptionId,
-        revision: u32,
         agent: &AgentId,
         now: Timestamp,
         clock_suspect: bool,
-    ) -> Option<Standing> {
+    ) -> Option<(u32, Standing)> {
         let now = self.not_before_seen(now);
         let entry = self.find(id)?;
-        let same = entry.revision == revision && entry.is_current(now) && entry.agents.contains(agent);
-        same.then(|| self.standing(&entry, agent, now, &self.registry.load(), clock_suspect))
+        let current = entry.is_current(now) && entry.agents.contains(agent);
+        let standing = || under(self.over_all(clock_suspect), entry.standing(agent, now, &self.registry.load()));
+        current.then(|| (entry.revision, standing()))
     }
 
     /// The next moment behind `now` at which some standing changes by the clock. Moments that are over are forgotten.
@@ -243,12 +241,9 @@ impl Index {
         self.by_id.change(hash, |shard| put(shard, hash));
     }
 
-    fn standing(&self, entry: &Entry, agent: &AgentId, now: Timestamp, registry: &Registry, suspect: bool) -> Standing {
-        match (**self.everything.load(), entry.standing(agent, now, registry)) {
-            (Some(reason), Standing::Usable) => Standing::Suspended(reason),
-            (None, Standing::Usable) if suspect => Standing::Suspended(SuspendReason::ControlUnhealthy),
-            (_, standing) => standing,
-        }
+    /// Why none of them is usable now, if so.
+    fn over_all(&self, clock_suspect: bool) -> Option<SuspendReason> {
+        (**self.everything.load()).or_else(|| clock_suspect.then_some(SuspendReason::ControlUnhealthy))
     }
 
     fn find(&self, id: &ExceptionId) -> Option<Arc<Entry>> {
@@ -335,6 +330,14 @@ impl Table {
 /// The shard that a hash falls into, by bits that the order inside the shard does not need.
 const fn place(hash: u64) -> usize {
     (hash % SHARDS as u64) as usize
+}
+
+/// The standing under a reason that holds for all.
+fn under(over_all: Option<SuspendReason>, standing: Standing) -> Standing {
+    match (over_all, standing) {
+        (Some(reason), Standing::Usable) => Standing::Suspended(reason),
+        (None, Standing::Usable) | (_, Standing::Suspended(_) | Standing::Exhausted) => standing,
+    }
 }
 
 fn equal(shard: &Option<Guard<Arc<Shard>>>, hash: u64) -> impl Iterator<Item = &Arc<Entry>> {

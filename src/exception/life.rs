@@ -138,7 +138,8 @@ impl Exception {
                 Ok(State::Pending { since: at, approvals: Vec::new() })
             }
             Event::Approved { approval } => {
-                if approval.exception != self.id || approval.revision != self.revision || approval.digest != self.digest {
+                if approval.exception != self.id || approval.revision != self.revision || approval.digest != self.digest
+                {
                     return Err(FoldError::StrayApproval(version));
                 }
                 state.approve(approval.clone())

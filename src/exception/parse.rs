@@ -43,9 +43,7 @@ pub fn parse(document: &Document) -> Result<Spec, Findings> {
     rules(document, &mut findings);
     findings.or(())?;
     let form: Form = document.read()?;
-    form.spec().map_err(|(path, message)| {
-        Findings::one(&document.file, document.line(&path), &path, message)
-    })
+    form.spec().map_err(|(path, message)| Findings::one(&document.file, document.line(&path), &path, message))
 }
 
 /// What is wrong and how to mend it, in our words.
@@ -58,27 +56,25 @@ fn sentence(schema: &Value, error: &ValidationError<'_>) -> String {
         found.get("description").or_else(|| target?.get("description")).and_then(Value::as_str)
     };
     let path = error.instance_path().as_str();
-    let said = match error.kind() {
-        ValidationErrorKind::Required { property } => {
-            let name = property.as_str().unwrap_or_default();
-            // The rule may stand in a branch for one kind; the member is described where it is declared.
-            let declared = format!("/properties/{name}");
-            let mend = describe(&format!("{parent}{declared}")).or_else(|| describe(&declared));
-            return mend.map_or_else(|| format!("`{name}` is missing"), |mend| format!("`{name}` is missing: {mend}"));
-        }
-        ValidationErrorKind::AdditionalProperties { unexpected } => {
-            let names = unexpected.iter().map(|name| unknown(path, name)).collect::<Vec<_>>();
-            return names.join("; ");
-        }
-        ValidationErrorKind::Enum { .. } if path == "/kind" => kind_refused(error.instance()),
-        ValidationErrorKind::Enum { .. } if path.ends_with("/obligation") => {
-            format!("{} is not a duty that this version can meet", error.instance())
-        }
-        _ => {
-            let text = error.to_string();
-            let mut letters = text.chars();
-            letters.next().map_or_else(String::new, |first| first.to_lowercase().chain(letters).collect())
-        }
+    if let ValidationErrorKind::Required { property } = error.kind() {
+        let name = property.as_str().unwrap_or_default();
+        // The rule may stand in a branch for one kind; the member is described where it is declared.
+        let declared = format!("/properties/{name}");
+        let mend = describe(&format!("{parent}{declared}")).or_else(|| describe(&declared));
+        return mend.map_or_else(|| format!("`{name}` is missing"), |mend| format!("`{name}` is missing: {mend}"));
+    }
+    if let ValidationErrorKind::AdditionalProperties { unexpected } = error.kind() {
+        return unexpected.iter().map(|name| unknown(path, name)).collect::<Vec<_>>().join("; ");
+    }
+    let of_list = matches!(error.kind(), ValidationErrorKind::Enum { .. });
+    let said = if of_list && path == "/kind" {
+        kind_refused(error.instance())
+    } else if of_list && path.ends_with("/obligation") {
+        format!("{} is not a duty that this version can meet", error.instance())
+    } else {
+        let text = error.to_string();
+        let mut letters = text.chars();
+        letters.next().map_or_else(String::new, |first| first.to_lowercase().chain(letters).collect())
     };
     describe(parent).map_or_else(|| said.clone(), |mend| format!("{said}: {mend}"))
 }
@@ -96,10 +92,15 @@ fn unknown(path: &str, name: &str) -> String {
         ("/budget", "rows" | "cost_usd" | "denials_before_suspend") => {
             format!("this version cannot enforce `{name}`: remove it, and bound `calls` instead")
         }
-        ("", "digest" | "status") | ("/governance", "approvals") | ("/attestation", "next_due") | ("/removal", "last") => {
+        ("", "digest" | "status")
+        | ("/governance", "approvals")
+        | ("/attestation", "next_due")
+        | ("/removal", "last") => {
             format!("`{name}` is kept by postern and is no part of the record: remove it")
         }
-        ("", "rule_ids") => "`rule_ids` belongs to the kind rule_exemption, which this version does not have: remove it".to_owned(),
+        ("", "rule_ids") => {
+            "`rule_ids` belongs to the kind rule_exemption, which this version does not have: remove it".to_owned()
+        }
         _ => format!("there is no member `{name}` here: remove it, or mend its name"),
     }
 }

@@ -8,7 +8,9 @@ use super::{
     ceiling::LIVE_PER_AGENT,
     parse, separation,
 };
-use crate::domain::{AgentId, Digest, Document, Duty, ExceptionId, Findings, Person, Registry, SuspendReason, Timestamp};
+use crate::domain::{
+    AgentId, Digest, Document, Duty, ExceptionId, Findings, Person, Registry, SuspendReason, Timestamp,
+};
 
 impl Desk {
     /// Submits a record; whoever submits is the requester. A changed record of the same id, while nobody has decided,
@@ -59,7 +61,8 @@ impl Desk {
         let registry = self.parts.registry.load_full();
         separation::approver(&exception, &by.id, &registry).map_err(DeskError::Forbidden)?;
         if digest != exception.digest {
-            let message = format!("the record is now {} (revision {}): read it again", exception.digest, exception.revision);
+            let message =
+                format!("the record is now {} (revision {}): read it again", exception.digest, exception.revision);
             return Err(DeskError::Conflict(message));
         }
         let State::Pending { approvals, .. } = &exception.state else { return Err(not(&exception, "pending")) };
@@ -68,7 +71,8 @@ impl Desk {
         }
         let approval = self.signed(&exception, by, &registry)?;
         let eligible = approvals.iter().chain([&approval]).filter(|one| may_approve(&registry, &one.by));
-        let enough = suffices(exception.spec.kind, eligible.map(|one| (&one.by, registry.may(&one.by, Duty::Security))));
+        let enough =
+            suffices(exception.spec.kind, eligible.map(|one| (&one.by, registry.may(&one.by, Duty::Security))));
         let mut events = vec![Event::Approved { approval: approval.clone() }];
         if enough {
             self.still_stands(&exception, &registry)?;
@@ -87,7 +91,10 @@ impl Desk {
         let exception = self.pending(id).await?;
         let registry = self.parts.registry.load_full();
         if !may_approve(&registry, &by.id) && !separation::may(&registry, by, Duty::Administer) {
-            return Err(DeskError::Forbidden(format!("`{}` has none of the duties `approve`, `security`, `administer`", by.id)));
+            return Err(DeskError::Forbidden(format!(
+                "`{}` has none of the duties `approve`, `security`, `administer`",
+                by.id
+            )));
         }
         let change = self.change(vec![Event::Rejected { by: by.id.clone() }], by, reason);
         self.append(turn, id, exception.version, change).await
@@ -149,7 +156,8 @@ impl Desk {
         if Ceiling::of(spec.kind).review {
             let ledger = self.parts.ledger();
             if let Some(open) = ledger.open_review(&spec.owner.human, &spec.id) {
-                let message = format!("the break-glass exception `{open}` of this owner is not reviewed yet: review it first");
+                let message =
+                    format!("the break-glass exception `{open}` of this owner is not reviewed yet: review it first");
                 return Err(DeskError::Conflict(message));
             }
         }
@@ -216,15 +224,21 @@ fn may_renew(spec: &Spec, earlier: &Exception, now: Timestamp) -> Result<(), Str
         return Err(format!("`{id}` is of another kind or server, so this is no renewal of it"));
     }
     match earlier.phase(now) {
-        Phase::Suspended(SuspendReason::AttestationLapsed) => Err(format!("the owner's word on `{id}` is overdue: attest it first")),
+        Phase::Suspended(SuspendReason::AttestationLapsed) => {
+            Err(format!("the owner's word on `{id}` is overdue: attest it first"))
+        }
         Phase::Suspended(_) => Err(format!("`{id}` is suspended: clear that first")),
         Phase::Ended(Ending::Expired)
             if earlier.lapses().is_some_and(|lapse| lapse < earlier.spec.window.not_after) =>
         {
             Err(format!("`{id}` ended without its owner's word and cannot be renewed: submit a new case"))
         }
-        Phase::Scheduled | Phase::Active | Phase::Ended(Ending::Expired | Ending::Exhausted | Ending::Finished) => Ok(()),
-        phase @ (Phase::PendingApproval | Phase::Ended(_)) => Err(format!("`{id}` is {} and cannot be renewed", phase.as_str())),
+        Phase::Scheduled | Phase::Active | Phase::Ended(Ending::Expired | Ending::Exhausted | Ending::Finished) => {
+            Ok(())
+        }
+        phase @ (Phase::PendingApproval | Phase::Ended(_)) => {
+            Err(format!("`{id}` is {} and cannot be renewed", phase.as_str()))
+        }
     }
 }
 

@@ -28,7 +28,10 @@ pub(super) fn people(document: &Document, spec: &Spec, requester: &PersonId, reg
         };
         for (part, person) in parts(spec, requester) {
             if person == operator {
-                find(&path, format!("`{person}` operates this agent and cannot be its {part} as well: let another do it"));
+                find(
+                    &path,
+                    format!("`{person}` operates this agent and cannot be its {part} as well: let another do it"),
+                );
             }
         }
         let channel = registry.agents.get(agent).map(|entry| entry.channel.as_str());
@@ -60,7 +63,9 @@ pub(super) fn approver(exception: &Exception, person: &PersonId, registry: &Regi
         return Err(format!("`{person}` is its {part} and cannot approve it"));
     }
     if is_beneficiary(exception, person, registry) {
-        return Err(format!("`{person}` operates an agent that benefits, or is one it may act for, and cannot approve it"));
+        return Err(format!(
+            "`{person}` operates an agent that benefits, or is one it may act for, and cannot approve it"
+        ));
     }
     Ok(())
 }
@@ -102,7 +107,8 @@ pub(super) fn reviewer(exception: &Exception, person: &Person, registry: &Regist
 
 /// Requester, owner and backup, with what they are called.
 fn parts<'a>(spec: &'a Spec, requester: &'a PersonId) -> Vec<(&'static str, &'a PersonId)> {
-    let named = [("requester", Some(requester)), ("owner", Some(&spec.owner.human)), ("backup", spec.owner.backup.as_ref())];
+    let named =
+        [("requester", Some(requester)), ("owner", Some(&spec.owner.human)), ("backup", spec.owner.backup.as_ref())];
     named.into_iter().filter_map(|(part, person)| person.map(|person| (part, person))).collect()
 }
 

@@ -166,7 +166,8 @@ impl Desk {
     pub async fn release(&self, id: &ExceptionId, reason: SuspendReason, detail: &str) -> Result<bool, DeskError> {
         let turn = self.turn().await?;
         let exception = self.live(id).await?;
-        if !exception.is_held_for(reason) || matches!(reason, SuspendReason::Manual | SuspendReason::AttestationLapsed) {
+        if !exception.is_held_for(reason) || matches!(reason, SuspendReason::Manual | SuspendReason::AttestationLapsed)
+        {
             return Ok(false);
         }
         let change = self.own(vec![Event::Resumed { reason, by: None }], detail);
@@ -260,7 +261,10 @@ fn steward(exception: &Exception, by: &Person, registry: &Registry) -> Result<()
         return Ok(());
     }
     let id = &exception.id;
-    let message = format!("`{}` is not the owner of `{id}` and has none of the duties `approve`, `security`, `administer`", by.id);
+    let message = format!(
+        "`{}` is not the owner of `{id}` and has none of the duties `approve`, `security`, `administer`",
+        by.id
+    );
     Err(DeskError::Forbidden(message))
 }
 
@@ -268,7 +272,9 @@ fn steward(exception: &Exception, by: &Person, registry: &Registry) -> Result<()
 fn lapsed_or(exception: &Exception, now: Timestamp) -> DeskError {
     let id = &exception.id;
     if exception.lapses().is_some_and(|lapse| now >= lapse) {
-        return DeskError::Conflict(format!("the owner's word on `{id}` is overdue: only its owner can mend that, by attesting it"));
+        return DeskError::Conflict(format!(
+            "the owner's word on `{id}` is overdue: only its owner can mend that, by attesting it"
+        ));
     }
     not(exception, "suspended")
 }

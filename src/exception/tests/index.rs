@@ -42,8 +42,12 @@ async fn candidates_are_exactly_those_of_the_agent_the_earliest_end_first_and_bo
     for agent in 0..200 {
         let found = index.candidates(&format!("agent/{agent}").as_str().into(), &tool(), now, false);
         let ids: Vec<_> = found.iter().map(|c| c.grant.exception.clone()).collect();
-        let expected: Vec<_> =
-            exceptions[agent * 10..agent * 10 + 10].iter().rev().map(|e| e.id.clone()).take(limits::CANDIDATES).collect();
+        let expected: Vec<_> = exceptions[agent * 10..agent * 10 + 10]
+            .iter()
+            .rev()
+            .map(|e| e.id.clone())
+            .take(limits::CANDIDATES)
+            .collect();
         assert_eq!(ids, expected);
         assert!(found.iter().all(|c| c.standing == Standing::Usable));
     }
@@ -61,9 +65,9 @@ async fn one_change_touches_one_exception_and_is_seen_at_once() {
     assert!(seen.has_changed().unwrap());
     seen.mark_unchanged();
     assert!(index.candidates(&"agent/7".into(), &tool(), now, false).is_empty());
-    assert_eq!(index.standing_of(&changed.id, 1, &"agent/7".into(), now, false), None);
-    assert_eq!(index.standing_of(&exceptions[8].id, 1, &"agent/8".into(), now, false), Some(Standing::Usable));
-    assert_eq!(index.standing_of(&exceptions[8].id, 2, &"agent/8".into(), now, false), None);
+    assert_eq!(index.standing_of(&changed.id, &"agent/7".into(), now, false), None);
+    assert_eq!(index.standing_of(&exceptions[8].id, &"agent/8".into(), now, false), Some((1, Standing::Usable)));
+    assert_eq!(index.standing_of(&exceptions[8].id, &"agent/7".into(), now, false), None);
     assert_eq!(index.len(), 999);
     for exception in exceptions.iter().filter(|e| e.id != changed.id) {
         index.replace(exception);

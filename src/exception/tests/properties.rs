@@ -14,8 +14,12 @@ use crate::{
 
 #[derive(Debug, Clone)]
 enum Step {
-    Submit { calls: u64 },
-    Approve { by: usize },
+    Submit {
+        calls: u64,
+    },
+    Approve {
+        by: usize,
+    },
     Reject,
     Withdraw,
     Attest,
@@ -28,7 +32,9 @@ enum Step {
     /// Minutes, forwards or backwards.
     Pass(i64),
     /// Takes a duty or gives it back.
-    Toggle { who: usize },
+    Toggle {
+        who: usize,
+    },
 }
 
 const APPROVERS: [&str; 6] = ["dave", "erin", "sam", "alice", "carol", "omar"];
@@ -90,7 +96,9 @@ fn may_be_usable(history: &[StoredEvent], now: Timestamp, room: &Room) -> bool {
                 holds.remove(&crate::domain::SuspendReason::AttestationLapsed);
             }
             Event::Approved { .. } | Event::Activated | Event::Reviewed { .. } => {}
-            Event::Rejected { .. } | Event::Withdrawn { .. } | Event::RequestExpired | Event::Revoked { .. } => over = true,
+            Event::Rejected { .. } | Event::Withdrawn { .. } | Event::RequestExpired | Event::Revoked { .. } => {
+                over = true
+            }
             Event::Finished { .. } | Event::Expired | Event::Exhausted => over = true,
         }
     }
@@ -100,7 +108,9 @@ fn may_be_usable(history: &[StoredEvent], now: Timestamp, room: &Room) -> bool {
     let ceiling = Ceiling::of(spec.kind);
     let forbidden = ["alice", "bob", "carol", "omar"];
     let begin = scheduled.max(spec.window.not_before);
-    let lapse = spec.attestation.map(|a| attested.map_or(begin, |t: Timestamp| t.max(begin)) + a.every.delta() + a.grace.delta());
+    let lapse = spec
+        .attestation
+        .map(|a| attested.map_or(begin, |t: Timestamp| t.max(begin)) + a.every.delta() + a.grace.delta());
     !over
         && holds.is_empty()
         && approvers.len() >= ceiling.approvers
@@ -253,7 +263,8 @@ fn json_value() -> impl Strategy<Value = Value> {
     leaf.prop_recursive(3, 16, 4, |inner| {
         prop_oneof![
             prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
-            prop::collection::btree_map("[a-z]{1,9}", inner, 0..4).prop_map(|map| Value::Object(map.into_iter().collect())),
+            prop::collection::btree_map("[a-z]{1,9}", inner, 0..4)
+                .prop_map(|map| Value::Object(map.into_iter().collect())),
         ]
     })
 }

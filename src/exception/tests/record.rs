@@ -37,7 +37,18 @@ fn the_schema_is_a_schema_and_good_records_have_no_fault() {
 /// T080, I1
 #[test]
 fn a_record_without_owner_rationale_end_or_control_is_refused() {
-    for member in ["owner", "rationale", "not_after", "not_before", "controls", "budget", "deviation", "subject", "grant", "governance"] {
+    for member in [
+        "owner",
+        "rationale",
+        "not_after",
+        "not_before",
+        "controls",
+        "budget",
+        "deviation",
+        "subject",
+        "grant",
+        "governance",
+    ] {
         let findings = read(without(pilot(), member)).unwrap_err();
         assert!(findings.0.iter().any(|f| f.message.starts_with(&format!("`{member}` is missing: "))), "{findings}");
     }
@@ -45,7 +56,9 @@ fn a_record_without_owner_rationale_end_or_control_is_refused() {
     assert_eq!(paths(with(pilot(), "rationale", json!(" ".repeat(60)))), ["/rationale", "/rationale"]);
     assert_eq!(paths(with(pilot(), "owner/human", json!(""))), ["/owner/human"]);
     assert_eq!(paths(with(pilot(), "controls/0/definition", json!("  "))), ["/controls/0/definition"]);
-    for (kind, member) in [(pilot(), "attestation"), (pilot(), "exit"), (elevation(), "ends_on"), (break_glass(), "incident")] {
+    for (kind, member) in
+        [(pilot(), "attestation"), (pilot(), "exit"), (elevation(), "ends_on"), (break_glass(), "incident")]
+    {
         let findings = read(without(kind, member)).unwrap_err();
         assert!(findings.0[0].message.starts_with(&format!("`{member}` is missing: ")), "{findings}");
     }
@@ -55,9 +68,11 @@ fn a_record_without_owner_rationale_end_or_control_is_refused() {
 #[test]
 fn no_window_is_longer_than_the_ceiling_of_its_kind() {
     assert!(read(with(pilot(), "not_after", json!("2026-12-01T00:00:00Z"))).is_ok());
-    for (record, end) in
-        [(pilot(), "2026-12-01T00:00:00.001Z"), (elevation(), "2026-11-01T08:00:01Z"), (break_glass(), "2026-11-01T04:00:01Z")]
-    {
+    for (record, end) in [
+        (pilot(), "2026-12-01T00:00:00.001Z"),
+        (elevation(), "2026-11-01T08:00:01Z"),
+        (break_glass(), "2026-11-01T04:00:01Z"),
+    ] {
         assert_eq!(paths(with(record, "not_after", json!(end))), ["/not_after"]);
     }
     assert_eq!(paths(with(pilot(), "not_after", json!("2026-11-01T00:00:00Z"))), ["/not_after"]);
@@ -70,7 +85,9 @@ fn no_window_is_longer_than_the_ceiling_of_its_kind() {
 /// I3, I4
 #[test]
 fn only_named_agents_and_named_tools_of_tool_servers_can_be_granted() {
-    for agents in [json!([]), json!(["*"]), json!(["spiffe://corp/*"]), json!(["role:admin"]), json!(["a b"]), json!(["a", "a"])] {
+    for agents in
+        [json!([]), json!(["*"]), json!(["spiffe://corp/*"]), json!(["role:admin"]), json!(["a b"]), json!(["a", "a"])]
+    {
         assert!(read(with(pilot(), "subject/agents", agents.clone())).is_err(), "{agents}");
     }
     for tools in [json!([]), json!(["*"]), json!(["export*"]), json!(["a", "a"])] {
@@ -129,7 +146,10 @@ fn kinds_that_this_version_does_not_have_are_refused_by_name() {
     for kind in ["rule_exemption", "third_party_connector"] {
         let findings = read(with(pilot(), "kind", json!(kind))).unwrap_err();
         let finding = findings.0.iter().find(|f| f.path == "/kind").unwrap();
-        assert!(finding.message.starts_with(&format!("this version does not have the kind \"{kind}\": write one of")), "{finding}");
+        assert!(
+            finding.message.starts_with(&format!("this version does not have the kind \"{kind}\": write one of")),
+            "{finding}"
+        );
     }
     assert!(read(with(pilot(), "kind", json!("role"))).unwrap_err().to_string().contains("there is no kind \"role\""));
 }
@@ -172,7 +192,15 @@ fn a_grant_carries_its_bounds_and_the_strictest_of_its_duties() {
 
 #[test]
 fn bounds_need_both_ends_and_one_form_and_several_tools_need_a_digest_each() {
-    for bound in [json!({}), json!({"min": 1}), json!({"min": 2, "max": 1}), json!({"in": []}), json!({"in": [1.5]}), json!({"in": [1], "absent_or": 1}), json!({"min": 1, "max": 9_007_199_254_740_992_i64})] {
+    for bound in [
+        json!({}),
+        json!({"min": 1}),
+        json!({"min": 2, "max": 1}),
+        json!({"in": []}),
+        json!({"in": [1.5]}),
+        json!({"in": [1], "absent_or": 1}),
+        json!({"min": 1, "max": 9_007_199_254_740_992_i64}),
+    ] {
         assert!(read(with(pilot(), "grant/args", json!({"x": bound.clone()}))).is_err(), "{bound}");
     }
     let mut two = with(pilot(), "grant/tools", json!(["a", "b"]));
