@@ -44,24 +44,3 @@ impl fmt::Debug for Tool {
         f.debug_struct("Tool").field("reference", &self.reference).field("digest", &self.digest).finish_non_exhaustive()
     }
 }
-
-#[cfg(test)]
-impl Tool {
-    /// A tool of this name and input schema, for tests of other rooms.
-    pub(crate) fn sample(reference: ToolRef, input_schema: Value) -> Self {
-        let listed = Bytes::from(input_schema.to_string());
-        let digest = Digest::of_parts(&[reference.to_string().as_bytes(), &listed]);
-        Self {
-            exposed: format!("{}__{}", reference.server, reference.tool).parse().unwrap(),
-            digest,
-            definition: input_schema.to_string().into(),
-            warnings: Vec::new(),
-            source: digest,
-            validator: jsonschema::validator_for(&input_schema).unwrap(),
-            listed: listed.clone(),
-            listed_alone: listed,
-            reference,
-            input_schema,
-        }
-    }
-}

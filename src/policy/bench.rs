@@ -11,9 +11,8 @@ use cedar_policy::{
 };
 
 use super::{
-    entity::Names,
     known::{Known, Moment},
-    mention::Mention,
+    model::{Mention, Names},
     rule::Rule,
     source::Level,
     visibility::Access,
@@ -48,6 +47,7 @@ pub(super) struct Judge {
     advisory: CedarSet,
     advisories: Vec<Arc<str>>,
     wishes: CedarSet,
+    wishing: Mention,
 }
 
 /// The policies that can match one subject's calls of one tool.
@@ -120,7 +120,8 @@ impl Bench {
 
     /// Whether the agent may ask for an exception for this tool.
     pub(super) fn may_ask(&self, known: &Known, names: &Names, moment: &Moment) -> bool {
-        let (Some(agent), Ok(context)) = (self.judges.first(), moment.wish()) else { return false };
+        let Some(agent) = self.judges.first() else { return false };
+        let Ok(context) = moment.wish(&agent.wishing) else { return false };
         agent.ask(&agent.wishes, &names.request, (self, known), context).is_some_and(|response| {
             response.decision() == Decision::Allow && response.diagnostics().errors().next().is_none()
         })
@@ -142,6 +143,11 @@ impl Judge {
         };
         let set = |rules: &[&Rule]| CedarSet::from_policies(rules.iter().map(|rule| rule.policy.clone())).ok();
         let (binding, advisory) = (pick(&known.calls, false), pick(&known.calls, true));
+        let wishes = pick(&known.wishes, false);
+        let mut wishing = Mention::default();
+        for rule in &wishes {
+            wishing.extend(&rule.mention);
+        }
         binding.iter().chain(&advisory).for_each(|rule| mention.extend(&rule.mention));
         Some(Self {
             principal: principal.clone(),
@@ -150,7 +156,8 @@ impl Judge {
             binding: set(&binding)?,
             advisory: set(&advisory)?,
             advisories: advisory.iter().map(|rule| Arc::clone(&rule.id)).collect(),
-            wishes: set(&pick(&known.wishes, false))?,
+            wishes: set(&wishes)?,
+            wishing,
         })
     }
 

@@ -4,7 +4,7 @@ use std::{cmp::Reverse, sync::Arc};
 
 use cedar_policy::{Authorizer, Context, Decision, Request};
 
-use super::{bench::Bench, grant::Compiled, known::Known, mention::Mention, set::PolicySet};
+use super::{bench::Bench, grant::Compiled, known::Known, model::Mention, set::PolicySet};
 use crate::{
     catalog::ToolCall,
     domain::{Candidate, ExceptionId, Grant, Obligation, Reason, Standing, Subject, Timestamp},
@@ -71,8 +71,13 @@ impl Miss {
 impl Live {
     /// What its policy reads.
     pub(super) fn mention(&self) -> &Mention {
-        const NOTHING: &Mention =
-            &Mention { now: false, user: false, whole_input: false, input: std::collections::BTreeSet::new() };
+        const NOTHING: &Mention = &Mention {
+            now: false,
+            user: false,
+            whole_input: false,
+            input: std::collections::BTreeSet::new(),
+            stranger: false,
+        };
         self.compiled.policy.as_ref().map_or(NOTHING, |(_, mention)| mention)
     }
 }

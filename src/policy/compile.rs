@@ -11,9 +11,8 @@ use cedar_policy::{
 };
 
 use super::{
-    entity::{self, Names},
-    input::Input,
     known::Known,
+    model::{self, Input, Names},
     registry,
     rule::{Rule, report},
     set::{Parts, PolicySet},
@@ -140,7 +139,7 @@ impl Check<'_> {
         let nothing = Input::default();
         let absent: BTreeSet<_> = self.rules.iter().flat_map(|rule| self.absent_tools(rule)).collect();
         let tools = self.known.values().map(|known| (&known.tool.reference, &known.input));
-        let schema = entity::schema(tools.chain(absent.iter().map(|tool| (tool, &nothing))));
+        let schema = model::schema(tools.chain(absent.iter().map(|tool| (tool, &nothing))));
         let schema = match Schema::from_json_value(schema) {
             Ok(schema) => schema,
             Err(error) => return findings.push("", 0, "", format!("the tools give no Cedar schema: {error}")),

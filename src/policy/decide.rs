@@ -7,6 +7,7 @@ use super::{
     candidate::{self, Chosen, Outcome},
     decision::{Decision, Denial, Permit},
     known::{Known, Moment},
+    model::{Mention, Unfit},
     set::PolicySet,
 };
 use crate::{
@@ -47,10 +48,7 @@ impl PolicySet {
         call: &ToolCall,
         candidates: &[Candidate],
     ) -> Weighed {
-        let mut mention = bench.mention.clone();
-        let live = candidate::live(self, known, subject, candidates);
-        live.iter().for_each(|candidate| mention.extend(candidate.mention()));
-        let Ok(context) = moment.context(known, call.value(), &mention) else {
+        let Ok(context) = moment.context(known, call.value(), &bench.mention) else {
             return self.no(Basis::DefaultDeny, Reason::PolicyError).into();
         };
         let advisories = match bench.advise(known, &context) {
@@ -65,10 +63,29 @@ impl PolicySet {
                 let verdict = self.because(Basis::Rbac, Reason::Granted, ids);
                 Verdict { effect: Effect::Allow, ..verdict }.into()
             }
-            Ruling::Silent => self.except(candidate::choose(&live, (bench, known), call, (moment.now, &context))),
+            Ruling::Silent => self.except(self.outcome((bench, known), (subject, moment), call, candidates)),
         };
         weighed.verdict.advisories = advisories;
         weighed
+    }
+
+    /// What the exceptions say. They are looked at only here, so that no exception changes what roles permit (I20).
+    fn outcome(
+        &self,
+        (bench, known): (&Bench, &Known),
+        (subject, moment): (&Subject, &Moment),
+        call: &ToolCall,
+        candidates: &[Candidate],
+    ) -> Outcome {
+        let live = candidate::live(self, known, subject, candidates);
+        let mut mention = Mention::default();
+        for candidate in &live {
+            mention.extend(candidate.mention());
+        }
+        match moment.context(known, call.value(), &mention) {
+            Ok(context) => candidate::choose(&live, (bench, known), call, (moment.now, &context)),
+            Err(Unfit) => Outcome { answer: Err((None, Reason::PolicyError)), passed_over: Vec::new() },
+        }
     }
 
     /// The verdict where only exceptions can help.

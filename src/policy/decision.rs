@@ -50,7 +50,6 @@ impl Permit {
     }
 
     /// The call that was judged.
-    #[must_use]
     pub const fn call(&self) -> &ToolCall {
         &self.call
     }

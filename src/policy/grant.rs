@@ -9,9 +9,8 @@ use chrono::{Datelike as _, SecondsFormat, SubsecRound as _, TimeDelta};
 use serde_json::{Value, json};
 
 use super::{
-    input::{self, Shape},
     known::Known,
-    mention::Mention,
+    model::{self, Mention, Shape},
 };
 use crate::domain::{ArgumentBound, Bound, Findings, Grant, Timestamp};
 
@@ -146,10 +145,10 @@ fn argument(bound: &ArgumentBound, known: &Known) -> Result<Value, String> {
 fn literal(value: &Value, shape: &Shape) -> Result<Value, String> {
     match (shape, value) {
         (Shape::Text, Value::String(_)) | (Shape::Flag, Value::Bool(_)) => Ok(json!({"Value": value})),
-        (Shape::Whole, Value::Number(number)) => input::whole(number)
+        (Shape::Whole, Value::Number(number)) => model::whole(number)
             .map(|whole| json!({"Value": whole}))
             .ok_or_else(|| format!("{number} is not a whole number")),
-        (Shape::Decimal, Value::Number(number)) => input::decimal(number)
+        (Shape::Decimal, Value::Number(number)) => model::decimal(number)
             .map(|text| json!({"decimal": [{"Value": text}]}))
             .ok_or_else(|| format!("{number} has more than four decimal digits, or is too large")),
         (Shape::Set(_) | Shape::Record(_), _) => {

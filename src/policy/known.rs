@@ -6,10 +6,8 @@ use cedar_policy::{Context, EntityUid, RestrictedExpression, Schema};
 use serde_json::{Map, Value};
 
 use super::{
-    entity::{self, Names},
     grant,
-    input::{Input, Unfit},
-    mention::Mention,
+    model::{self, Input, Mention, Names, Unfit},
     rule::{Rule, Scope},
 };
 use crate::{catalog::Tool, domain::Timestamp};
@@ -66,7 +64,7 @@ impl Known {
             let others: Vec<_> =
                 rules.flat_map(|rule| rule.tools(names)).filter(|tool| *tool != self.tool.reference).collect();
             let tools = others.iter().map(|tool| (tool, &nothing)).chain([(&self.tool.reference, &self.input)]);
-            Schema::from_json_value(entity::schema(tools)).ok()
+            Schema::from_json_value(model::schema(tools)).ok()
         };
         self.schema.get_or_init(make).as_ref()
     }
@@ -94,9 +92,8 @@ impl Moment {
     }
 
     /// The context of a wish.
-    pub(super) fn wish(&self) -> Result<Context, Unfit> {
-        let pairs = self.pairs(&Mention { now: true, user: true, ..Mention::default() })?;
-        Context::from_pairs(pairs).map_err(|_| Unfit)
+    pub(super) fn wish(&self, mention: &Mention) -> Result<Context, Unfit> {
+        Context::from_pairs(self.pairs(mention)?).map_err(|_| Unfit)
     }
 
     fn pairs(&self, mention: &Mention) -> Result<Vec<(String, RestrictedExpression)>, Unfit> {

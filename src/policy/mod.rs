@@ -3,8 +3,8 @@
 //! [`compile`] turns the files under `policies/` and the approved tools into a [`PolicySet`], or says everything that
 //! is wrong. [`PolicySet::decide`] judges one call: an evaluation error is a denial, then hard guardrails, soft
 //! guardrails, roles, exceptions, in this order, and nothing means no. [`PolicySet::visibility`] says what a subject
-//! sees of a tool. The policies are Cedar; tools, agents and roles are its entities (`entity.rs`), the arguments are
-//! `context.input`, typed per tool from its input schema (`input.rs`), and time is `context.now`.
+//! sees of a tool. The policies are Cedar; tools, agents and roles are its entities (`model/entity.rs`), the arguments are
+//! `context.input`, typed per tool from its input schema (`model/input.rs`), and time is `context.now`.
 //!
 //! Absent on purpose: reading files, the clock, freezes, budgets and the health of controls. They are asked for
 //! elsewhere; here the same question always has the same answer.
@@ -16,11 +16,9 @@ mod cases;
 mod compile;
 mod decide;
 mod decision;
-mod entity;
 mod grant;
-mod input;
 mod known;
-mod mention;
+mod model;
 mod registry;
 mod rule;
 mod set;

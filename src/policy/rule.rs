@@ -11,8 +11,7 @@ use cedar_policy::{
 };
 
 use super::{
-    entity::Names,
-    mention::Mention,
+    model::{Mention, Names},
     source::{Level, SourceFile},
 };
 use crate::domain::{Findings, ServerName, ToolRef};
@@ -128,6 +127,11 @@ impl Rule {
             resource: policy.resource_constraint(),
             policy: policy.new_id(PolicyId::new(id)),
         };
+        if rule.mention.stranger {
+            find(format!(
+                "`{id}` asks what a stranger to the call is in; ask it of `principal`, `resource` or `context.user`"
+            ));
+        }
         if rule.level == Level::Role && matches!(rule.principal, PrincipalConstraint::Any | PrincipalConstraint::Is(_))
         {
             find(format!("`{id}` permits whoever asks; name a role: `principal in Role::\"…\"`"));

@@ -7,9 +7,9 @@ use cedar_policy::SchemaFragment;
 use super::{
     bench::Bench,
     cache::Cache,
-    entity::{self, Names},
     grant::{self, Compiled},
     known::Known,
+    model::{self, Names},
     rule::Rule,
     source::Level,
 };
@@ -70,12 +70,6 @@ impl PolicySet {
         self.digest
     }
 
-    /// How many policies there are in roles and guardrails.
-    #[must_use]
-    pub const fn policies(&self) -> usize {
-        self.rules.len()
-    }
-
     /// Agents and people.
     #[must_use]
     pub const fn registry(&self) -> &Registry {
@@ -108,7 +102,7 @@ impl PolicySet {
     /// The Cedar schema that the policies were validated against, in Cedar's own notation, for editors.
     #[must_use]
     pub fn cedar_schema(&self) -> Option<String> {
-        let json = entity::schema(self.known.values().map(|known| (&known.tool.reference, &known.input)));
+        let json = model::schema(self.known.values().map(|known| (&known.tool.reference, &known.input)));
         SchemaFragment::from_json_value(json).ok()?.to_cedarschema().ok()
     }
 

@@ -84,6 +84,31 @@ fn roles_only_permit_and_guardrails_only_forbid_and_say_who_they_are() {
     only("guardrails/soft/a.cedar", &format!("@id(\"x\") @level(\"soft\") {forbid}"), 1, "needs @owner");
 }
 
+/// Only the roles of the agent and of its user are known; of anybody else the answer would always be no.
+#[test]
+fn nobody_asks_for_the_roles_of_a_stranger() {
+    let guard = |condition: &str| {
+        format!(
+            "@id(\"x\") @level(\"hard\") @owner(\"o\")\nforbid (principal, action in Action::\"call\", resource) when {{ {condition} }};"
+        )
+    };
+    for condition in [
+        "Agent::\"z\" in Role::\"r\"",
+        "(if principal is Agent then Agent::\"z\" else User::\"z\") in Role::\"r\"",
+        "[1].contains(2) || User::\"u\" in [Role::\"r\"]",
+    ] {
+        let found = findings(&[("guardrails/hard/a.cedar", &guard(condition))]);
+        assert!(found.to_string().contains("a stranger to the call"), "{condition}: {found}");
+    }
+    for condition in [
+        "principal in Role::\"r\"",
+        "context has user && context.user in [Role::\"r\", Role::\"s\"]",
+        "resource in Server::\"fs\"",
+    ] {
+        set(&[("guardrails/hard/a.cedar", &guard(condition))]);
+    }
+}
+
 #[test]
 fn an_id_is_used_once_over_all_files() {
     let text = "\n@id(\"x\") permit (principal in Role::\"r\", action, resource);";

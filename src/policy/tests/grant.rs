@@ -1,5 +1,7 @@
 //! Exceptions: what they admit, to the letter.
 
+use std::sync::LazyLock;
+
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -157,6 +159,9 @@ fn the_faults_of_a_grant_name_their_place() {
     }
 }
 
+/// A set without policies, made once.
+static EMPTY: LazyLock<PolicySet> = LazyLock::new(|| set(&[]));
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(200))]
 
@@ -164,15 +169,15 @@ proptest! {
     #[test]
     fn the_policy_for_proofs_says_what_is_decided(ms in -1000i64..4_000_000_000, nanos in 0..2_000_000i64, rows in -5i64..510) {
         use cedar_policy::{Authorizer, Decision, PolicySet as CedarSet, Request};
-        let set = set(&[]);
+        let set = &*EMPTY;
         let mut grant = grant();
         grant.window.not_before += chrono::TimeDelta::nanoseconds(nanos);
         let moment = at("2026-11-01T00:00:00Z") + chrono::TimeDelta::milliseconds(ms);
         let known = set.tool(&super::house::reference("crm/export")).unwrap();
         let subject = agent("a", &[]);
-        let policy = super::super::grant::policy(&grant, known, true).unwrap();
-        let mention = super::super::mention::Mention::of(&policy);
-        let facts = super::super::known::Moment { now: moment, user: None };
+        let policy = crate::policy::grant::policy(&grant, known, true).unwrap();
+        let mention = crate::policy::model::Mention::of(&policy);
+        let facts = crate::policy::known::Moment { now: moment, user: None };
         let context = facts.context(known, export("eu", rows).value(), &mention).unwrap();
         let bench = set.bench(known, &subject);
         let bench = bench.as_ref().as_ref().unwrap();
@@ -188,16 +193,16 @@ proptest! {
     /// Ids and values are data: whatever they hold, the grant admits this agent with this value and no other.
     #[test]
     fn hostile_ids_and_values_stay_data(id in "[ -~]{0,8}(\"|\\\\|//|\\|\\|| true |\\{|\u{e9}|\n){1,4}[ -~]{0,8}", value in "\\PC{0,12}[\"\\\\]{0,3}") {
-        let set = set(&[]);
+        let set = &*EMPTY;
         let mut grant = grant();
         grant.agents = [id.as_str().into()].into();
         grant.users = [id.as_str().into()].into();
         grant.arguments = vec![ArgumentBound { name: "region".into(), bound: Bound::In(vec![json!(value)]) }];
         prop_assert_eq!(set.check_grant(&grant).0, []);
         let other = format!("{value}x");
-        prop_assert_eq!(ask(&set, &agent(&id, &[]), export(&value, 1), grant.clone()), YES);
-        prop_assert_eq!(ask(&set, &agent(&id, &[]), export(&other, 1), grant.clone()), NO);
-        prop_assert_eq!(ask(&set, &acting_for(agent(&id, &[]), &other, &[]), export(&value, 1), grant.clone()), NO);
-        prop_assert_eq!(ask(&set, &agent("a", &[]), export(&value, 1), grant), "deny default_deny no_grant");
+        prop_assert_eq!(ask(set, &agent(&id, &[]), export(&value, 1), grant.clone()), YES);
+        prop_assert_eq!(ask(set, &agent(&id, &[]), export(&other, 1), grant.clone()), NO);
+        prop_assert_eq!(ask(set, &acting_for(agent(&id, &[]), &other, &[]), export(&value, 1), grant.clone()), NO);
+        prop_assert_eq!(ask(set, &agent("a", &[]), export(&value, 1), grant), "deny default_deny no_grant");
     }
 }

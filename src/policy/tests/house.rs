@@ -8,7 +8,7 @@ use std::{
 use serde_json::{Value, json};
 
 use crate::{
-    catalog::{Tool, ToolCall},
+    catalog::{Names, Tool, ToolCall, admit},
     domain::{
         ArgumentBound, Bound, Budget, Candidate, Credential, CredentialKind, Delegator, Digest, Findings, Grant, Kind,
         Obligation, Standing, Subject, Timestamp, ToolRef, Window,
@@ -30,7 +30,9 @@ pub fn reference(text: &str) -> ToolRef {
 }
 
 pub fn tool(name: &str, schema: Value) -> Arc<Tool> {
-    Arc::new(Tool::sample(reference(name), schema))
+    let ToolRef { server, tool } = reference(name);
+    let raw = serde_json::value::to_raw_value(&json!({"name": tool, "inputSchema": schema})).unwrap();
+    Arc::new(admit(&server, &raw, &mut Names::default()).unwrap())
 }
 
 /// `crm/export {region, max_rows, ratio?, include_pii?, note?}`, `crm/read {}` and `fs/read {path}`.

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::super::input::{Input, Shape};
+use crate::policy::model::{Input, Shape};
 
 fn shape(property: Value) -> Result<(Shape, bool), String> {
     let schema = json!({"type": "object", "required": ["x"], "properties": {"x": property}, "$defs": {

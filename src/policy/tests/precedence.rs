@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::house::{acting_for, agent, call, export, grant, now, set, short, standing, usable};
 use crate::{
-    domain::{Kind, Standing, SuspendReason},
+    domain::{ArgumentBound, Bound, Grant, Kind, Standing, SuspendReason},
     policy::Decision,
 };
 
@@ -86,6 +86,30 @@ fn a_number_that_its_type_cannot_hold_is_a_denial_only_if_somebody_reads_it() {
     assert_eq!(ask(&[ROLE, reads], 0.123_456), "deny default_deny policy_error");
     assert_eq!(ask(&[ROLE, reads], 0.25), "allow rbac granted");
     assert_eq!(ask(&[ROLE, reads], 0.75), "deny guardrail hard_guardrail");
+}
+
+/// I20: what an exception reads is no business of a call that roles permit.
+#[test]
+fn an_exception_never_takes_away_what_roles_permit() {
+    let set = set(&[ROLE]);
+    let mut grant = grant();
+    grant.arguments = vec![ArgumentBound { name: "ratio".into(), bound: Bound::Between { min: 0, max: 1 } }];
+    let mut faulty = grant.clone();
+    faulty.arguments[0].name = "nothing".into();
+    let ask = |roles: &[&str], grant: &Grant| {
+        let arguments = json!({"region": "eu", "max_rows": 1, "ratio": 0.123_456});
+        short(&set.decide(&agent("a", roles), call("crm/export", arguments), &[usable(grant.clone())], now()))
+    };
+    for grant in [&grant, &faulty] {
+        assert_eq!(ask(&["r"], grant), "allow rbac granted");
+        assert_eq!(ask(&[], grant), "deny default_deny policy_error");
+    }
+}
+
+#[test]
+fn a_set_is_shared_between_threads() {
+    fn shared<T: Send + Sync>(_: &T) {}
+    shared(&set(&[]));
 }
 
 #[test]
