@@ -64,6 +64,12 @@ impl PolicySet {
         Self { digest, registry, notes, names, rules, known, benches: Cache::new(BENCHES), grants: Cache::new(GRANTS) }
     }
 
+    /// How many policies there are in roles and guardrails.
+    #[must_use]
+    pub const fn policies(&self) -> usize {
+        self.rules.len()
+    }
+
     /// SHA-256 over the files and over the digests of the definitions that they were typed against.
     #[must_use]
     pub const fn digest(&self) -> Digest {
