@@ -7,6 +7,7 @@ use super::{
     Store,
     job::{Done, Unavailable},
     ledger::Entry,
+    load::bytes,
     store::Terms,
 };
 use crate::{
@@ -118,7 +119,7 @@ impl Store {
         let sql = "SELECT payload FROM journal WHERE kind = 'policy' ORDER BY seq DESC";
         let read = self.read(move |conn| {
             let mut query = conn.prepare_cached(sql)?;
-            query.query_map([], |row| row.get::<_, Vec<u8>>(0))?.collect::<rusqlite::Result<Vec<_>>>()
+            query.query_map([], |row| bytes(row, 0))?.collect::<rusqlite::Result<Vec<_>>>()
         });
         let payloads = read.await.map_err(|Unavailable(why)| JournalError::Unavailable(why))?;
         let loaded = payloads.iter().find_map(|payload| match serde_json::from_slice(payload) {

@@ -16,6 +16,7 @@ CREATE TABLE journal (
 CREATE INDEX journal_decision ON journal (decision) WHERE decision IS NOT NULL;
 CREATE INDEX journal_exception ON journal (exception, kind) WHERE exception IS NOT NULL;
 CREATE INDEX journal_key ON journal (seq) WHERE kind = 'key';
+CREATE INDEX journal_policy ON journal (seq) WHERE kind = 'policy';
 CREATE TABLE head (one INTEGER PRIMARY KEY CHECK (one = 1), seq INTEGER NOT NULL, chain BLOB NOT NULL, latest INTEGER NOT NULL) STRICT;
 CREATE TABLE checkpoint (size INTEGER PRIMARY KEY, chain BLOB NOT NULL, peaks BLOB NOT NULL, floor INTEGER NOT NULL, note TEXT NOT NULL) STRICT;
 CREATE TABLE uses (exception TEXT PRIMARY KEY, used INTEGER NOT NULL CHECK (used >= 0)) STRICT, WITHOUT ROWID;

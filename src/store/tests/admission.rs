@@ -69,6 +69,23 @@ async fn a_call_that_was_decided_under_other_policies_is_stale() {
 }
 
 #[tokio::test]
+async fn the_sources_of_a_policy_set_are_found_by_its_digest() {
+    let house = House::new();
+    let bundle = house.store.put_bundle(b"sources".to_vec()).await.unwrap();
+    let loaded = PolicyChange {
+        at: noon(),
+        event: PolicyEvent::Loaded,
+        digest: Digest::of(b"set"),
+        epoch: 1,
+        actor: "anna".to_owned(),
+        detail: bundle.to_string(),
+    };
+    house.store.policy(loaded).await.unwrap();
+    assert_eq!(house.store.bundle_of(Digest::of(b"set")).await, Ok(Some(b"sources".to_vec())));
+    assert_eq!(house.store.bundle_of(Digest::of(b"other")).await, Ok(None));
+}
+
+#[tokio::test]
 async fn a_charge_must_be_for_the_exception_that_the_verdict_names() {
     let house = House::new();
     let charge = approved(&house.store, 5).await;
