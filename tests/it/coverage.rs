@@ -153,3 +153,19 @@ fn every_exception_of_the_examples_is_a_record() {
         spec.unwrap_or_else(|findings| panic!("{findings}"));
     }
 }
+
+/// The room that decides is given everything: files, tools, subject, time.
+#[test]
+fn the_decision_reads_nothing_but_what_it_is_given() {
+    let mut faults = Vec::new();
+    for path in files(&root().join("src/policy"), "rs") {
+        let text = fs::read_to_string(&path).unwrap();
+        let code = &text[..text.len() - tests_in(&path, &text).len()];
+        for word in ["std::fs", "std::net", "std::env", "std::io", "std::process", "tokio", "SystemTime", "Instant"] {
+            if code.contains(word) {
+                faults.push(format!("{}: {word}", path.display()));
+            }
+        }
+    }
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
