@@ -161,8 +161,10 @@ fn the_decision_reads_nothing_but_what_it_is_given() {
     for path in files(&root().join("src/policy"), "rs") {
         let text = fs::read_to_string(&path).unwrap();
         let code = &text[..text.len() - tests_in(&path, &text).len()];
-        for word in ["std::fs", "std::net", "std::env", "std::io", "std::process", "tokio", "SystemTime", "Instant"] {
-            if code.contains(word) {
+        let lines = code.lines().filter(|line| !line.trim_start().starts_with("//"));
+        let words: BTreeSet<&str> = lines.flat_map(|line| line.split(|c: char| !c.is_alphanumeric() && c != '_')).collect();
+        for word in ["fs", "net", "env", "io", "process", "thread", "tokio", "SystemTime", "Instant", "Clock"] {
+            if words.contains(word) {
                 faults.push(format!("{}: {word}", path.display()));
             }
         }
