@@ -65,6 +65,8 @@ pub(super) struct Keeper {
 pub(super) struct Kept {
     pub(super) in_force: Sources,
     pub(super) refused: Option<Digest>,
+    /// Whether the folder was sound at least once.
+    pub(super) sound: bool,
 }
 
 impl Keeper {
@@ -75,12 +77,13 @@ impl Keeper {
         let sources = convert::sources(&read.map_err(KeepError::Faulty)?);
         let mut kept = self.sources.lock().await;
         if sources == kept.in_force {
+            kept.sound = true;
             return Ok(false);
         }
         let digest = sources.digest();
         match self.publish(&sources, actor).await {
             Ok(_) => {
-                *kept = Kept { in_force: sources, refused: None };
+                *kept = Kept { in_force: sources, refused: None, sound: true };
                 Ok(true)
             }
             Err(KeepError::Faulty(findings)) => {

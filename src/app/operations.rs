@@ -58,7 +58,7 @@ impl Operations for House {
     }
 
     async fn ready(&self) -> bool {
-        self.store.lease().holds() && self.keeper.world.load().catalog.tools().len() > 0
+        self.store.lease().holds() && self.keeper.sources.lock().await.sound
     }
 
     async fn metrics(&self) -> Result<String, ApiError> {
