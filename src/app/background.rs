@@ -6,7 +6,7 @@ use tokio::{sync::watch, task::JoinSet};
 
 use super::{build::Loose, house::House};
 use crate::{
-    domain::Reason,
+    domain::{ExceptionId, Reason},
     evidence::{Alarm, AlarmKind, Journal as _, Record},
     gateway::Cut,
     monitoring::Watch,
@@ -15,6 +15,8 @@ use crate::{
 
 /// Between two looks at the policies folder.
 const POLICIES: Duration = Duration::from_secs(2);
+/// The longest time between two looks at what the clock brought.
+const LOOK: Duration = Duration::from_secs(60);
 /// Between two looks at the controls.
 const CONTROLS: Duration = Duration::from_millis(250);
 
@@ -27,9 +29,14 @@ pub(super) fn start(house: &Arc<House>, loose: Loose) -> JoinSet<()> {
     tasks.spawn(controls(Arc::clone(house)));
     tasks.spawn(exceptions(Arc::clone(house), changes));
     tasks.spawn(freeze(Arc::clone(house)));
+    let spent = Arc::clone(house);
     tasks.spawn(async move {
         while let Some(id) = exhausted.recv().await {
-            tracing::info!(exception = %id, "the budget of an exception is spent");
+            match spent.desk.exhausted(&id).await {
+                Ok(true) => tracing::info!(exception = %id, "the budget of an exception is spent"),
+                Ok(false) => {}
+                Err(error) => tracing::warn!(exception = %id, %error, "the end of a budget is not noted yet"),
+            }
         }
     });
     tasks
@@ -55,6 +62,15 @@ async fn policies(house: Arc<House>) {
         if let Ok(true) = house.keeper.reload("policies folder").await {
             tracing::info!("the policies were read again");
         }
+        for document in house.keeper.exception_files().await {
+            let id = document.value.get("id").and_then(|id| id.as_str()).and_then(|id| id.parse::<ExceptionId>().ok());
+            let Some(id) = id else { continue };
+            match house.desk.compare(&id, &document).await {
+                Ok(true) => alarm(&house, AlarmKind::ExceptionChanged, Some(id), format!("the file {} is not what was approved", document.file)).await,
+                Ok(false) => {}
+                Err(error) => tracing::warn!(exception = %id, %error, "a file of an exception could not be compared"),
+            }
+        }
     }
 }
 
@@ -69,11 +85,7 @@ async fn controls(house: Arc<House>) {
                 continue;
             }
             tracing::warn!(control = change.id, "a control does not work; exceptions that need it are refused");
-            let detail = format!("the control `{}` does not work", change.id);
-            let alarm = Alarm { at: change.at, about: AlarmKind::ControlUnhealthy, exception: None, decision: None, detail };
-            if let Err(error) = house.store.append(Record::Alarm(alarm)).await {
-                tracing::error!(%error, "an alarm is not durable");
-            }
+            alarm(&house, AlarmKind::ControlUnhealthy, None, format!("the control `{}` does not work", change.id)).await;
         }
         tokio::time::sleep(CONTROLS).await;
     }
@@ -84,9 +96,13 @@ async fn exceptions(house: Arc<House>, changes: watch::Sender<u64>) {
     let index = house.desk.index();
     let mut changed = index.changes();
     loop {
+        if let Err(error) = house.desk.tick().await {
+            tracing::warn!(%error, "what the clock brought is not noted yet");
+        }
         announce(&house).await;
         let now = house.clock.now();
-        let wait = index.next_change(now).and_then(|at| (at - now).to_std().ok()).unwrap_or(Duration::from_secs(3_600));
+        let next = index.next_change(now).and_then(|at| (at - now).to_std().ok()).unwrap_or(LOOK);
+        let wait = next.clamp(Duration::from_millis(50), LOOK);
         tokio::select! {
             () = tokio::time::sleep(wait) => {}
             done = changed.changed() => if done.is_err() { return },
@@ -107,6 +123,15 @@ async fn announce(house: &House) {
         })
         .collect();
     house.telemetry.metrics().register_exceptions(&traced);
+}
+
+/// A person must look: on record, and in the log.
+async fn alarm(house: &House, about: AlarmKind, exception: Option<ExceptionId>, detail: String) {
+    tracing::error!(?about, detail, "alarm");
+    let alarm = Alarm { at: house.clock.now(), about, exception, decision: None, detail };
+    if let Err(error) = house.store.append(Record::Alarm(alarm)).await {
+        tracing::error!(%error, "an alarm is not durable");
+    }
 }
 
 async fn freeze(house: Arc<House>) {

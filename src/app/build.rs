@@ -11,7 +11,7 @@ use super::{
     convert,
     house::House,
     keeper::{self, Keeper, Kept},
-    ports::{Countersign, Web},
+    ports::Web,
 };
 use crate::{
     config::{Durability, Settings, Trust},
@@ -44,7 +44,7 @@ pub(super) async fn build(settings: &Settings, agents: SocketAddr, admin: Socket
         lease: settings.telemetry.lease,
     })?);
     let upstreams = Arc::new(Upstreams::start(convert::servers(settings)?)?);
-    let signer = Arc::new(Countersign(Arc::clone(&store.keyring().signing)));
+    let signer = Arc::clone(&store.keyring().signing);
     let desk = Arc::new(Desk::new(store.clone(), Arc::clone(&registry), signer, Arc::clone(&clock)));
     let opening = desk.open().await.context("the exceptions cannot be read")?;
     for (id, what) in &opening.damaged {

@@ -9,7 +9,7 @@ use crate::{
     api::{ApiError, Explanation},
     catalog::{Catalog, Pins, Tool, ToolCall},
     domain::{
-        Candidate, Credential, CredentialKind, DecisionId, Delegator, Effect, Reason, Standing, Subject, Timestamp, ToolRef, Verdict,
+        Candidate, Credential, CredentialKind, DecisionId, Delegator, Effect, Reason, Standing, Subject, SuspendReason, Timestamp, ToolRef, Verdict,
     },
     evidence::{Called, Caller, Outcome, Record},
     exception::Event,
@@ -58,7 +58,17 @@ impl House {
                     recorded = Some(Recorded { seq, at, caller, asked, call, verdict, detail });
                 }
                 Record::Outcome(ended) => outcome = Some(ended),
-                _ => {}
+                Record::Listing(_)
+                | Record::Lifecycle(_)
+                | Record::Catalog(_)
+                | Record::Policy(_)
+                | Record::Key(_)
+                | Record::Freeze(_)
+                | Record::Start(_)
+                | Record::Stop(_)
+                | Record::Recovered(_)
+                | Record::Alarm(_)
+                | Record::Aborted(_) => {}
             }
         }
         Ok(recorded.map(|recorded| (recorded, outcome)))
@@ -96,15 +106,11 @@ impl House {
     async fn candidate_of(&self, verdict: &Verdict) -> Vec<Candidate> {
         let (Some(id), Some(revision)) = (&verdict.exception, verdict.revision) else { return Vec::new() };
         let Ok(history) = self.desk.history(id).await else { return Vec::new() };
-        let spec = history.into_iter().find_map(|stored| match stored.event {
-            Event::Submitted { revision: of, spec, digest, .. } if of == revision => Some((spec, digest)),
-            _ => None,
+        let spec = history.into_iter().find_map(|stored| {
+            let Event::Submitted { revision: of, spec, digest, .. } = stored.event else { return None };
+            (of == revision).then_some((spec, digest))
         });
-        let standing = match verdict.reason {
-            Reason::ExceptionSuspended => Standing::Suspended(crate::domain::SuspendReason::Manual),
-            Reason::ExceptionExhausted => Standing::Exhausted,
-            _ => Standing::Usable,
-        };
+        let standing = if verdict.reason == Reason::ExceptionSuspended { Standing::Suspended(SuspendReason::Manual) } else { Standing::Usable };
         let grant = spec.map(|(spec, digest)| spec.grant(revision, digest));
         grant.map(|grant| Candidate { grant: Arc::new(grant), standing }).into_iter().collect()
     }

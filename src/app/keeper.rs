@@ -15,7 +15,7 @@ use super::convert;
 use crate::{
     catalog::{Catalog, PinRow, PinStore as _, Pins, Tool},
     config::read_policies,
-    domain::{Clock, Digest, Findings, Registry, ServerName},
+    domain::{Clock, Digest, Document, Findings, Registry, ServerName},
     evidence::{JournalError, PolicyChange, PolicyEvent},
     gateway::World,
     policy::{PolicySet, Sources, compile},
@@ -65,6 +65,8 @@ pub(super) struct Keeper {
 pub(super) struct Kept {
     pub(super) in_force: Sources,
     pub(super) refused: Option<Digest>,
+    /// Whether the folder was sound at least once.
+    pub(super) sound: bool,
 }
 
 impl Keeper {
@@ -75,12 +77,13 @@ impl Keeper {
         let sources = convert::sources(&read.map_err(KeepError::Faulty)?);
         let mut kept = self.sources.lock().await;
         if sources == kept.in_force {
+            kept.sound = true;
             return Ok(false);
         }
         let digest = sources.digest();
         match self.publish(&sources, actor).await {
             Ok(_) => {
-                *kept = Kept { in_force: sources, refused: None };
+                *kept = Kept { in_force: sources, refused: None, sound: true };
                 Ok(true)
             }
             Err(KeepError::Faulty(findings)) => {
@@ -94,6 +97,13 @@ impl Keeper {
             }
             Err(error) => Err(error),
         }
+    }
+
+    /// The records under `exceptions/` that can be read; those with placeholders or faults were never submitted.
+    pub(super) async fn exception_files(&self) -> Vec<Document> {
+        let folder = self.policies.clone();
+        let Ok(Ok(files)) = tokio::task::spawn_blocking(move || read_policies(&folder)).await else { return Vec::new() };
+        files.exceptions.iter().filter_map(|file| Document::parse(&file.path, &file.text).ok()).collect()
     }
 
     /// The servers list something else, or somebody approved tools.

@@ -14,7 +14,7 @@ use crate::{
     catalog::{Pin, PinStore as _},
     domain::{CredentialId, DecisionId, Document, ExceptionId, Person, Reason},
     evidence::{Freeze, Journal as _, KeyChange, KeyEvent, Record},
-    exception::Exception,
+    exception::{Exception, parse},
     gateway::Cut,
     identity::{Identity, KeyPrincipal, KeyStore as _, issue},
 };
@@ -58,7 +58,7 @@ impl Operations for House {
     }
 
     async fn ready(&self) -> bool {
-        self.store.lease().holds() && self.keeper.world.load().catalog.tools().len() > 0
+        self.store.lease().holds() && self.keeper.sources.lock().await.sound
     }
 
     async fn metrics(&self) -> Result<String, ApiError> {
@@ -98,6 +98,10 @@ impl Operations for House {
     }
 
     async fn submit(&self, by: &Arc<Person>, record: Document) -> Result<ExceptionView, ApiError> {
+        let spec = parse(&record).map_err(ApiError::faulty)?;
+        let world = self.keeper.world.load_full();
+        let scope = world.policies.check_grant(&spec.grant(1, world.policies.digest()));
+        scope.or(()).map_err(ApiError::faulty)?;
         let exception = self.desk.submit(&record, by).await.map_err(view::desk_error)?;
         self.viewed(&exception).await
     }

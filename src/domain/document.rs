@@ -69,6 +69,7 @@ impl Document {
             let path = error.instance_path().as_str().to_owned();
             findings.push(&self.file, self.line(&path), &path, error.to_string());
         }
+        findings.0.sort();
         findings
     }
 
@@ -155,7 +156,7 @@ mod tests {
         .unwrap();
         let faults = document.faults(&schema);
         let places: Vec<_> = faults.0.iter().map(|f| (f.line, f.path.as_str())).collect();
-        assert_eq!(places, [(3, "/list/0/x"), (1, "/name")]);
+        assert_eq!(places, [(1, "/name"), (3, "/list/0/x")]);
     }
 
     #[test]

@@ -27,7 +27,7 @@ pub(super) struct Returned {
 }
 
 impl Gateway {
-    pub(super) async fn forward(&self, visit: &Visit, permit: Permit, deadline: Option<Instant>, span: &ServerSpan, link: Link) -> Returned {
+    pub(super) async fn forward(&self, visit: &Visit, permit: Permit, deadline: Option<Instant>, (span, link): (&ServerSpan, Link)) -> Returned {
         let tool = Arc::clone(permit.call().tool());
         let exception = permit.grant().map(|grant| grant.exception.clone());
         let cancelled: CancellationToken = link.cancelled.child_token();

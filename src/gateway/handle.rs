@@ -11,7 +11,7 @@ use super::Gateway;
 use crate::{
     domain::{Fault, ServerName, Subject},
     identity::Identity,
-    mcp::server::{CallRequest, Handler, HttpRefusal, Link, ListPage, ListRequest, RpcError},
+    mcp::{code, server::{CallRequest, Handler, HttpRefusal, Link, ListPage, ListRequest, RpcError}},
 };
 
 #[async_trait]
@@ -50,6 +50,10 @@ impl Handler for Gateway {
     }
 
     async fn call(&self, subject: Arc<Subject>, request: CallRequest, link: Link) -> Result<Bytes, RpcError> {
+        let Ok(_place) = self.room.try_acquire() else {
+            let busy = RpcError::new(code::INTERNAL, "Too many calls are under way; wait a second.");
+            return Err(busy.with_status(StatusCode::SERVICE_UNAVAILABLE));
+        };
         self.walk(subject, request, link).await
     }
 

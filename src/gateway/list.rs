@@ -45,7 +45,7 @@ impl Gateway {
             shown.push(tool);
         }
         let next_cursor = shown.last().filter(|_| more).map(|last| self.cursors.seal(&subject.agent, last.exposed.as_str()));
-        self.listed(subject, &request, &world, shown.len(), now).await?;
+        self.listed(subject, &request, &world, (shown.len(), now)).await?;
         let tools = shown.into_iter().map(|tool| match request.scope {
             Scope::All => tool.listed.clone(),
             Scope::Server(_) => tool.listed_alone.clone(),
@@ -58,7 +58,7 @@ impl Gateway {
         world.policies.visibility(subject, tool, &candidates, now) != Visibility::Hidden
     }
 
-    async fn listed(&self, subject: &Subject, request: &ListRequest, world: &World, shown: usize, now: Timestamp) -> Result<(), RpcError> {
+    async fn listed(&self, subject: &Subject, request: &ListRequest, world: &World, (shown, now): (usize, Timestamp)) -> Result<(), RpcError> {
         let mut caller = Caller::of(subject, request.origin.version);
         caller.session = request.origin.session.clone();
         let server = match &request.scope {

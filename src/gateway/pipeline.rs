@@ -48,7 +48,7 @@ impl Gateway {
         span.satisfied(held.met());
 
         // 6 forward: spends the permit
-        let flight = self.forward(&visit, *permit, held.deadline(), &span, link).await;
+        let flight = self.forward(&visit, *permit, held.deadline(), (&span, link)).await;
 
         // 7 fulfil: duties on the result are met, or it is withheld
         let ended = self.fulfil(flight, held, span.is_secured());

@@ -3,11 +3,11 @@
 use std::{sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Semaphore, mpsc, watch};
 
 use super::{Admission, InFlight, Rates, World, cursor::Cursors};
 use crate::{
-    domain::{Clock, ExceptionId, ServerName},
+    domain::{Clock, ExceptionId, ServerName, limits},
     evidence::Sealer,
     exception::Index,
     identity::Authenticator,
@@ -68,6 +68,8 @@ pub struct Parts {
 pub struct Gateway {
     pub(super) parts: Parts,
     pub(super) cursors: Cursors,
+    /// Calls that may be on the road at once.
+    pub(super) room: Semaphore,
 }
 
 impl Gateway {
@@ -76,6 +78,6 @@ impl Gateway {
     /// # Errors
     /// The machine gives no random bytes.
     pub fn new(parts: Parts) -> Result<Self, aws_lc_rs::error::Unspecified> {
-        Ok(Self { parts, cursors: Cursors::new()? })
+        Ok(Self { parts, cursors: Cursors::new()?, room: Semaphore::new(limits::IN_FLIGHT) })
     }
 }

@@ -108,7 +108,7 @@ impl Upstreams {
     }
 
     /// Sends a call that was permitted and waits for its end. Dropping the future cancels the call.
-    async fn send(&self, call: ToolCall, dispatch: Dispatch) -> CallEnd {
+    pub(super) async fn send(&self, call: ToolCall, dispatch: Dispatch) -> CallEnd {
         match self.servers.get(&call.tool().reference.server).map(|server| &server.road) {
             Some(Road::Stdio(server)) => server.send(call, dispatch).await,
             Some(Road::Http(server)) => server.send(call, dispatch).await,

@@ -18,7 +18,7 @@ async def main():
     for step in plan:
         try:
             result = await tools[step["tool"]].ainvoke(step["arguments"])
-            out["calls"][step["name"]] = {"error": False, "text": str(result)[:2000]}
+            out["calls"][step["name"]] = {"error": None, "text": str(result)[:2000]}
         except Exception as error:  # the adapter raises ToolException for isError
             out["calls"][step["name"]] = {"error": True, "text": str(error)[:2000]}
     print(json.dumps(out))
