@@ -246,7 +246,7 @@ def play(gateway, seconds):
 
     step("The budget ends")
     agent.admitted("notes__delete_note", id="n-2")
-    spent = agent.refused("notes__delete_note", ["exception_exhausted"], id="n-3")
+    agent.refused("notes__delete_note", ["exception_exhausted"], id="n-3")
     say("Two calls were approved, two were made. The charge and the record of the intent are one transaction, so "
         "parallel calls cannot pass it either.")
     gateway.run("exception", "list", by="aiko")
@@ -259,13 +259,14 @@ def play(gateway, seconds):
     out = gateway.run("exception", "show", EXCEPTION, "--output", "json", by="aiko", shown=False)
     say(f"Its state: {json.loads(out)['state']}. Its story stays in the journal.")
 
-    step("Why was the deletion of n-1 admitted?")
+    step("The deletion of n-1 was refused at first. Why?")
+    out = gateway.run("explain", refused["decision"], by="aiko")
+    expect("deny" in out and "the same" in out, "the explanation was to say that it was refused, and be reproduced", out)
+
+    step("And why was it admitted later?")
     out = gateway.run("explain", admitted, by="aiko")
     expect(EXCEPTION in out and "the same" in out, "the explanation was to name the exception and be reproduced", out)
-
-    step("Why was n-3 refused, when the budget was spent?")
-    out = gateway.run("explain", spent["decision"], by="aiko")
-    expect("deny" in out, "the explanation was to say that it was refused", out)
+    say("`judged anew` means: the decision was made again from its record and the policies of then.")
 
     step("Is the record whole?")
     say("Chain, checkpoints and signatures of the journal are held against every record; this needs no gateway.")
