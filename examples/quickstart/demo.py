@@ -172,22 +172,16 @@ class Agent:
         return refusal
 
 
-def utc(moment):
-    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
 def fill_in(gateway, seconds):
     """The request: the digest of the tool that was read, and a window that can be watched to its end."""
-    catalog = json.loads(gateway.run("catalog", "list", "--output", "json", shown=False))
-    digest = next(tool["digest"] for tool in catalog["tools"] if tool["tool"] == "delete_note")
-    begin = datetime.datetime.now(datetime.timezone.utc).replace(microsecond=0)
-    end = begin + datetime.timedelta(seconds=seconds)
-    file = gateway.folder / f"policies/exceptions/{EXCEPTION}.yaml"
-    text = file.read_text()
-    for name, value in {"DIGEST": digest, "NOT_BEFORE": utc(begin), "NOT_AFTER": utc(end)}.items():
-        text = text.replace(f'"@{name}@"', f'"{value}"')
-    file.write_text(text)
-    return end
+    catalog = gateway.run("catalog", "list", "--output", "json", shown=False)
+    done = subprocess.run(
+        [sys.executable, "fill_in.py", str(seconds)], cwd=gateway.folder, input=catalog, capture_output=True, text=True
+    )
+    expect(done.returncode == 0, "fill_in.py failed", done.stderr)
+    (gateway.folder / "my.yaml").write_text(done.stdout)
+    end = re.search(r'^not_after: "(.+)Z"', done.stdout, re.MULTILINE).group(1)
+    return datetime.datetime.fromisoformat(end + "+00:00")
 
 
 def admitted_by_exception(gateway):
@@ -229,7 +223,7 @@ def play(gateway, seconds):
 
     step(f"Rachel asks for an exception: a pilot of {seconds} seconds and two calls")
     end = fill_in(gateway, seconds)
-    gateway.run("exception", "submit", f"policies/exceptions/{EXCEPTION}.yaml", by="rachel")
+    gateway.run("exception", "submit", "my.yaml", by="rachel")
     say("She may not approve what she asked for:")
     gateway.run("exception", "approve", EXCEPTION, by="rachel", fails=True)
 
