@@ -170,6 +170,7 @@ pub(super) fn summary(verdict: &Verdict, detail: Option<&str>) -> String {
         (Effect::Deny, _) if verdict.exception.is_some() => {
             format!("RBAC denies, exception {exception} does not admit: {}{detail}", verdict.reason.as_str())
         }
+        (Effect::Deny, _) if verdict.reason == Reason::NoGrant => "no role allows it and no exception does".to_owned(),
         (Effect::Deny, _) => format!("refused: {}{detail}", verdict.reason.as_str()),
     }
 }

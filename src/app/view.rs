@@ -37,9 +37,7 @@ pub(super) fn exception(exception: &Exception, used: u64, now: Timestamp) -> Exc
         attestation_due: exception.next_due(now),
         approvals: exception
             .state
-            .live()
-            .map(|live| live.approvals.as_slice())
-            .unwrap_or_default()
+            .approvals()
             .iter()
             .map(|approval| ApprovalView { by: approval.by.clone(), as_security: approval.as_security, at: approval.at })
             .collect(),

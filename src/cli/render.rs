@@ -172,7 +172,7 @@ pub(super) fn explanation(view: &Explanation) -> String {
         ("judged anew", match view.reproduced {
             Some(true) => "the same".to_owned(),
             Some(false) => "DIFFERENT".to_owned(),
-            None => "not possible; the policies of then are gone".to_owned(),
+            None => "not possible: policies alone did not decide, or those of then are gone".to_owned(),
         }),
     ]));
     out

@@ -111,6 +111,17 @@ impl State {
         }
     }
 
+    /// The approvals so far; they count once there are enough.
+    #[must_use]
+    pub fn approvals(&self) -> &[Approval] {
+        match self {
+            Self::Pending { approvals, .. } => approvals,
+            Self::Approved(_) | Self::Suspended { .. } | Self::Ended { .. } => {
+                self.live().map(|live| live.approvals.as_slice()).unwrap_or_default()
+            }
+        }
+    }
+
     /// Adds one person's yes.
     ///
     /// # Errors

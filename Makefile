@@ -1,0 +1,33 @@
+# Commands of the house. `make` alone lists them.
+.DEFAULT_GOAL := help
+.PHONY: help demo test acceptance peers bench check
+
+CARGO ?= cargo
+PYTHON ?= python3
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: ## Play an agent's session through the gateway, step by step; STAY=1 leaves it running
+	@echo "== building postern (debug profile; some minutes the first time)"
+	@$(CARGO) build --locked --bin postern
+	@$(PYTHON) examples/quickstart/demo.py
+
+test: ## Set up and run everything: Rust tests, black boxes, real peers, the demo
+	@bash tests/all.sh
+
+acceptance: ## The black boxes alone; the last line counts them
+	@bash tests/all.sh acceptance
+
+peers: ## Clients and tool servers that are not ours, through the gateway
+	@bash tests/all.sh peers
+
+bench: ## Benchmarks of the hot path (release profile, long)
+	@echo "== benchmarks; the optimised build takes some minutes"
+	@$(CARGO) bench --locked --bench hot_path
+
+check: ## Formatting and lints; a warning is a failure
+	@echo "== cargo fmt"
+	@$(CARGO) fmt --check
+	@echo "== cargo clippy"
+	@$(CARGO) clippy --locked --all-targets -- -D warnings

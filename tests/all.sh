@@ -1,0 +1,71 @@
+#!/usr/bin/env bash
+# Everything that `make test` runs, or one part of it: acceptance, peers.
+# What cannot be set up is listed as NOT RUN; with CI set that is a failure.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+skipped=()
+
+say() { printf '\n== %s\n' "$*"; }
+not_run() { printf '\n!! NOT RUN: %s\n' "$*"; skipped+=("$*"); }
+
+setup() {
+  say "setting up what the tests need (virtual environments, npm packages; a few minutes the first time)"
+  bash tests/setup.sh
+}
+
+build() {
+  say "building (debug profile; some minutes the first time)"
+  cargo build --locked
+}
+
+rust() {
+  say "Rust tests: rooms, doors, integration"
+  cargo test --locked --lib --test architecture --test it
+}
+
+acceptance() {
+  if ! grep -q '^name = "acceptance"' Cargo.toml; then
+    not_run "black boxes: Cargo.toml has no test named acceptance"
+    return
+  fi
+  say "black boxes (some minutes)"
+  cargo test --locked --test acceptance
+}
+
+peers() {
+  if [ ! -d tests/peers/.venv ]; then
+    not_run "real peers: tests/peers/.venv is not there (bash tests/setup.sh says why)"
+    return
+  fi
+  say "clients and tool servers that are not ours (some minutes)"
+  python3 tests/peers/run.py
+}
+
+demo() {
+  say "the demo, as a smoke test (half a minute)"
+  local log
+  log=$(mktemp)
+  if STAY='' python3 examples/quickstart/demo.py >"$log" 2>&1; then
+    tail -n 1 "$log"
+    rm -f "$log"
+  else
+    cat "$log"
+    rm -f "$log"
+    return 1
+  fi
+}
+
+case "${1:-all}" in
+  all) setup; build; rust; acceptance; peers; demo ;;
+  acceptance) setup; build; acceptance ;;
+  peers) setup; build; peers ;;
+  *) echo "usage: tests/all.sh [acceptance|peers]" >&2; exit 2 ;;
+esac
+
+if [ ${#skipped[@]} -gt 0 ]; then
+  printf '\nNOT RUN:\n'
+  printf '  - %s\n' "${skipped[@]}"
+  [ -z "${CI:-}" ] || exit 1
+elif [ "${1:-all}" = all ]; then
+  say "all passed"
+fi
