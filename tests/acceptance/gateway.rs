@@ -59,8 +59,7 @@ impl Default for Options {
 pub struct Gateway {
     pub folder: tempfile::TempDir,
     pub upstream: Upstream,
-    pub agents: SocketAddr,
-    pub admin: SocketAddr,
+    admin: SocketAddr,
     pub data: PathBuf,
     pub agent: Agent,
     child: Option<Child>,
@@ -120,7 +119,7 @@ impl Gateway {
         fs::write(folder.path().join("postern.yaml"), config.to_string())?;
         let agents: SocketAddr = ([127, 0, 0, 1], agents).into();
         let agent = Agent { address: agents, key: String::new() };
-        let mut gateway = Self { folder, upstream, agents, admin: ([127, 0, 0, 1], admin).into(), data, agent, child: None };
+        let mut gateway = Self { folder, upstream, admin: ([127, 0, 0, 1], admin).into(), data, agent, child: None };
         gateway.launch().await?;
         gateway.keys().await?;
         Ok(gateway)
@@ -199,7 +198,10 @@ impl Gateway {
     /// A command of `postern`, with the key of this person.
     pub async fn cli(&self, person: &str, arguments: &[&str]) -> anyhow::Result<Output> {
         let mut command = self.command();
-        command.arg("--output").arg("json").arg("--key-file").arg(self.key_file(person)).args(arguments);
+        if !arguments.contains(&"--output") {
+            command.args(["--output", "json"]);
+        }
+        command.arg("--key-file").arg(self.key_file(person)).args(arguments);
         let output = tokio::time::timeout(Duration::from_secs(60), command.output()).await;
         Ok(output.with_context(|| format!("`postern {}` took longer than a minute", arguments.join(" ")))??)
     }

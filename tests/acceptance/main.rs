@@ -4,6 +4,7 @@
 //! `--list` names them. The last line is `acceptance: N passed, M failed`.
 
 mod cases;
+mod collector;
 mod gateway;
 mod upstream;
 mod wire;

@@ -26,11 +26,6 @@ impl Answer {
         serde_json::from_slice(&self.body).unwrap_or_default()
     }
 
-    /// The refusal that a tool result carries.
-    pub fn refusal(&self) -> Option<Value> {
-        self.json().pointer("/result/_meta/dev.postern~1refusal").cloned()
-    }
-
     /// The reason of a refusal: of a tool result, or of an error's data.
     pub fn reason(&self) -> String {
         let json = self.json();

@@ -171,8 +171,9 @@ async fn changed_row() -> anyhow::Result<()> {
     let journal = gateway.journal().await?;
     let alarmed = journal.iter().any(|record| record["kind"] == json!("alarm") && record["exception"] == json!("EX-ROW"));
     ensure!(alarmed, "no alarm about EX-ROW: {:?}", crate::gateway::kinds(&journal));
-    let shown = gateway.cli(ADMINISTRATOR, &["--output", "table", "evidence", "show"]).await;
-    drop(shown);
+    let shown = gateway.cli(ADMINISTRATOR, &["--output", "table", "evidence", "show"]).await?;
+    let shown = String::from_utf8_lossy(&shown.stdout).into_owned();
+    ensure!(shown.lines().any(|line| line.contains(" alarm ") && line.contains("EX-ROW")), "evidence show:\n{shown}");
     let found = gateway.refused(ADMINISTRATOR, &["evidence", "verify"]).await?;
     ensure!(found.contains("not what was written"), "verify: {found}");
     Ok(())

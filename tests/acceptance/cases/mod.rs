@@ -1,12 +1,14 @@
 //! The cases, the most important first.
 
+mod durability;
 mod exceptions;
+mod monitoring;
 mod wire;
 
 use crate::Case;
 
 pub fn all() -> Vec<Case> {
-    [exceptions::cases(), wire::cases()].into_iter().flatten().collect()
+    [exceptions::cases(), wire::cases(), monitoring::cases(), durability::cases()].into_iter().flatten().collect()
 }
 
 /// A case from an async function.
