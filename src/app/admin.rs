@@ -7,7 +7,6 @@ use anyhow::Context as _;
 use super::{convert::ADMINISTRATOR, house::House};
 use crate::{
     domain::PersonId,
-    evidence::{Journal as _, KeyChange, KeyEvent, Record},
     identity::{KeyPrincipal, KeyStore as _, issue},
 };
 
@@ -33,8 +32,6 @@ pub(super) async fn first_key(house: &House, data: &Path) -> anyhow::Result<()> 
     file.write_all(key.expose().as_bytes())?;
     file.write_all(b"\n")?;
     file.sync_all()?;
-    let change = KeyChange { at: now, event: KeyEvent::Created, credential: row.id.clone(), principal: ADMINISTRATOR.to_owned(), expires: row.expires };
-    house.store.append(Record::Key(change)).await?;
     house.store.insert(row).await?;
     println!("First start: the administrator's key is in {}; it is good for {DAYS} days.", path.display());
     Ok(())

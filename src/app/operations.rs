@@ -13,7 +13,7 @@ use crate::{
     },
     catalog::{Pin, PinStore as _},
     domain::{CredentialId, DecisionId, Document, ExceptionId, Person, Reason},
-    evidence::{Freeze, Journal as _, KeyChange, KeyEvent, Record},
+    evidence::{Freeze, Record},
     exception::{Exception, parse},
     gateway::Cut,
     identity::{Identity, KeyPrincipal, KeyStore as _, issue},
@@ -70,13 +70,10 @@ impl Operations for House {
             KeyFor::Agent(agent) => KeyPrincipal::Agent(agent),
             KeyFor::Person(person) => KeyPrincipal::Person(person),
         };
-        let named = view::key_holder(&principal);
         let now = self.clock.now();
-        let (secret, row) = issue(&self.store.keyring().pepper, principal, key.days, &key.note, now).map_err(|error| ApiError::invalid(error.to_string()))?;
+        let note = format!("{} (made by {})", key.note, by.id);
+        let (secret, row) = issue(&self.store.keyring().pepper, principal, key.days, note.trim(), now).map_err(|error| ApiError::invalid(error.to_string()))?;
         let made = MadeKey { id: row.id.clone(), key: secret.expose().clone(), expires: row.end() };
-        let principal = format!("{named} (by {})", by.id);
-        let change = KeyChange { at: now, event: KeyEvent::Created, credential: row.id.clone(), principal, expires: row.end() };
-        self.store.append(Record::Key(change)).await.map_err(unavailable)?;
         self.store.insert(row).await.map_err(unavailable)?;
         Ok(made)
     }
@@ -85,16 +82,14 @@ impl Operations for House {
         Ok(self.store.list().await.map_err(unavailable)?.iter().map(view::key).collect())
     }
 
-    async fn revoke_key(&self, by: &Arc<Person>, id: &CredentialId) -> Result<(), ApiError> {
+    async fn revoke_key(&self, _by: &Arc<Person>, id: &CredentialId) -> Result<(), ApiError> {
         let now = self.clock.now();
         if !self.store.revoke(id, now).await.map_err(unavailable)? {
             return Err(ApiError::not_found());
         }
         self.authenticator.invalidate();
         self.in_flight.cut(&Cut::Credential(id.clone()), Reason::Stale);
-        let principal = format!("revoked by {}", by.id);
-        let change = KeyChange { at: now, event: KeyEvent::Revoked, credential: id.clone(), principal, expires: now };
-        self.store.append(Record::Key(change)).await.map(|_| ()).map_err(unavailable)
+        Ok(())
     }
 
     async fn submit(&self, by: &Arc<Person>, record: Document) -> Result<ExceptionView, ApiError> {

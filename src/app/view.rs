@@ -45,14 +45,6 @@ pub(super) fn exception(exception: &Exception, used: u64, now: Timestamp) -> Exc
     }
 }
 
-/// Whose key it is, in words.
-pub(super) fn key_holder(principal: &KeyPrincipal) -> String {
-    match principal {
-        KeyPrincipal::Agent(agent) => format!("agent {agent}"),
-        KeyPrincipal::Person(person) => format!("person {person}"),
-    }
-}
-
 /// A row of the journal: its number, its chain value and its record.
 pub(super) fn row(row: &Row) -> Value {
     let record: Value = serde_json::from_slice(&row.payload).unwrap_or(Value::Null);

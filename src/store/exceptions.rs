@@ -76,8 +76,9 @@ impl Known {
             | Event::RequestExpired
             | Event::Revoked { .. }
             | Event::Finished { .. }
-            | Event::Expired
-            | Event::Exhausted => self.live = None,
+            | Event::Expired => self.live = None,
+            // The budget itself refuses, and says so.
+            Event::Exhausted => {}
             // The owner's word also ends a suspension for the want of it.
             Event::Attested { .. } => drop(live.suspended.remove(&SuspendReason::AttestationLapsed)),
             Event::Submitted { .. } | Event::Activated | Event::Reviewed { .. } => {}
