@@ -132,11 +132,8 @@ fn origin(headers: &HeaderMap, settings: &EndpointSettings) -> Result<(), Refuse
     }
 }
 
-/// `/mcp` or `/mcp/{server}`, spelled exactly so and without a query.
+/// `/mcp` or `/mcp/{server}`, spelled exactly so. A query says nothing: a key in it is no key (T040).
 fn scope(head: &Parts) -> Option<Scope> {
-    if head.uri.query().is_some() {
-        return None;
-    }
     match head.uri.path().strip_prefix("/mcp")? {
         "" => Some(Scope::All),
         rest => rest.strip_prefix('/')?.parse().ok().map(Scope::Server),

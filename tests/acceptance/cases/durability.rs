@@ -90,7 +90,7 @@ async fn failing_sync() -> anyhow::Result<()> {
             turn += 1;
             echo(agent, &format!("again {round} {turn}")).await.is_ok_and(|answer| answer.is_done())
         };
-        let took = until("calls work again without a restart", Duration::from_secs(10), works).await?;
+        let took = until("calls work again without a restart", Duration::from_secs(10), works).await.with_context(|| gateway.tail())?;
         say(&format!("calls work again after {took:.1?}"));
     }
     let (journal, seen) = (gateway.journal().await?, gateway.upstream.calls());
@@ -139,7 +139,9 @@ async fn full_disk() -> anyhow::Result<()> {
     let begun = Instant::now();
     while refused.is_none() {
         ensure!(begun.elapsed() < Duration::from_secs(30), "calls go on although the disk is full");
-        fill(&ballast);
+        if done > 20 {
+            fill(&ballast);
+        }
         let answer = echo(agent, &format!("{done} {}", "x".repeat(20_000))).await?;
         if answer.is_done() { done += 1 } else { refused = Some(answer) }
     }
@@ -157,7 +159,7 @@ async fn full_disk() -> anyhow::Result<()> {
     say("freeing the disk");
     fs::remove_file(&ballast)?;
     let works = async || echo(agent, "again").await.is_ok_and(|answer| answer.is_done());
-    let took = until("calls work again without a restart", Duration::from_secs(20), works).await?;
+    let took = until("calls work again without a restart", Duration::from_secs(20), works).await.with_context(|| gateway.tail())?;
     say(&format!("{done} calls before, calls work again after {took:.1?}"));
     intents_cover(&gateway.journal().await?, &gateway.upstream.calls())?;
     gateway.verified().await?;
@@ -177,6 +179,8 @@ fn fill(ballast: &std::path::Path) {
 #[derive(Default)]
 struct Load {
     answered: Mutex<BTreeSet<String>>,
+    /// The last answer that was no success.
+    refused: Mutex<String>,
     sent: AtomicUsize,
     stop: AtomicBool,
 }
@@ -192,7 +196,9 @@ async fn killed() -> anyhow::Result<()> {
         seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         let before = gateway.upstream.count();
         let some = async || gateway.upstream.count() > before;
-        until("the gateway forwards again", Duration::from_secs(20), some).await.with_context(|| gateway.tail())?;
+        until("the gateway forwards again", Duration::from_secs(20), some).await.with_context(|| {
+            format!("kill {kill}, last refusal {}\n       | {}", load.refused.lock().unwrap_or_else(PoisonError::into_inner), gateway.tail())
+        })?;
         tokio::time::sleep(Duration::from_millis(seed >> 33 & 0x3f)).await;
         gateway.kill().await?;
         gateway.launch().await?;
@@ -223,7 +229,10 @@ async fn press(agent: Agent, connection: usize, load: Arc<Load>) {
                 Ok(answer) if answer.is_done() => {
                     load.answered.lock().unwrap_or_else(PoisonError::into_inner).insert(text);
                 }
-                Ok(_) => tokio::time::sleep(Duration::from_millis(5)).await,
+                Ok(answer) => {
+                    *load.refused.lock().unwrap_or_else(PoisonError::into_inner) = answer.told();
+                    tokio::time::sleep(Duration::from_millis(5)).await;
+                }
                 Err(_) => break,
             }
             if load.stop.load(Ordering::SeqCst) {
@@ -258,9 +267,9 @@ async fn judge(gateway: &Gateway, load: &Load, kills: usize) -> anyhow::Result<(
         match outcomes.get(decision) {
             Some(&"answered") => drop(answered.insert(intent["call"]["arguments"]["digest"].as_str().unwrap_or_default().to_owned())),
             Some(_) => {}
+            None if named.contains(decision) => orphans += 1,
             None => bail!("the intent {decision} has no outcome, and nothing names it"),
         }
-        orphans += usize::from(named.contains(decision));
     }
     let acknowledged = load.answered.lock().unwrap_or_else(PoisonError::into_inner).clone();
     let lost = acknowledged.iter().filter(|text| !answered.contains(&digest(&json!({"text": text}).to_string()))).count();
