@@ -7,8 +7,8 @@ use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 use postern::{
     catalog::{Names, Tool, ToolCall, admit},
     domain::{
-        AgentId, Candidate, Clock, Credential, CredentialId, CredentialKind, DecisionId, Digest, Document, ExceptionId, Registry, RoleName,
-        Standing, Subject, Timestamp,
+        AgentId, Candidate, Clock, Credential, CredentialId, CredentialKind, DecisionId, Digest, Document, ExceptionId,
+        Registry, RoleName, Standing, Subject, Timestamp,
     },
     evidence::{Arguments, Called, Caller, How, Intent, Outcome, Record},
     exception::{Exception, Index, Live, Spec, State, parse},
@@ -55,7 +55,9 @@ fn policies(tool: &Arc<Tool>) -> PolicySet {
         "@id(\"deleter\")\npermit(principal in Role::\"deleter\", action == Action::\"notes/delete_note\", resource);\n",
     );
     for index in 0..10 {
-        text += &format!("@id(\"r{index}\")\npermit(principal in Role::\"role-{index}\", action == Action::\"notes/delete_note\", resource);\n");
+        text += &format!(
+            "@id(\"r{index}\")\npermit(principal in Role::\"role-{index}\", action == Action::\"notes/delete_note\", resource);\n"
+        );
     }
     let hard = "@id(\"keep\") @level(\"hard\") @owner(\"x\")\nforbid(principal, action == Action::\"notes/delete_note\", resource) when { context.input.id == \"charter\" };\n";
     let file = |path: &str, text: &str| SourceFile { path: path.to_owned(), text: text.to_owned() };
@@ -88,7 +90,17 @@ fn exception(template: &Spec, number: usize) -> Exception {
     let digest = Digest::of(id.as_str().as_bytes());
     let live = Live { approvals: Vec::new(), since: now(), attested: now() };
     let requester = "rachel".into();
-    Exception { id, version: 3, revision: 1, digest, spec: Arc::new(spec), requester, state: State::Approved(live), activated: true, review: None }
+    Exception {
+        id,
+        version: 3,
+        revision: 1,
+        digest,
+        spec: Arc::new(spec),
+        requester,
+        state: State::Approved(live),
+        activated: true,
+        review: None,
+    }
 }
 
 fn wire(c: &mut Criterion) {
@@ -98,7 +110,11 @@ fn wire(c: &mut Criterion) {
     .to_string();
     c.bench_function("parse and emit a call of 0.4 KB", |b| {
         b.iter(|| {
-            let Message::Request { id, params, .. } = Message::parse(black_box(body.as_bytes()), Limits::REQUEST).unwrap() else { unreachable!() };
+            let Message::Request { id, params, .. } =
+                Message::parse(black_box(body.as_bytes()), Limits::REQUEST).unwrap()
+            else {
+                unreachable!()
+            };
             let call = CallParams::read(&params).unwrap();
             black_box(call.name.len());
             emit::result(id, br#"{"content":[]}"#)

@@ -133,7 +133,9 @@ fn only_the_forwarding_step_can_reach_a_tool_server() {
     let faults: Vec<_> = house()
         .into_iter()
         .filter(|(path, _)| room_of(path) == "gateway" && !is_test(path))
-        .filter(|(path, text)| !path.ends_with("forward.rs") && imports(production(text)).iter().any(|i| i == "upstream"))
+        .filter(|(path, text)| {
+            !path.ends_with("forward.rs") && imports(production(text)).iter().any(|i| i == "upstream")
+        })
         .map(|(path, _)| path)
         .collect();
     assert!(faults.is_empty(), "{faults:?}");
@@ -145,7 +147,13 @@ fn files_stay_small_and_an_index_stays_an_index() {
     for (path, text) in house() {
         let lines = production(&text).lines().count();
         let index = path.ends_with("mod.rs") || path.ends_with("lib.rs");
-        let cap = if is_test(&path) { 800 } else if index { 60 } else { 400 };
+        let cap = if is_test(&path) {
+            800
+        } else if index {
+            60
+        } else {
+            400
+        };
         if lines > cap {
             faults.push(format!("{}: {lines} lines, cap {cap}", path.display()));
         }

@@ -60,7 +60,9 @@ pub(super) const REASON: usize = 2_000;
 pub(super) fn reason(text: Option<String>) -> Result<String, ApiError> {
     match text.map(|text| text.trim().to_owned()) {
         Some(text) if !text.is_empty() && text.chars().count() <= REASON => Ok(text),
-        Some(text) if !text.is_empty() => Err(ApiError::invalid(format!("`reason` is longer than {REASON} characters"))),
+        Some(text) if !text.is_empty() => {
+            Err(ApiError::invalid(format!("`reason` is longer than {REASON} characters")))
+        }
         Some(_) | None => Err(ApiError::invalid("give a `reason`; it becomes part of the record")),
     }
 }
@@ -83,7 +85,9 @@ impl Act {
             }
             "reject" => Self::Reject { reason: reason(text)? },
             "withdraw" => Self::Withdraw { reason: reason(text)? },
-            "attest" => Self::Attest { reason: text.map_or_else(|| Ok("still needed".to_owned()), |text| reason(Some(text)))? },
+            "attest" => {
+                Self::Attest { reason: text.map_or_else(|| Ok("still needed".to_owned()), |text| reason(Some(text)))? }
+            }
             "suspend" => Self::Suspend { reason: reason(text)? },
             "resume" => Self::Resume { reason: reason(text)? },
             "revoke" => Self::Revoke { reason: reason(text)? },

@@ -55,7 +55,8 @@ impl Names {
         let own = format!("{}://{host}", self.scheme);
         // `no-referrer` makes browsers say `null` even for our own forms; Sec-Fetch-Site no page can set.
         let from_here = headers.get("sec-fetch-site").is_some_and(|site| site == "same-origin");
-        let same = origin.to_str().is_ok_and(|origin| origin.eq_ignore_ascii_case(&own) || origin == "null" && from_here);
+        let same =
+            origin.to_str().is_ok_and(|origin| origin.eq_ignore_ascii_case(&own) || origin == "null" && from_here);
         (!same).then(|| ApiError::forbidden("requests from other origins are refused"))
     }
 }

@@ -15,8 +15,8 @@ use serde_json::json;
 use super::{
     Act, ApiError, Endpoint, ExceptionView, Operations, Route,
     act::reason,
-    routes::Known,
     requests::{EvidenceQuery, NewKeyBody, ReasonBody, ToolApproval, json as read},
+    routes::Known,
     views::WhoView,
 };
 use crate::domain::{Document, ExceptionId, Person, limits};
@@ -100,9 +100,7 @@ async fn answer(operations: &dyn Operations, known: Known, asked: Asked) -> Resu
             let approval = json_body::<ToolApproval>(&asked)?.check()?;
             json_answer(&json!({"approved": operations.approve_tools(by, approval).await?}))
         }
-        Known::Explain => {
-            json_answer(&operations.explain(&id_of(&asked)?).await?.ok_or_else(ApiError::not_found)?)
-        }
+        Known::Explain => json_answer(&operations.explain(&id_of(&asked)?).await?.ok_or_else(ApiError::not_found)?),
         Known::Decisions => json_answer(&operations.decisions(DECISIONS).await?),
         Known::Controls => json_answer(&operations.controls().await?),
         Known::Freeze => {

@@ -5,7 +5,9 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::domain::{AgentId, CredentialId, DecisionId, Digest, Duty, ExceptionId, Kind, Person, PersonId, PilotId, Timestamp, Verdict};
+use crate::domain::{
+    AgentId, CredentialId, DecisionId, Digest, Duty, ExceptionId, Kind, Person, PersonId, PilotId, Timestamp, Verdict,
+};
 
 /// `GET /api/v1/whoami`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

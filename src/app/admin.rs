@@ -23,12 +23,9 @@ pub(super) async fn first_key(house: &House, data: &Path) -> anyhow::Result<()> 
     let person = KeyPrincipal::Person(PersonId::from(ADMINISTRATOR));
     let (key, row) = issue(&house.store.keyring().pepper, person, DAYS, "first start", now)?;
     let path = data.join(FILE);
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(&path)
-        .with_context(|| format!("the first key cannot be written to `{}`; move away what stands there", path.display()))?;
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path).with_context(|| {
+        format!("the first key cannot be written to `{}`; move away what stands there", path.display())
+    })?;
     file.write_all(key.expose().as_bytes())?;
     file.write_all(b"\n")?;
     file.sync_all()?;

@@ -66,7 +66,15 @@ async fn policies(house: Arc<House>) {
             let id = document.value.get("id").and_then(|id| id.as_str()).and_then(|id| id.parse::<ExceptionId>().ok());
             let Some(id) = id else { continue };
             match house.desk.compare(&id, &document).await {
-                Ok(true) => alarm(&house, AlarmKind::ExceptionChanged, Some(id), format!("the file {} is not what was approved", document.file)).await,
+                Ok(true) => {
+                    alarm(
+                        &house,
+                        AlarmKind::ExceptionChanged,
+                        Some(id),
+                        format!("the file {} is not what was approved", document.file),
+                    )
+                    .await
+                }
                 Ok(false) => {}
                 Err(error) => tracing::warn!(exception = %id, %error, "a file of an exception could not be compared"),
             }
@@ -85,7 +93,8 @@ async fn controls(house: Arc<House>) {
                 continue;
             }
             tracing::warn!(control = change.id, "a control does not work; exceptions that need it are refused");
-            alarm(&house, AlarmKind::ControlUnhealthy, None, format!("the control `{}` does not work", change.id)).await;
+            alarm(&house, AlarmKind::ControlUnhealthy, None, format!("the control `{}` does not work", change.id))
+                .await;
         }
         tokio::time::sleep(CONTROLS).await;
     }

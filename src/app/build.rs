@@ -33,7 +33,11 @@ pub(super) struct Loose {
 }
 
 /// Opens the store, starts the tool servers and puts the parts together. Must run inside the runtime.
-pub(super) async fn build(settings: &Settings, agents: SocketAddr, admin: SocketAddr) -> anyhow::Result<(Arc<House>, Loose)> {
+pub(super) async fn build(
+    settings: &Settings,
+    agents: SocketAddr,
+    admin: SocketAddr,
+) -> anyhow::Result<(Arc<House>, Loose)> {
     let clock = Arc::new(SystemClock::default());
     let (store, recovery) = open(settings, &clock)?;
     let clock: Arc<dyn Clock> = clock;
@@ -61,7 +65,12 @@ pub(super) async fn build(settings: &Settings, agents: SocketAddr, admin: Socket
         clock: Arc::clone(&clock),
         changes: changes.clone(),
         policies: settings.policies.clone(),
-        first_use: settings.servers.iter().filter(|(_, server)| server.trust == Trust::FirstUse).map(|(name, _)| name.clone()).collect(),
+        first_use: settings
+            .servers
+            .iter()
+            .filter(|(_, server)| server.trust == Trust::FirstUse)
+            .map(|(name, _)| name.clone())
+            .collect(),
         sources: Mutex::new(Kept::default()),
     });
     let keys: Arc<dyn KeyStore> = store.clone();
@@ -94,7 +103,20 @@ pub(super) async fn build(settings: &Settings, agents: SocketAddr, admin: Socket
         resource_metadata: format!("{public}/.well-known/oauth-protected-resource/mcp"),
     })?);
     let sessions = Arc::new(Sessions::new(Arc::clone(&clock)));
-    let house = House { store, desk, keeper, authenticator, controls, telemetry, upstreams, in_flight, gateway, sessions, clock, admin_url };
+    let house = House {
+        store,
+        desk,
+        keeper,
+        authenticator,
+        controls,
+        telemetry,
+        upstreams,
+        in_flight,
+        gateway,
+        sessions,
+        clock,
+        admin_url,
+    };
     Ok((Arc::new(house), Loose { exhausted: spent, changes }))
 }
 
@@ -103,14 +125,19 @@ fn open(settings: &Settings, clock: &Arc<SystemClock>) -> anyhow::Result<(Arc<St
         Durability::All => store::Durability::All,
         Durability::Exceptions => store::Durability::Exceptions,
     };
-    let wanted = store::Settings { durability, commit_timeout: settings.store.commit_timeout, ..store::Settings::default() };
+    let wanted =
+        store::Settings { durability, commit_timeout: settings.store.commit_timeout, ..store::Settings::default() };
     let place = || format!("the store in `{}` cannot be opened", settings.data.display());
-    let (store, recovery) = Store::open(&settings.data, wanted, Arc::clone(clock) as Arc<dyn Clock>).with_context(place)?;
+    let (store, recovery) =
+        Store::open(&settings.data, wanted, Arc::clone(clock) as Arc<dyn Clock>).with_context(place)?;
     if let Some(latest) = recovery.latest {
         clock.raise(latest);
     }
     if !recovery.unknown.is_empty() {
-        tracing::warn!(calls = recovery.unknown.len(), "calls were under way when the gateway ended; their effect is unknown and recorded so");
+        tracing::warn!(
+            calls = recovery.unknown.len(),
+            "calls were under way when the gateway ended; their effect is unknown and recorded so"
+        );
     }
     for id in &recovery.changed {
         tracing::error!(exception = %id, "the stored record is not what was approved; it is refused");

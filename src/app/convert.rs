@@ -42,16 +42,19 @@ pub(super) fn servers(settings: &Settings) -> anyhow::Result<Vec<ServerSettings>
 fn one(name: &ServerName, server: &config::ServerSettings) -> anyhow::Result<ServerSettings> {
     let transport = match &server.transport {
         config::Transport::Stdio { command, args, env, pass_env, cwd } => {
-            let passed = pass_env.iter().filter_map(|variable| {
-                Some((variable.clone(), Secret::new(config::process_environment(variable)?)))
-            });
+            let passed = pass_env
+                .iter()
+                .filter_map(|variable| Some((variable.clone(), Secret::new(config::process_environment(variable)?))));
             let mut all: BTreeMap<String, Secret<String>> = passed.collect();
             all.extend(env.iter().map(|(variable, value)| (variable.clone(), Secret::new(value.expose().clone()))));
             Transport::Stdio(StdioSettings { command: command.clone(), args: args.clone(), env: all, cwd: cwd.clone() })
         }
         config::Transport::Http { url, headers } => Transport::Http(HttpSettings {
             url: url.parse()?,
-            headers: headers.iter().map(|(header, value)| (header.clone(), Secret::new(value.expose().clone()))).collect(),
+            headers: headers
+                .iter()
+                .map(|(header, value)| (header.clone(), Secret::new(value.expose().clone())))
+                .collect(),
             allow_private: server.allow_private,
             authorities: None,
         }),

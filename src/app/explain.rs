@@ -9,7 +9,8 @@ use crate::{
     api::{ApiError, Explanation},
     catalog::{Catalog, Pins, Tool, ToolCall},
     domain::{
-        Candidate, Credential, CredentialKind, DecisionId, Delegator, Effect, Reason, Standing, Subject, SuspendReason, Timestamp, ToolRef, Verdict,
+        Candidate, Credential, CredentialKind, DecisionId, Delegator, Effect, Reason, Standing, Subject, SuspendReason,
+        Timestamp, ToolRef, Verdict,
     },
     evidence::{Called, Caller, Outcome, Record},
     exception::Event,
@@ -50,7 +51,15 @@ impl House {
                 Record::Intent(intent) => {
                     let asked = intent.call.exposed.to_string();
                     let call = Some(intent.call);
-                    recorded = Some(Recorded { seq, at: intent.at, caller: intent.caller, asked, call, verdict: intent.verdict, detail: None });
+                    recorded = Some(Recorded {
+                        seq,
+                        at: intent.at,
+                        caller: intent.caller,
+                        asked,
+                        call,
+                        verdict: intent.verdict,
+                        detail: None,
+                    });
                 }
                 Record::Denial(denial) => {
                     let (at, caller, asked, call, verdict, detail) =
@@ -80,7 +89,8 @@ impl House {
         if later(recorded.verdict.reason) {
             return None;
         }
-        let bundle: Bundle = serde_json::from_slice(&self.store.bundle_of(recorded.verdict.policy_set).await.ok()??).ok()?;
+        let bundle: Bundle =
+            serde_json::from_slice(&self.store.bundle_of(recorded.verdict.policy_set).await.ok()??).ok()?;
         let catalog = Catalog::build(0, &bundle.tools, &Pins::default());
         let tools: Vec<Arc<Tool>> = catalog.entries().map(|entry| Arc::clone(&entry.tool)).collect();
         let set = compile(&bundle.sources, &tools).ok()?;
@@ -110,7 +120,11 @@ impl House {
             let Event::Submitted { revision: of, spec, digest, .. } = stored.event else { return None };
             (of == revision).then_some((spec, digest))
         });
-        let standing = if verdict.reason == Reason::ExceptionSuspended { Standing::Suspended(SuspendReason::Manual) } else { Standing::Usable };
+        let standing = if verdict.reason == Reason::ExceptionSuspended {
+            Standing::Suspended(SuspendReason::Manual)
+        } else {
+            Standing::Usable
+        };
         let grant = spec.map(|(spec, digest)| spec.grant(revision, digest));
         grant.map(|grant| Candidate { grant: Arc::new(grant), standing }).into_iter().collect()
     }
@@ -134,16 +148,22 @@ const fn later(reason: Reason) -> bool {
 }
 
 fn subject(caller: &Caller, at: Timestamp) -> Subject {
-    let on_behalf_of = caller.on_behalf_of.clone().map(|person| Delegator {
-        person,
-        roles: caller.on_behalf_of_roles.clone().unwrap_or_else(|| Arc::from([])),
-    });
+    let on_behalf_of = caller
+        .on_behalf_of
+        .clone()
+        .map(|person| Delegator { person, roles: caller.on_behalf_of_roles.clone().unwrap_or_else(|| Arc::from([])) });
     let credential = Credential { id: caller.credential.clone(), kind: CredentialKind::ApiKey, expires: at };
     Subject { agent: caller.agent.clone(), roles: Arc::clone(&caller.roles), on_behalf_of, credential }
 }
 
-fn explanation(id: &DecisionId, recorded: Recorded, outcome: Option<&Outcome>, reproduced: Option<bool>) -> Explanation {
-    let tool = recorded.call.as_ref().map_or_else(|| recorded.asked.clone(), |call| format!("{}/{}", call.server, call.tool));
+fn explanation(
+    id: &DecisionId,
+    recorded: Recorded,
+    outcome: Option<&Outcome>,
+    reproduced: Option<bool>,
+) -> Explanation {
+    let tool =
+        recorded.call.as_ref().map_or_else(|| recorded.asked.clone(), |call| format!("{}/{}", call.server, call.tool));
     Explanation {
         decision: id.clone(),
         at: recorded.at,
@@ -165,7 +185,9 @@ pub(super) fn summary(verdict: &Verdict, detail: Option<&str>) -> String {
     let exception = verdict.exception.as_ref().map(ToString::to_string).unwrap_or_default();
     match (verdict.effect, verdict.basis.as_str()) {
         (Effect::Allow, "rbac") => format!("RBAC allows: {policies}"),
-        (Effect::Allow, _) => format!("RBAC denies, exception {exception} admits under controls {}", verdict.controls.join(", ")),
+        (Effect::Allow, _) => {
+            format!("RBAC denies, exception {exception} admits under controls {}", verdict.controls.join(", "))
+        }
         (Effect::Deny, "guardrail") => format!("a guardrail forbids: {policies}{detail}"),
         (Effect::Deny, _) if verdict.exception.is_some() => {
             format!("RBAC denies, exception {exception} does not admit: {}{detail}", verdict.reason.as_str())

@@ -73,7 +73,9 @@ impl Keeper {
     /// Reads the policies folder; if it differs from what is in force, compiles and publishes it.
     pub(super) async fn reload(&self, actor: &str) -> Result<bool, KeepError> {
         let folder = self.policies.clone();
-        let read = tokio::task::spawn_blocking(move || read_policies(&folder)).await.map_err(|error| KeepError::Store(error.to_string()))?;
+        let read = tokio::task::spawn_blocking(move || read_policies(&folder))
+            .await
+            .map_err(|error| KeepError::Store(error.to_string()))?;
         let sources = convert::sources(&read.map_err(KeepError::Faulty)?);
         let mut kept = self.sources.lock().await;
         if sources == kept.in_force {
@@ -102,7 +104,9 @@ impl Keeper {
     /// The records under `exceptions/` that can be read; those with placeholders or faults were never submitted.
     pub(super) async fn exception_files(&self) -> Vec<Document> {
         let folder = self.policies.clone();
-        let Ok(Ok(files)) = tokio::task::spawn_blocking(move || read_policies(&folder)).await else { return Vec::new() };
+        let Ok(Ok(files)) = tokio::task::spawn_blocking(move || read_policies(&folder)).await else {
+            return Vec::new();
+        };
         files.exceptions.iter().filter_map(|file| Document::parse(&file.path, &file.text).ok()).collect()
     }
 
@@ -176,13 +180,23 @@ impl Keeper {
         Ok(any)
     }
 
-    async fn bundle(&self, sources: &Sources, tools: BTreeMap<ServerName, Vec<Box<RawValue>>>) -> Result<Digest, KeepError> {
+    async fn bundle(
+        &self,
+        sources: &Sources,
+        tools: BTreeMap<ServerName, Vec<Box<RawValue>>>,
+    ) -> Result<Digest, KeepError> {
         let bundle = Bundle { sources: sources.clone(), tools };
         let content = serde_json::to_vec(&bundle).map_err(|error| KeepError::Store(error.to_string()))?;
         Ok(self.store.put_bundle(content).await?)
     }
 
-    async fn record(&self, event: PolicyEvent, digest: Digest, epoch: u64, (actor, detail): (&str, String)) -> Result<(), KeepError> {
+    async fn record(
+        &self,
+        event: PolicyEvent,
+        digest: Digest,
+        epoch: u64,
+        (actor, detail): (&str, String),
+    ) -> Result<(), KeepError> {
         let change = PolicyChange { at: self.clock.now(), event, digest, epoch, actor: actor.to_owned(), detail };
         self.store.policy(change).await?;
         Ok(())

@@ -8,8 +8,8 @@ use http::HeaderMap;
 use super::{house::House, keeper::KeepError, view};
 use crate::{
     api::{
-        Act, ApiError, CatalogView, ControlView, EvidencePage, ExceptionView, Explanation, KeyFor, KeyView, LinkView, MadeKey, NewKey,
-        Operations, ReloadView, ServerView, ToolApproval, ToolView,
+        Act, ApiError, CatalogView, ControlView, EvidencePage, ExceptionView, Explanation, KeyFor, KeyView, LinkView,
+        MadeKey, NewKey, Operations, ReloadView, ServerView, ToolApproval, ToolView,
     },
     catalog::{Pin, PinStore as _},
     domain::{CredentialId, DecisionId, Document, ExceptionId, Person, Reason},
@@ -52,7 +52,9 @@ impl Operations for House {
     async fn authenticate(&self, headers: &HeaderMap) -> Result<Arc<Person>, ApiError> {
         match self.authenticator.authenticate(headers).await {
             Ok(Identity::Person(person)) => Ok(person),
-            Ok(Identity::Agent(_)) => Err(ApiError::forbidden("this key belongs to an agent; people administer with keys of their own")),
+            Ok(Identity::Agent(_)) => {
+                Err(ApiError::forbidden("this key belongs to an agent; people administer with keys of their own"))
+            }
             Err(error) => Err(ApiError::of_fault(error.fault(), "a valid key of a person is needed")),
         }
     }
@@ -72,7 +74,8 @@ impl Operations for House {
         };
         let now = self.clock.now();
         let note = format!("{} (made by {})", key.note, by.id);
-        let (secret, row) = issue(&self.store.keyring().pepper, principal, key.days, note.trim(), now).map_err(|error| ApiError::invalid(error.to_string()))?;
+        let (secret, row) = issue(&self.store.keyring().pepper, principal, key.days, note.trim(), now)
+            .map_err(|error| ApiError::invalid(error.to_string()))?;
         let made = MadeKey { id: row.id.clone(), key: secret.expose().clone(), expires: row.end() };
         self.store.insert(row).await.map_err(unavailable)?;
         Ok(made)
@@ -156,11 +159,23 @@ impl Operations for House {
         let entries: Vec<_> = world
             .catalog
             .entries()
-            .filter(|entry| entry.tool.reference.server == approval.server && wanted(&entry.tool.reference.tool) && entry.pin != Pin::Approved)
+            .filter(|entry| {
+                entry.tool.reference.server == approval.server
+                    && wanted(&entry.tool.reference.tool)
+                    && entry.pin != Pin::Approved
+            })
             .collect();
-        let known = |tool: &crate::domain::ToolName| world.catalog.entries().any(|entry| entry.tool.reference.server == approval.server && entry.tool.reference.tool == *tool);
+        let known = |tool: &crate::domain::ToolName| {
+            world
+                .catalog
+                .entries()
+                .any(|entry| entry.tool.reference.server == approval.server && entry.tool.reference.tool == *tool)
+        };
         if let Some(missing) = approval.tools.iter().find(|tool| !known(tool)) {
-            return Err(ApiError::invalid(format!("`{}` offers no tool `{missing}`; see `postern catalog list`", approval.server)));
+            return Err(ApiError::invalid(format!(
+                "`{}` offers no tool `{missing}`; see `postern catalog list`",
+                approval.server
+            )));
         }
         if let (Some(digest), [only]) = (approval.digest, entries.as_slice())
             && only.tool.digest != digest
@@ -181,7 +196,11 @@ impl Operations for House {
 
     async fn decisions(&self, limit: usize) -> Result<Vec<Explanation>, ApiError> {
         let head = *self.store.head().borrow();
-        let rows = self.store.rows(head.saturating_sub(TAIL).max(1), usize::try_from(TAIL).unwrap_or(usize::MAX) + 1).await.map_err(unavailable)?;
+        let rows = self
+            .store
+            .rows(head.saturating_sub(TAIL).max(1), usize::try_from(TAIL).unwrap_or(usize::MAX) + 1)
+            .await
+            .map_err(unavailable)?;
         let mut found = Vec::new();
         for row in rows.iter().rev() {
             let decision = match serde_json::from_slice(&row.payload) {
@@ -203,7 +222,9 @@ impl Operations for House {
 
     async fn controls(&self) -> Result<Vec<ControlView>, ApiError> {
         let health = self.controls.health(self.clock.now()).into_iter();
-        Ok(health.map(|one| ControlView { id: one.id.to_owned(), healthy: one.healthy, since: one.since, detail: None }).collect())
+        Ok(health
+            .map(|one| ControlView { id: one.id.to_owned(), healthy: one.healthy, since: one.since, detail: None })
+            .collect())
     }
 
     async fn freeze(&self, by: &Arc<Person>, reason: String) -> Result<(), ApiError> {

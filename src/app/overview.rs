@@ -25,7 +25,11 @@ impl Overview for House {
             used: view.used,
             calls: view.calls,
         });
-        let controls = self.controls().await.ok()?.into_iter().map(|view| ControlRow { id: view.id, healthy: view.healthy, since: view.since });
+        let controls = self.controls().await.ok()?.into_iter().map(|view| ControlRow {
+            id: view.id,
+            healthy: view.healthy,
+            since: view.since,
+        });
         let decisions = self.decisions(DECISIONS).await.ok()?.into_iter().map(|view| DecisionRow {
             at: view.at,
             id: view.decision.to_string(),
@@ -39,7 +43,8 @@ impl Overview for House {
             tool: format!("{}/{}", tool.server, tool.tool),
             why: tool.detail.unwrap_or(tool.pin),
         });
-        let frozen = (*self.store.frozen().borrow()).then(|| "Every call is refused until `postern unfreeze`.".to_owned());
+        let frozen =
+            (*self.store.frozen().borrow()).then(|| "Every call is refused until `postern unfreeze`.".to_owned());
         Some(Page {
             frozen,
             exceptions: exceptions.collect(),

@@ -68,9 +68,13 @@ pub async fn serve(settings: Settings) -> anyhow::Result<()> {
 /// As [`serve`].
 pub async fn start(settings: Settings) -> anyhow::Result<Running> {
     if settings.listen.tls.is_some() {
-        anyhow::bail!("`listen.tls` is not served by this version; put a proxy that ends TLS in front and set `insecure_plaintext`");
+        anyhow::bail!(
+            "`listen.tls` is not served by this version; put a proxy that ends TLS in front and set `insecure_plaintext`"
+        );
     }
-    let bind = async |address: SocketAddr| TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address}"));
+    let bind = async |address: SocketAddr| {
+        TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address}"))
+    };
     let (agents, admin) = (bind(settings.listen.agents).await?, bind(settings.listen.admin).await?);
     let (agents_at, admin_at) = (agents.local_addr()?, admin.local_addr()?);
     let (house, loose) = build::build(&settings, agents_at, admin_at).await?;
@@ -82,8 +86,14 @@ pub async fn start(settings: Settings) -> anyhow::Result<Running> {
     let (stop, stopped) = watch::channel(false);
     let permits = Arc::new(Semaphore::new(limits::CONNECTIONS));
     let endpoint = Arc::new(endpoint(&settings, &house, agents_at));
-    let front = tokio::spawn(listen::serve(agents, Arc::clone(&permits), stopped.clone(), answer(Arc::clone(&endpoint), &settings, &house, agents_at)));
-    let back = tokio::spawn(listen::serve(admin, permits, stopped.clone(), administration(&settings, &house, admin_at)));
+    let front = tokio::spawn(listen::serve(
+        agents,
+        Arc::clone(&permits),
+        stopped.clone(),
+        answer(Arc::clone(&endpoint), &settings, &house, agents_at),
+    ));
+    let back =
+        tokio::spawn(listen::serve(admin, permits, stopped.clone(), administration(&settings, &house, admin_at)));
     let served = tokio::spawn(async move {
         let mut stopped = stopped;
         listen::stopped(&mut stopped).await;
@@ -121,12 +131,14 @@ fn answer(
     settings: &Settings,
     house: &Arc<House>,
     bound: SocketAddr,
-) -> impl Fn(Request<Incoming>, SocketAddr) -> std::pin::Pin<Box<dyn Future<Output = Answer> + Send>> + Clone + Send + 'static {
+) -> impl Fn(Request<Incoming>, SocketAddr) -> std::pin::Pin<Box<dyn Future<Output = Answer> + Send>> + Clone + Send + 'static
+{
     let public = settings.listen.public_url(bound);
     let issuers: Arc<[String]> = settings.identity.issuers.iter().map(|issuer| issuer.issuer.clone()).collect();
     let house = Arc::clone(house);
     move |request, peer| {
-        let (endpoint, public, issuers, house) = (Arc::clone(&endpoint), public.clone(), Arc::clone(&issuers), Arc::clone(&house));
+        let (endpoint, public, issuers, house) =
+            (Arc::clone(&endpoint), public.clone(), Arc::clone(&issuers), Arc::clone(&house));
         Box::pin(async move {
             match request.uri().path().strip_prefix(METADATA) {
                 Some(rest) if request.method() == Method::GET => metadata(rest, &public, &issuers, &house),
@@ -138,7 +150,8 @@ fn answer(
 
 fn metadata(rest: &str, public: &str, issuers: &[String], house: &House) -> Answer {
     let server = rest.strip_prefix("/mcp/").and_then(|name| name.parse().ok());
-    let known = rest.is_empty() || rest == "/mcp" || server.is_some_and(|name| house.upstreams.health().contains_key(&name));
+    let known =
+        rest.is_empty() || rest == "/mcp" || server.is_some_and(|name| house.upstreams.health().contains_key(&name));
     let path = if rest.is_empty() { "/mcp" } else { rest };
     let body = if known {
         json!({"resource": format!("{public}{path}"), "authorization_servers": issuers, "bearer_methods_supported": ["header"]}).to_string()
@@ -156,7 +169,10 @@ fn administration(
     settings: &Settings,
     house: &Arc<House>,
     bound: SocketAddr,
-) -> impl Fn(Request<Incoming>, SocketAddr) -> std::pin::Pin<Box<dyn Future<Output = Response<axum::body::Body>> + Send>> + Clone + Send + 'static {
+) -> impl Fn(Request<Incoming>, SocketAddr) -> std::pin::Pin<Box<dyn Future<Output = Response<axum::body::Body>> + Send>>
++ Clone
++ Send
++ 'static {
     let operations: Arc<dyn Operations> = house.clone();
     let pages = console::router(house.clone(), Arc::clone(&house.sessions), Arc::clone(&house.clock));
     let hosts = settings.listen.accepted_hosts(bound);

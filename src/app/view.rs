@@ -14,7 +14,9 @@ use crate::{
 pub(super) fn exception(exception: &Exception, used: u64, now: Timestamp) -> ExceptionView {
     let (spec, phase) = (&exception.spec, exception.phase(now));
     let reason = match phase {
-        Phase::Suspended(reason) => serde_json::to_value(reason).ok().and_then(|value| value.as_str().map(str::to_owned)),
+        Phase::Suspended(reason) => {
+            serde_json::to_value(reason).ok().and_then(|value| value.as_str().map(str::to_owned))
+        }
         Phase::PendingApproval | Phase::Scheduled | Phase::Active | Phase::Ended(_) => None,
     };
     ExceptionView {
@@ -39,7 +41,11 @@ pub(super) fn exception(exception: &Exception, used: u64, now: Timestamp) -> Exc
             .state
             .approvals()
             .iter()
-            .map(|approval| ApprovalView { by: approval.by.clone(), as_security: approval.as_security, at: approval.at })
+            .map(|approval| ApprovalView {
+                by: approval.by.clone(),
+                as_security: approval.as_security,
+                at: approval.at,
+            })
             .collect(),
         spec: serde_json::to_value(spec.as_ref()).ok(),
     }

@@ -14,7 +14,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::exit::Failure;
-use crate::domain::{Findings, Finding, Secret};
+use crate::domain::{Finding, Findings, Secret};
 
 /// Until an answer is complete.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -45,14 +45,20 @@ impl Client {
         match uri.scheme_str() {
             Some("https") => {}
             Some("http") if loopback => {}
-            Some("http") => return Err(Failure::Input("a key does not travel in plaintext beyond loopback; use https://".to_owned())),
+            Some("http") => {
+                return Err(Failure::Input(
+                    "a key does not travel in plaintext beyond loopback; use https://".to_owned(),
+                ));
+            }
             _ => return Err(Failure::Input(format!("`{base}` must begin with http:// or https://"))),
         }
         let provider = rustls::crypto::aws_lc_rs::default_provider();
         let connector = match HttpsConnectorBuilder::new().with_provider_and_native_roots(provider.clone()) {
             Ok(builder) => builder.https_or_http().enable_http1().build(),
             Err(_) if loopback => no_roots(provider)?,
-            Err(error) => return Err(Failure::Refused(format!("cannot read the certificates of this machine: {error}"))),
+            Err(error) => {
+                return Err(Failure::Refused(format!("cannot read the certificates of this machine: {error}")));
+            }
         };
         Ok(Self { base, key, pool: Pool::builder(TokioExecutor::new()).build(connector) })
     }
@@ -83,7 +89,9 @@ impl Client {
         let request = request
             .body(Full::new(Bytes::from(body)))
             .map_err(|error| Failure::Input(format!("`{url}` cannot be asked for: {error}")))?;
-        let (status, body) = tokio::time::timeout(PATIENCE, self.exchange(request)).await.map_err(|_| self.silent("no answer in 30 s"))??;
+        let (status, body) = tokio::time::timeout(PATIENCE, self.exchange(request))
+            .await
+            .map_err(|_| self.silent("no answer in 30 s"))??;
         if !status.is_success() {
             return Err(refusal(status, &body));
         }
@@ -101,7 +109,10 @@ impl Client {
     }
 
     fn silent(&self, why: &str) -> Failure {
-        Failure::Unreachable(format!("the gateway at {} cannot be reached: {why}; is `postern serve` running?", self.base))
+        Failure::Unreachable(format!(
+            "the gateway at {} cannot be reached: {why}; is `postern serve` running?",
+            self.base
+        ))
     }
 }
 

@@ -63,17 +63,24 @@ fn in_force(settings: &Settings) -> Vec<(String, String)> {
         ("tls", if listen.tls.is_some() { "on".to_owned() } else { "off".to_owned() }),
         ("data", settings.data.display().to_string()),
         ("policies", settings.policies.display().to_string()),
-        ("durability", format!("{:?}, commit within {} ms", settings.store.durability, settings.store.commit_timeout.as_millis()).to_lowercase()),
+        (
+            "durability",
+            format!("{:?}, commit within {} ms", settings.store.durability, settings.store.commit_timeout.as_millis())
+                .to_lowercase(),
+        ),
         ("token issuers", or_none(issuers.join("; "))),
         ("traces", or_none(settings.telemetry.otlp.clone().unwrap_or_default())),
         ("sampling", format!("{}; exceptions and denials always", settings.telemetry.sample_ratio)),
         ("trace lease", format!("{} ms", settings.telemetry.lease.as_millis())),
         ("rate", format!("{}/s, burst {}", settings.limits.rate_per_second, settings.limits.burst)),
         ("call timeout", format!("{} s", settings.limits.call_timeout.as_secs())),
-        ("denials", match settings.denials {
-            Denials::ToolResult => "tool result".to_owned(),
-            Denials::ProtocolError => "protocol error".to_owned(),
-        }),
+        (
+            "denials",
+            match settings.denials {
+                Denials::ToolResult => "tool result".to_owned(),
+                Denials::ProtocolError => "protocol error".to_owned(),
+            },
+        ),
     ]
     .map(|(name, value)| (name.to_owned(), value))
     .to_vec()
@@ -140,7 +147,8 @@ fn open_to_others(path: &Path) -> Option<String> {
 }
 
 fn say(report: &Report) -> String {
-    let lines: Vec<(&str, String)> = report.in_force.iter().map(|(name, value)| (name.as_str(), value.clone())).collect();
+    let lines: Vec<(&str, String)> =
+        report.in_force.iter().map(|(name, value)| (name.as_str(), value.clone())).collect();
     let mut out = facts(&lines);
     out.push('\n');
     let rows: Vec<_> = report.servers.iter().map(row).collect();

@@ -24,7 +24,8 @@ use crate::{
 const BLOCK: usize = 1_000;
 
 pub(super) fn evidence(command: &EvidenceCommand, global: &Global, screen: &mut Screen<'_>) -> Result<(), Failure> {
-    let (EvidenceCommand::Verify(journal) | EvidenceCommand::Show(journal) | EvidenceCommand::Export(journal)) = command;
+    let (EvidenceCommand::Verify(journal) | EvidenceCommand::Show(journal) | EvidenceCommand::Export(journal)) =
+        command;
     let inspection = Inspection::open(&folder(journal, global)?).map_err(|error| failed(&error))?;
     match command {
         EvidenceCommand::Verify(_) => verify(&inspection, screen),
@@ -75,9 +76,8 @@ fn show(inspection: &Inspection, since: u64, screen: &mut Screen<'_>) -> Result<
 /// Gives every line; an output that went away is told apart from a journal that cannot be read.
 fn each(inspection: &Inspection, since: u64, mut take: impl FnMut(Line) -> io::Result<()>) -> Result<(), Failure> {
     let mut broken = None;
-    let read = inspection.export(since, |line| {
-        take(line).inspect_err(|error| broken = Some(io::Error::from(error.kind())))
-    });
+    let read =
+        inspection.export(since, |line| take(line).inspect_err(|error| broken = Some(io::Error::from(error.kind()))));
     match (broken, read) {
         (Some(error), _) => Err(Failure::Output(error)),
         (None, Err(error)) => Err(failed(&error)),
@@ -105,18 +105,25 @@ fn told(record: &Record) -> (String, String) {
     match record {
         Record::Intent(intent) => {
             let under = intent.verdict.exception.as_ref().map(|id| format!(" under {id}")).unwrap_or_default();
-            let what = format!("{}/{} by {}{under}", intent.call.server, intent.call.tool, intent.verdict.basis.as_str());
+            let what =
+                format!("{}/{} by {}{under}", intent.call.server, intent.call.tool, intent.verdict.basis.as_str());
             (agent(&intent.caller), what)
         }
         Record::Outcome(outcome) => (String::new(), format!("{}, {} bytes", word(&outcome.how), outcome.result_bytes)),
-        Record::Denial(denial) => (agent(&denial.caller), format!("{}: {}", denial.asked, denial.verdict.reason.as_str())),
+        Record::Denial(denial) => {
+            (agent(&denial.caller), format!("{}: {}", denial.asked, denial.verdict.reason.as_str()))
+        }
         Record::Listing(listing) => (agent(&listing.caller), format!("{} tools", listing.tools)),
         Record::Lifecycle(step) => {
             let event = step.event.get("event").and_then(Value::as_str).unwrap_or_default();
             (step.actor.clone(), format!("{} {event} {}", step.exception, step.reason))
         }
-        Record::Catalog(change) => (change.actor.clone(), format!("{}/{} {}", change.server, change.tool, word(&change.event))),
-        Record::Policy(change) => (change.actor.clone(), format!("{} {} {}", word(&change.event), change.digest, change.detail)),
+        Record::Catalog(change) => {
+            (change.actor.clone(), format!("{}/{} {}", change.server, change.tool, word(&change.event)))
+        }
+        Record::Policy(change) => {
+            (change.actor.clone(), format!("{} {} {}", word(&change.event), change.digest, change.detail))
+        }
         Record::Key(change) => (change.principal.clone(), format!("{} {}", change.credential, word(&change.event))),
         Record::Freeze(freeze) => {
             (freeze.actor.clone(), format!("{}: {}", if freeze.frozen { "frozen" } else { "released" }, freeze.reason))

@@ -16,7 +16,8 @@ pub(super) fn serve(settings: Settings, parts: &Parts) -> Result<(), Failure> {
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
     let filter = tracing_subscriber::EnvFilter::try_from_env("POSTERN_LOG")
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
-    let started = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(false).with_writer(std::io::stderr).try_init();
+    let started =
+        tracing_subscriber::fmt().with_env_filter(filter).with_ansi(false).with_writer(std::io::stderr).try_init();
     started.map_err(|error| Failure::Refused(format!("cannot start the log: {error}")))?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Failure::Refused(format!("cannot start: {error}")))?;
@@ -35,7 +36,10 @@ pub(super) fn check(
 ) -> Result<(), Failure> {
     let folder = policies.unwrap_or_else(|| settings.policies.clone());
     if !folder.is_dir() {
-        return Err(Failure::Input(format!("`{}` is not a folder; name the policies with --policies", folder.display())));
+        return Err(Failure::Input(format!(
+            "`{}` is not a folder; name the policies with --policies",
+            folder.display()
+        )));
     }
     let files = read_policies(&folder)?;
     let report = (parts.check)(&settings, &files)?;
@@ -43,10 +47,7 @@ pub(super) fn check(
 }
 
 fn say(report: &CheckReport) -> String {
-    let mut out = facts(&[
-        ("policies", report.policies.to_string()),
-        ("policy set", report.policy_set.to_string()),
-    ]);
+    let mut out = facts(&[("policies", report.policies.to_string()), ("policy set", report.policy_set.to_string())]);
     for note in &report.notes {
         out.push_str(&format!("note: {}\n", printable(note)));
     }

@@ -55,7 +55,9 @@ async fn ask(
             let view: Explanation = client.get(&format!("/api/v1/decisions/{decision}")).await?;
             screen.show(&view, render::explanation)?;
         }
-        Remote::Controls => screen.show(&client.get::<Vec<ControlView>>("/api/v1/controls").await?, |v| render::controls(v))?,
+        Remote::Controls => {
+            screen.show(&client.get::<Vec<ControlView>>("/api/v1/controls").await?, |v| render::controls(v))?
+        }
         Remote::Freeze(why) => {
             let view: Value = client.post("/api/v1/freeze", Body::Json(json!({"reason": why.reason}))).await?;
             screen.show(&view, |_| "frozen: every call is refused until `postern unfreeze`\n".to_owned())?;
@@ -64,10 +66,13 @@ async fn ask(
             let view: Value = client.post("/api/v1/unfreeze", Body::Json(json!({"reason": why.reason}))).await?;
             screen.show(&view, |_| "no longer frozen\n".to_owned())?;
         }
-        Remote::Reload => screen.show(&client.post::<ReloadView>("/api/v1/reload", Body::Nothing).await?, render::reload)?,
+        Remote::Reload => {
+            screen.show(&client.post::<ReloadView>("/api/v1/reload", Body::Nothing).await?, render::reload)?
+        }
         Remote::Console => {
             let view: LinkView = client.post("/api/v1/console/links", Body::Nothing).await?;
-            screen.show(&view, |view| format!("{}\nvalid for ten minutes, opens one session\n", printable(&view.url)))?;
+            screen
+                .show(&view, |view| format!("{}\nvalid for ten minutes, opens one session\n", printable(&view.url)))?;
         }
         Remote::Whoami => screen.show(&client.get::<WhoView>("/api/v1/whoami").await?, render::who)?,
     }
@@ -130,7 +135,9 @@ async fn exceptions(
             sent.map_err(|failure| name_file(failure, &file))?
         }
         ExceptionCommand::Approve { id, digest } => approve(&id, digest, client, screen.format).await?,
-        ExceptionCommand::Attest { id, reason } => step(client, &id, "attest", reason.map_or_else(|| json!({}), |r| json!({"reason": r}))).await?,
+        ExceptionCommand::Attest { id, reason } => {
+            step(client, &id, "attest", reason.map_or_else(|| json!({}), |r| json!({"reason": r}))).await?
+        }
         ExceptionCommand::Reject(at) => reasoned(client, "reject", at).await?,
         ExceptionCommand::Withdraw(at) => reasoned(client, "withdraw", at).await?,
         ExceptionCommand::Suspend(at) => reasoned(client, "suspend", at).await?,
@@ -141,7 +148,12 @@ async fn exceptions(
 }
 
 /// Approves one digest: the one that was given, or that of the revision that is there now, which is printed.
-async fn approve(id: &ExceptionId, digest: Option<Digest>, client: &Client, format: Format) -> Result<ExceptionView, Failure> {
+async fn approve(
+    id: &ExceptionId,
+    digest: Option<Digest>,
+    client: &Client,
+    format: Format,
+) -> Result<ExceptionView, Failure> {
     let digest = match digest {
         Some(digest) => digest,
         None => {
@@ -180,6 +192,10 @@ fn read_record(file: &Path) -> Result<(String, String), Failure> {
 /// The gateway does not know the file's name; here it is put in.
 fn name_file(failure: Failure, file: &str) -> Failure {
     let Failure::Faulty(mut findings) = failure else { return failure };
-    findings.0.iter_mut().filter(|finding| finding.file.is_empty()).for_each(|finding| file.clone_into(&mut finding.file));
+    findings
+        .0
+        .iter_mut()
+        .filter(|finding| finding.file.is_empty())
+        .for_each(|finding| file.clone_into(&mut finding.file));
     Failure::Faulty(findings)
 }

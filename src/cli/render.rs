@@ -41,7 +41,14 @@ pub(super) fn keys(views: &[KeyView]) -> String {
         .iter()
         .map(|view| {
             let state = view.revoked.map_or_else(|| "live".to_owned(), |at| format!("revoked {}", time(at)));
-            [view.id.to_string(), view.kind.clone(), view.principal.clone(), time(view.expires), state, view.note.clone()]
+            [
+                view.id.to_string(),
+                view.kind.clone(),
+                view.principal.clone(),
+                time(view.expires),
+                state,
+                view.note.clone(),
+            ]
         })
         .collect();
     table(["id", "for", "principal", "expires", "state", "note"], &rows)
@@ -51,7 +58,14 @@ pub(super) fn catalog(view: &CatalogView) -> String {
     let servers: Vec<_> = view
         .servers
         .iter()
-        .map(|server| [server.name.clone(), server.transport.clone(), server.health.clone(), server.detail.clone().unwrap_or_default()])
+        .map(|server| {
+            [
+                server.name.clone(),
+                server.transport.clone(),
+                server.health.clone(),
+                server.detail.clone().unwrap_or_default(),
+            ]
+        })
         .collect();
     let tools: Vec<_> = view
         .tools
@@ -63,7 +77,13 @@ pub(super) fn catalog(view: &CatalogView) -> String {
                 (None, Some(approved)) if tool.pin == "drifted" => format!("approved was {}", short(approved)),
                 (None, _) => String::new(),
             };
-            [format!("{}/{}", tool.server, tool.tool), tool.exposed.clone().unwrap_or_default(), tool.pin.clone(), digest, detail]
+            [
+                format!("{}/{}", tool.server, tool.tool),
+                tool.exposed.clone().unwrap_or_default(),
+                tool.pin.clone(),
+                digest,
+                detail,
+            ]
         })
         .collect();
     let waiting = view.tools.iter().filter(|tool| matches!(tool.pin.as_str(), "new" | "drifted")).count();
@@ -82,7 +102,13 @@ pub(super) fn approved_tools(view: &Value) -> String {
     if tools.is_empty() {
         return "nothing waited for approval\n".to_owned();
     }
-    tools.iter().map(|tool| printable(&format!("approved {}/{} {}", text(tool, "server"), text(tool, "tool"), text(tool, "digest"))) + "\n").collect()
+    tools
+        .iter()
+        .map(|tool| {
+            printable(&format!("approved {}/{} {}", text(tool, "server"), text(tool, "tool"), text(tool, "digest")))
+                + "\n"
+        })
+        .collect()
 }
 
 fn state(view: &ExceptionView) -> String {
@@ -99,7 +125,16 @@ pub(super) fn exceptions(views: &[ExceptionView]) -> String {
         .map(|view| {
             let used = format!("{}/{}", view.used, view.calls);
             let tools = format!("{}: {}", view.server, view.tools.join(", "));
-            [view.id.to_string(), word(&view.kind), state(view), view.owner.to_string(), joined(&view.agents), tools, time(view.not_after), used]
+            [
+                view.id.to_string(),
+                word(&view.kind),
+                state(view),
+                view.owner.to_string(),
+                joined(&view.agents),
+                tools,
+                time(view.not_after),
+                used,
+            ]
         })
         .collect();
     table(["exception", "kind", "state", "owner", "agents", "tools", "ends", "used"], &rows)
@@ -169,11 +204,14 @@ pub(super) fn explanation(view: &Explanation) -> String {
         ("policy set", verdict.policy_set.to_string()),
         ("outcome", view.outcome.clone().unwrap_or_default()),
         ("record", view.seq.to_string()),
-        ("judged anew", match view.reproduced {
-            Some(true) => "the same".to_owned(),
-            Some(false) => "DIFFERENT".to_owned(),
-            None => "not possible: policies alone did not decide, or those of then are gone".to_owned(),
-        }),
+        (
+            "judged anew",
+            match view.reproduced {
+                Some(true) => "the same".to_owned(),
+                Some(false) => "DIFFERENT".to_owned(),
+                None => "not possible: policies alone did not decide, or those of then are gone".to_owned(),
+            },
+        ),
     ]));
     out
 }

@@ -51,7 +51,11 @@ pub(super) fn tell(failure: &Failure, format: Format, to: &mut dyn Write) -> io:
     if format == Format::Json {
         let findings = if let Failure::Faulty(findings) = failure { Some(findings) } else { None };
         let message = findings.map_or_else(|| failure.to_string(), |_| "faults were found".to_owned());
-        return writeln!(to, "{}", json!({"error": {"message": message, "exit": failure.code(), "findings": findings}}));
+        return writeln!(
+            to,
+            "{}",
+            json!({"error": {"message": message, "exit": failure.code(), "findings": findings}})
+        );
     }
     let Failure::Faulty(findings) = failure else {
         return writeln!(to, "postern: {}", printable(&failure.to_string()));

@@ -92,7 +92,11 @@ fn identity(forms: &[IssuerForm], ground: &Ground<'_>, findings: &mut Findings) 
                 if let Err(message) = web_url(url) {
                     ground.find(findings, &format!("{path}/jwks_url"), message);
                 } else if url.starts_with("http://") && !host_is_loopback(url) {
-                    ground.find(findings, &format!("{path}/jwks_url"), "keys are fetched over https only, except from loopback");
+                    ground.find(
+                        findings,
+                        &format!("{path}/jwks_url"),
+                        "keys are fetched over https only, except from loopback",
+                    );
                 }
                 Jwks::Url(url.clone())
             }

@@ -44,7 +44,8 @@ pub fn load(file: &Path, required: bool, environment: Environment<'_>) -> Result
     let base = base(file)?;
     let (form, mut findings) = form(&document)?;
     let Some(form) = form else { return Err(findings) };
-    let mut settings = check::check(&form, &check::Ground { document: &document, base: &base, environment }, &mut findings);
+    let mut settings =
+        check::check(&form, &check::Ground { document: &document, base: &base, environment }, &mut findings);
     settings.file = present.then(|| file.to_path_buf());
     findings.or(settings)
 }

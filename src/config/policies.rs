@@ -96,7 +96,8 @@ impl Walk {
 
     fn file(&mut self, path: &Path) {
         if !matches!(path.extension().and_then(|end| end.to_str()), Some("cedar" | "yaml" | "json")) {
-            return self.find(path, "nobody reads this file; name it .cedar, .yaml or .json, or take it out of the folder");
+            return self
+                .find(path, "nobody reads this file; name it .cedar, .yaml or .json, or take it out of the folder");
         }
         if self.files.len() >= FILES {
             return self.find(path, format!("more than {FILES} files"));

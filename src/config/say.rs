@@ -31,7 +31,8 @@ fn said(error: &ValidationError<'_>) -> String {
     }
     // Only the places of secrets are bounded on both sides.
     let at = error.instance_path().as_str();
-    let counted = matches!(error.kind(), ValidationErrorKind::MaxProperties { .. } | ValidationErrorKind::MinProperties { .. });
+    let counted =
+        matches!(error.kind(), ValidationErrorKind::MaxProperties { .. } | ValidationErrorKind::MinProperties { .. });
     if counted && at != "/servers" {
         return "write either `{env: NAME}` or `{file: PATH}`".to_owned();
     }
@@ -73,7 +74,9 @@ fn distance(left: &str, right: &str) -> usize {
     for (index, a) in left.chars().enumerate() {
         let mut next = vec![index + 1];
         for (b, pair) in right.iter().zip(row.windows(2)) {
-            let (Some(diagonal), Some(above), Some(before)) = (pair.first(), pair.last(), next.last()) else { continue };
+            let (Some(diagonal), Some(above), Some(before)) = (pair.first(), pair.last(), next.last()) else {
+                continue;
+            };
             let cost = diagonal + usize::from(a != *b);
             next.push(cost.min(above + 1).min(before + 1));
         }

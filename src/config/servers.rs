@@ -19,8 +19,15 @@ use crate::domain::{Findings, ServerName};
 
 /// Headers that the gateway sets itself.
 const OWN_HEADERS: [&str; 9] = [
-    "accept", "connection", "content-length", "content-type", "host", "mcp-protocol-version", "mcp-session-id",
-    "traceparent", "transfer-encoding",
+    "accept",
+    "connection",
+    "content-length",
+    "content-type",
+    "host",
+    "mcp-protocol-version",
+    "mcp-session-id",
+    "traceparent",
+    "transfer-encoding",
 ];
 
 pub(super) fn check(
@@ -68,7 +75,11 @@ fn stdio(form: &StdioForm, path: &str, ground: &Ground<'_>, findings: &mut Findi
     let named = form.env.keys().map(|name| (name, "env")).chain(form.pass_env.iter().map(|name| (name, "pass_env")));
     for (name, key) in named {
         if !name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_') {
-            ground.find(findings, &format!("{path}/{key}"), format!("`{}` is not the name of a variable", name.escape_debug()));
+            ground.find(
+                findings,
+                &format!("{path}/{key}"),
+                format!("`{}` is not the name of a variable", name.escape_debug()),
+            );
         }
     }
     let env = values(&form.env, &format!("{path}/env"), ground, findings);
@@ -97,7 +108,12 @@ fn is_program(path: &Path) -> bool {
     path.metadata().is_ok_and(|facts| facts.is_file() && facts.permissions().mode() & 0o111 != 0)
 }
 
-fn http(form: &HttpForm, allow_private: bool, path: &str, (ground, findings): (&Ground<'_>, &mut Findings)) -> Transport {
+fn http(
+    form: &HttpForm,
+    allow_private: bool,
+    path: &str,
+    (ground, findings): (&Ground<'_>, &mut Findings),
+) -> Transport {
     let at = format!("{path}/http/url");
     match web_url(&form.url) {
         Err(message) => ground.find(findings, &at, message),

@@ -33,8 +33,18 @@ impl ConfiguredValue {
 
 /// Values that stand in examples and so are no secrets (T169).
 const PLACEHOLDERS: [&str; 12] = [
-    "changeme", "change-me", "change_me", "secret", "password", "passw0rd", "token", "example", "placeholder", "test",
-    "admin", "secret-api-key",
+    "changeme",
+    "change-me",
+    "change_me",
+    "secret",
+    "password",
+    "passw0rd",
+    "token",
+    "example",
+    "placeholder",
+    "test",
+    "admin",
+    "secret-api-key",
 ];
 
 /// Parts of names that say that the value is a credential.

@@ -30,7 +30,9 @@ pub(super) fn overview(page: &Page, now: Timestamp) -> Result<String, fmt::Error
 
 /// A page with one sentence of our own.
 pub(super) fn notice(sentence: &'static str) -> String {
-    format!("{HEAD}<title>Postern</title></head><body><header><h1>Postern</h1></header><main><p>{sentence}</p></main></body></html>\n")
+    format!(
+        "{HEAD}<title>Postern</title></head><body><header><h1>Postern</h1></header><main><p>{sentence}</p></main></body></html>\n"
+    )
 }
 
 fn table(out: &mut String, title: &str, columns: &[&str], empty: bool) -> Result<bool, fmt::Error> {

@@ -54,7 +54,8 @@ impl Lease {
     #[must_use]
     pub fn holds(&self) -> bool {
         let acknowledged = self.acknowledged.load(Ordering::Acquire);
-        if acknowledged == 0 || self.failed.load(Ordering::Acquire) || self.backlog.load(Ordering::Acquire) > self.bound {
+        if acknowledged == 0 || self.failed.load(Ordering::Acquire) || self.backlog.load(Ordering::Acquire) > self.bound
+        {
             return false;
         }
         let at = self.origin + Duration::from_millis(acknowledged - 1);

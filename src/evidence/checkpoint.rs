@@ -56,7 +56,8 @@ impl Checkpoint {
         let size: u64 = size.parse().map_err(|_| CheckpointError::Form)?;
         let root = STANDARD.decode(root).map_err(|_| CheckpointError::Form)?;
         let root = root.try_into().map_err(|_| CheckpointError::Form)?;
-        let signed = signatures.lines().filter_map(|line| signature(line, key)).any(|s| key.verify(body.as_bytes(), &s));
+        let signed =
+            signatures.lines().filter_map(|line| signature(line, key)).any(|s| key.verify(body.as_bytes(), &s));
         if signed { Ok(Self { size, root }) } else { Err(CheckpointError::Signature) }
     }
 }
@@ -80,7 +81,10 @@ mod tests {
         let checkpoint = Checkpoint { size: 42, root: [7; 32] };
         let note = checkpoint.sign(&key);
         assert_eq!(Checkpoint::open(&note, key.verifying()), Ok(checkpoint));
-        assert_eq!(Checkpoint::open(&note.replace("\n42\n", "\n41\n"), key.verifying()), Err(CheckpointError::Signature));
+        assert_eq!(
+            Checkpoint::open(&note.replace("\n42\n", "\n41\n"), key.verifying()),
+            Err(CheckpointError::Signature)
+        );
         assert_eq!(Checkpoint::open(&note, other.verifying()), Err(CheckpointError::Origin));
         assert_eq!(Checkpoint::open("x", key.verifying()), Err(CheckpointError::Form));
     }

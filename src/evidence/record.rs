@@ -99,18 +99,12 @@ impl Record {
             Self::Start(r) => plain("start", r.at),
             Self::Stop(r) => plain("stop", r.at),
             Self::Recovered(r) => plain("recovered", r.at),
-            Self::Alarm(r) => Summary {
-                kind: "alarm",
-                at: r.at,
-                decision: r.decision.clone(),
-                exception: r.exception.clone(),
-            },
-            Self::Aborted(r) => Summary {
-                kind: "aborted",
-                at: r.at,
-                decision: Some(r.decision.clone()),
-                exception: r.refunded.clone(),
-            },
+            Self::Alarm(r) => {
+                Summary { kind: "alarm", at: r.at, decision: r.decision.clone(), exception: r.exception.clone() }
+            }
+            Self::Aborted(r) => {
+                Summary { kind: "aborted", at: r.at, decision: Some(r.decision.clone()), exception: r.refunded.clone() }
+            }
         }
     }
 }

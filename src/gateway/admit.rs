@@ -1,6 +1,6 @@
 //! Step 5: the intent becomes durable, the budget is taken, and what was judged still holds.
 
-use super::{Admit, AdmissionError, Charge, Gateway, refuse::Refusal, visit::Visit};
+use super::{AdmissionError, Admit, Charge, Gateway, refuse::Refusal, visit::Visit};
 use crate::{
     catalog::ToolCall,
     domain::Reason,
@@ -10,7 +10,12 @@ use crate::{
 };
 
 impl Gateway {
-    pub(super) async fn admit(&self, visit: &Visit, permit: &Permit, span: &ServerSpan) -> Result<Position, Box<Refusal>> {
+    pub(super) async fn admit(
+        &self,
+        visit: &Visit,
+        permit: &Permit,
+        span: &ServerSpan,
+    ) -> Result<Position, Box<Refusal>> {
         let refused = |error: AdmissionError| Box::new(Refusal::admission(permit, reason(&error), error.to_string()));
         let call = self.called(visit, permit.call()).map_err(|error| refused(AdmissionError::Unavailable(error)))?;
         let charge = permit.grant().map(|grant| Charge {
@@ -43,7 +48,8 @@ impl Gateway {
     /// The call as the record has it: digest in clear, arguments sealed.
     pub(super) fn called(&self, visit: &Visit, call: &ToolCall) -> Result<Called, String> {
         let tool = call.tool();
-        let sealed = self.parts.sealer.seal(&visit.id, call.arguments().get().as_bytes()).map_err(|error| error.to_string())?;
+        let sealed =
+            self.parts.sealer.seal(&visit.id, call.arguments().get().as_bytes()).map_err(|error| error.to_string())?;
         Ok(Called {
             server: tool.reference.server.clone(),
             tool: tool.reference.tool.clone(),

@@ -27,7 +27,13 @@ pub(super) struct Returned {
 }
 
 impl Gateway {
-    pub(super) async fn forward(&self, visit: &Visit, permit: Permit, deadline: Option<Instant>, (span, link): (&ServerSpan, Link)) -> Returned {
+    pub(super) async fn forward(
+        &self,
+        visit: &Visit,
+        permit: Permit,
+        deadline: Option<Instant>,
+        (span, link): (&ServerSpan, Link),
+    ) -> Returned {
         let tool = Arc::clone(permit.call().tool());
         let exception = permit.grant().map(|grant| grant.exception.clone());
         let cancelled: CancellationToken = link.cancelled.child_token();
@@ -35,7 +41,12 @@ impl Gateway {
         let flight = self.parts.in_flight.begin(&visit.id, who, exception.as_ref(), cancelled.clone());
         let own = Instant::now() + self.parts.call_timeout;
         let deadline = deadline.map_or(own, |deadline| deadline.min(own));
-        let peer = Peer { tool: tool.reference.clone(), transport: self.parts.upstreams.transport(&tool.reference.server), address: None, port: None };
+        let peer = Peer {
+            tool: tool.reference.clone(),
+            transport: self.parts.upstreams.transport(&tool.reference.server),
+            address: None,
+            port: None,
+        };
         let client = span.client(peer);
         let dispatch = Dispatch {
             principal: PrincipalKey::from(visit.subject.as_ref()),

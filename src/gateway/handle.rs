@@ -11,7 +11,10 @@ use super::Gateway;
 use crate::{
     domain::{Fault, ServerName, Subject},
     identity::Identity,
-    mcp::{code, server::{CallRequest, Handler, HttpRefusal, Link, ListPage, ListRequest, RpcError}},
+    mcp::{
+        code,
+        server::{CallRequest, Handler, HttpRefusal, Link, ListPage, ListRequest, RpcError},
+    },
 };
 
 #[async_trait]
@@ -21,7 +24,8 @@ impl Handler for Gateway {
         let subject = match self.parts.authenticator.authenticate(&head.headers).await {
             Ok(Identity::Agent(subject)) => subject,
             Ok(Identity::Person(_)) => {
-                let message = "this key belongs to a person; agents call tools with keys or tokens of their own".to_owned();
+                let message =
+                    "this key belongs to a person; agents call tools with keys or tokens of their own".to_owned();
                 return Err(HttpRefusal { status: StatusCode::FORBIDDEN, www_authenticate: None, message });
             }
             Err(error) => {

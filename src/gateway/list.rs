@@ -7,7 +7,10 @@ use crate::{
     catalog::Tool,
     domain::{Subject, Timestamp},
     evidence::{Caller, Listing, Record},
-    mcp::{code, server::{ListPage, ListRequest, RpcError, Scope}},
+    mcp::{
+        code,
+        server::{ListPage, ListRequest, RpcError, Scope},
+    },
     policy::Visibility,
 };
 
@@ -24,7 +27,9 @@ impl Gateway {
             None => None,
             Some(cursor) => {
                 let opened = self.cursors.open(&subject.agent, cursor);
-                Some(opened.ok_or_else(|| RpcError::invalid_params("the cursor is not one of this list; begin again without one"))?)
+                Some(opened.ok_or_else(|| {
+                    RpcError::invalid_params("the cursor is not one of this list; begin again without one")
+                })?)
             }
         };
         let mut shown: Vec<&Arc<Tool>> = Vec::new();
@@ -44,7 +49,8 @@ impl Gateway {
             }
             shown.push(tool);
         }
-        let next_cursor = shown.last().filter(|_| more).map(|last| self.cursors.seal(&subject.agent, last.exposed.as_str()));
+        let next_cursor =
+            shown.last().filter(|_| more).map(|last| self.cursors.seal(&subject.agent, last.exposed.as_str()));
         self.listed(subject, &request, &world, (shown.len(), now)).await?;
         let tools = shown.into_iter().map(|tool| match request.scope {
             Scope::All => tool.listed.clone(),
@@ -54,11 +60,18 @@ impl Gateway {
     }
 
     fn sees(&self, world: &World, subject: &Subject, tool: &Tool, now: Timestamp) -> bool {
-        let candidates = self.parts.exceptions.candidates(&subject.agent, &tool.reference, now, self.parts.clock.is_suspect());
+        let candidates =
+            self.parts.exceptions.candidates(&subject.agent, &tool.reference, now, self.parts.clock.is_suspect());
         world.policies.visibility(subject, tool, &candidates, now) != Visibility::Hidden
     }
 
-    async fn listed(&self, subject: &Subject, request: &ListRequest, world: &World, (shown, now): (usize, Timestamp)) -> Result<(), RpcError> {
+    async fn listed(
+        &self,
+        subject: &Subject,
+        request: &ListRequest,
+        world: &World,
+        (shown, now): (usize, Timestamp),
+    ) -> Result<(), RpcError> {
         let mut caller = Caller::of(subject, request.origin.version);
         caller.session = request.origin.session.clone();
         let server = match &request.scope {

@@ -66,7 +66,9 @@ impl Gateway {
                 let how = if *is_error { How::ToolError } else { How::Answered };
                 (how, true, Some((Digest::of(release.bytes()), release.bytes().len())), None)
             }
-            End::Withheld(withheld, digest, size) => (How::Withheld, true, Some((*digest, *size)), Some(withheld.control.to_owned())),
+            End::Withheld(withheld, digest, size) => {
+                (How::Withheld, true, Some((*digest, *size)), Some(withheld.control.to_owned()))
+            }
             End::Cut(reason) => (How::Cancelled, true, None, Some(reason.as_str().to_owned())),
             End::RpcError { code, .. } => (How::Refused, true, None, Some(code.to_string())),
             End::Failed { kind, effect_possible } => (How::Failed, *effect_possible, None, Some((*kind).to_owned())),
@@ -91,7 +93,9 @@ impl Ended {
     /// How the whole call ended, for its span and the metrics.
     pub(super) fn ending(&self) -> Ending {
         match &self.came {
-            End::Released { release, is_error } => Ending::Answered { bytes: release.bytes().len(), is_error: *is_error },
+            End::Released { release, is_error } => {
+                Ending::Answered { bytes: release.bytes().len(), is_error: *is_error }
+            }
             End::Withheld(..) => Ending::Withheld,
             End::Cut(_) | End::Cancelled => Ending::Cancelled,
             End::RpcError { code, .. } => Ending::RpcError { code: *code },

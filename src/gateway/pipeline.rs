@@ -13,7 +13,12 @@ use crate::{
 
 impl Gateway {
     /// Steps 2 to 9 of a call; step 1, who is calling, was taken before a byte of its body was read.
-    pub(super) async fn walk(&self, subject: Arc<Subject>, request: CallRequest, link: Link) -> Result<Bytes, RpcError> {
+    pub(super) async fn walk(
+        &self,
+        subject: Arc<Subject>,
+        request: CallRequest,
+        link: Link,
+    ) -> Result<Bytes, RpcError> {
         let visit = self.visit(subject, &request);
 
         // 2 resolve: the name leads to a tool that this subject sees, and the arguments pass its schema

@@ -1,16 +1,27 @@
 //! A refusal on its way: one record, one span, one answer.
 
-use std::{sync::Arc, time::{Duration, Instant}};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use bytes::Bytes;
 use serde_json::Value;
 
-use super::{Gateway, reply::{Shown, unrecorded}, request, visit::Visit};
+use super::{
+    Gateway,
+    reply::{Shown, unrecorded},
+    request,
+    visit::Visit,
+};
 use crate::{
     catalog::{Tool, ToolCall},
     domain::{Effect, Reason, Verdict, limits},
     evidence::{self, Called, Record},
-    mcp::{HeaderFault, server::{CallRequest, RpcError}},
+    mcp::{
+        HeaderFault,
+        server::{CallRequest, RpcError},
+    },
     monitoring::Unmet,
     policy::{Denial, Permit},
     telemetry::{Ending, ServerSpan},
@@ -29,7 +40,15 @@ pub(super) struct Refusal {
 
 impl Refusal {
     fn plain(verdict: Verdict, tool: Option<&Arc<Tool>>) -> Self {
-        Self { verdict, tool: tool.cloned(), detail: None, retry_after: None, requestable: false, arguments: None, as_error: None }
+        Self {
+            verdict,
+            tool: tool.cloned(),
+            detail: None,
+            retry_after: None,
+            requestable: false,
+            arguments: None,
+            as_error: None,
+        }
     }
 
     /// No such tool for this subject.
@@ -68,7 +87,12 @@ impl Refusal {
 }
 
 impl Gateway {
-    pub(super) async fn refuse(&self, visit: &Visit, refusal: Refusal, span: Option<ServerSpan>) -> Result<Bytes, RpcError> {
+    pub(super) async fn refuse(
+        &self,
+        visit: &Visit,
+        refusal: Refusal,
+        span: Option<ServerSpan>,
+    ) -> Result<Bytes, RpcError> {
         self.parts.telemetry.metrics().decided(&refusal.verdict, visit.begun.elapsed());
         let mut span = span.unwrap_or_else(|| self.span(visit, refusal.tool.as_deref(), &refusal.verdict));
         span.authorize(visit.begun, Instant::now(), &refusal.verdict);
@@ -97,7 +121,12 @@ impl Gateway {
         };
         let ending = answer.as_ref().map_or_else(|error| Ending::RpcError { code: error.code }, |_| Ending::Refused);
         let elapsed = visit.origin.received.elapsed();
-        self.parts.telemetry.metrics().served(refusal.tool.as_ref().map(|tool| &tool.reference), ending, elapsed, elapsed);
+        self.parts.telemetry.metrics().served(
+            refusal.tool.as_ref().map(|tool| &tool.reference),
+            ending,
+            elapsed,
+            elapsed,
+        );
         span.end(ending);
         answer
     }
@@ -113,9 +142,13 @@ impl Gateway {
         if let Some(error) = &refusal.as_error {
             return Err(error.clone());
         }
-        let Some(tool) = &refusal.tool else { return Err(RpcError::invalid_params(format!("Unknown tool: {}", visit.asked))) };
+        let Some(tool) = &refusal.tool else {
+            return Err(RpcError::invalid_params(format!("Unknown tool: {}", visit.asked)));
+        };
         let verdict = &refusal.verdict;
-        let request = refusal.requestable.then(|| request::smallest(&visit.subject, tool, refusal.arguments.as_ref(), &self.parts.admin_url));
+        let request = refusal
+            .requestable
+            .then(|| request::smallest(&visit.subject, tool, refusal.arguments.as_ref(), &self.parts.admin_url));
         let shown = Shown {
             sentence: sentence(verdict.reason, &tool.reference.to_string(), refusal.detail.as_deref()),
             reason: verdict.reason,
@@ -139,7 +172,9 @@ fn sentence(reason: Reason, tool: &str, detail: Option<&str>) -> String {
         Reason::ExceptionExhausted => "the budget of its exception is spent".to_owned(),
         Reason::ExceptionSuspended => "its exception is suspended".to_owned(),
         Reason::ExceptionRevoked => "its exception was revoked or changed".to_owned(),
-        Reason::MonitoringUnavailable => format!("the monitoring that its exception demands does not work now ({detail})"),
+        Reason::MonitoringUnavailable => {
+            format!("the monitoring that its exception demands does not work now ({detail})")
+        }
         Reason::ControlUnmet => format!("a control of its exception is not met ({detail})"),
         Reason::RateLimited => format!("its exception allows no more calls now ({detail})"),
         Reason::Frozen => "the gateway is frozen".to_owned(),

@@ -4,7 +4,11 @@ use bytes::Bytes;
 use http::StatusCode;
 use serde_json::{Map, Value, json};
 
-use super::{AdmissionError, Denials, Gateway, outcome::{End, Ended}, visit::Visit};
+use super::{
+    AdmissionError, Denials, Gateway,
+    outcome::{End, Ended},
+    visit::Visit,
+};
 use crate::{
     domain::{DecisionId, Reason},
     mcp::{code, server::RpcError},
@@ -25,7 +29,13 @@ pub(super) struct Shown {
 }
 
 impl Gateway {
-    pub(super) fn reply(&self, visit: &Visit, ended: Ended, recorded: Result<(), AdmissionError>, span: ServerSpan) -> Result<Bytes, RpcError> {
+    pub(super) fn reply(
+        &self,
+        visit: &Visit,
+        ended: Ended,
+        recorded: Result<(), AdmissionError>,
+        span: ServerSpan,
+    ) -> Result<Bytes, RpcError> {
         let elapsed = visit.origin.received.elapsed();
         let ending = if recorded.is_err() { Ending::Withheld } else { ended.ending() };
         span.end(ending);
@@ -36,26 +46,37 @@ impl Gateway {
         }
         let tool = &ended.tool;
         let refused = |reason: Reason, sentence: String| {
-            let shown = Shown { sentence, reason, basis: "default_deny", exception: None, retry_after_ms: None, request: None };
+            let shown =
+                Shown { sentence, reason, basis: "default_deny", exception: None, retry_after_ms: None, request: None };
             self.answer(&visit.id, &shown)
         };
         match ended.came {
             End::Released { release, .. } => Ok(release.into_bytes()),
             End::Withheld(withheld, ..) => refused(
                 Reason::ControlUnmet,
-                format!("The call to `{tool}` was made, but its result is withheld: the control `{}` is not met. Its effect may have happened.", withheld.control),
+                format!(
+                    "The call to `{tool}` was made, but its result is withheld: the control `{}` is not met. Its effect may have happened.",
+                    withheld.control
+                ),
             ),
             End::Cut(reason) => refused(
                 reason,
-                format!("The call to `{tool}` was ended before its result came: its permission was taken back. Its effect may have happened."),
+                format!(
+                    "The call to `{tool}` was ended before its result came: its permission was taken back. Its effect may have happened."
+                ),
             ),
             End::RpcError { code, message, data } => Err(RpcError { code: foreign(code), message, data, http: None }),
-            End::Failed { kind, effect_possible } => Ok(failed(&visit.id, &format!(
-                "The tool server of `{tool}` gave no usable answer ({kind}). {}",
-                if effect_possible { "The call's effect may have happened." } else { "Nothing was sent." }
-            ))),
+            End::Failed { kind, effect_possible } => Ok(failed(
+                &visit.id,
+                &format!(
+                    "The tool server of `{tool}` gave no usable answer ({kind}). {}",
+                    if effect_possible { "The call's effect may have happened." } else { "Nothing was sent." }
+                ),
+            )),
             End::Cancelled => Ok(failed(&visit.id, "The call was cancelled. Its effect may have happened.")),
-            End::TimedOut => Ok(failed(&visit.id, &format!("`{tool}` did not answer in time. The call's effect may have happened."))),
+            End::TimedOut => {
+                Ok(failed(&visit.id, &format!("`{tool}` did not answer in time. The call's effect may have happened.")))
+            }
         }
     }
 
@@ -86,7 +107,9 @@ impl Gateway {
 /// The record of a call cannot be made durable.
 pub(super) fn unrecorded(id: &DecisionId, effect_possible: bool) -> RpcError {
     let effect = if effect_possible { " The call's effect may have happened." } else { "" };
-    let message = format!("The gateway cannot keep its record now (audit_unavailable), so it answers nothing.{effect} Decision {id}.");
+    let message = format!(
+        "The gateway cannot keep its record now (audit_unavailable), so it answers nothing.{effect} Decision {id}."
+    );
     RpcError::new(code::INTERNAL, message).with_status(StatusCode::SERVICE_UNAVAILABLE)
 }
 

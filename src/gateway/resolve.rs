@@ -6,14 +6,21 @@ use super::{Gateway, refuse::Refusal, visit::Visit};
 use crate::{
     catalog::{Tool, ToolCall},
     domain::{Candidate, Reason},
-    mcp::{Mirrors, server::{CallRequest, Scope}},
+    mcp::{
+        Mirrors,
+        server::{CallRequest, Scope},
+    },
     policy::Visibility,
 };
 
 impl Gateway {
     /// A tool that is not there and one that this subject does not see answer alike, before the arguments are
     /// looked at (T066).
-    pub(super) fn resolve(&self, visit: &Visit, request: &CallRequest) -> Result<(ToolCall, Vec<Candidate>), Box<Refusal>> {
+    pub(super) fn resolve(
+        &self,
+        visit: &Visit,
+        request: &CallRequest,
+    ) -> Result<(ToolCall, Vec<Candidate>), Box<Refusal>> {
         let unknown = || Box::new(Refusal::unknown(visit.refusal(Reason::UnknownTool)));
         let tool = named(visit, request).ok_or_else(unknown)?;
         let suspect = self.parts.clock.is_suspect();
@@ -27,8 +34,9 @@ impl Gateway {
             return Err(Box::new(Refusal::header(visit.refusal(Reason::InvalidArguments), tool, fault)));
         }
         let passthrough = request.passthrough.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
-        let call = ToolCall::check(Arc::clone(tool), arguments, passthrough)
-            .map_err(|error| Box::new(Refusal::arguments(visit.refusal(Reason::InvalidArguments), tool, error.to_string())))?;
+        let call = ToolCall::check(Arc::clone(tool), arguments, passthrough).map_err(|error| {
+            Box::new(Refusal::arguments(visit.refusal(Reason::InvalidArguments), tool, error.to_string()))
+        })?;
         Ok((call, candidates))
     }
 }

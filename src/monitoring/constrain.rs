@@ -12,7 +12,9 @@ pub(super) fn violation(
 ) -> Option<String> {
     bounds
         .iter()
-        .find_map(|bound| outside(arguments.get(&bound.name), &bound.bound).map(|why| format!("`{}` {why}", bound.name)))
+        .find_map(|bound| {
+            outside(arguments.get(&bound.name), &bound.bound).map(|why| format!("`{}` {why}", bound.name))
+        })
         .or_else(|| {
             let known = |name: &String| {
                 declared.is_some_and(|names| names.contains_key(name)) || bounds.iter().any(|bound| bound.name == *name)

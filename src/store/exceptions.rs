@@ -51,15 +51,8 @@ impl Known {
             self.tampered |= spec.digest().ok() != Some(digest);
             let (founding, fingerprint) = (vec![seq], Digest::of(payload));
             let suspended = BTreeSet::new();
-            self.live = Some(Box::new(Live {
-                revision,
-                digest,
-                window,
-                founding,
-                fingerprint,
-                scheduled: false,
-                suspended,
-            }));
+            self.live =
+                Some(Box::new(Live { revision, digest, window, founding, fingerprint, scheduled: false, suspended }));
             return;
         }
         let Some(live) = &mut self.live else { return };

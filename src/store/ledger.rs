@@ -95,7 +95,8 @@ impl Ledger {
     pub(super) fn append(&mut self, entry: &Entry) -> rusqlite::Result<Position> {
         let Entry { summary, payload } = entry;
         let head = self.memory.head().next(payload);
-        let sql = "INSERT INTO journal (seq, kind, decision, exception, chain, payload) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+        let sql =
+            "INSERT INTO journal (seq, kind, decision, exception, chain, payload) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
         self.conn.prepare_cached(sql)?.execute(params![
             head.seq.cast_signed(),
             summary.kind,

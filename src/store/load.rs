@@ -15,7 +15,9 @@ pub enum LoadError {
     #[error("the database cannot be read")]
     Sqlite(#[from] rusqlite::Error),
     /// The journal is not what was written.
-    #[error("the journal is not what was written: {0}; run `postern evidence verify`, and restore the folder from a backup")]
+    #[error(
+        "the journal is not what was written: {0}; run `postern evidence verify`, and restore the folder from a backup"
+    )]
     Broken(Breach),
     /// A value that cannot stand where it stands.
     #[error("the table `{0}` holds a value that the gateway did not write")]
@@ -161,7 +163,8 @@ fn open_intents(conn: &Connection, memory: &mut Memory, floor: u64) -> Result<()
 
 fn settings(conn: &Connection, memory: &mut Memory) -> Result<(), LoadError> {
     let read = |name: &str| {
-        conn.query_row("SELECT value FROM setting WHERE name = ?1", params![name], |row| row.get::<_, i64>(0)).optional()
+        conn.query_row("SELECT value FROM setting WHERE name = ?1", params![name], |row| row.get::<_, i64>(0))
+            .optional()
     };
     memory.frozen = read("frozen")?.unwrap_or_default() != 0;
     memory.epoch = read("epoch")?.unwrap_or_default().cast_unsigned();

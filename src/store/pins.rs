@@ -123,7 +123,9 @@ impl Store {
         });
         let payloads = read.await.map_err(|Unavailable(why)| JournalError::Unavailable(why))?;
         let loaded = payloads.iter().find_map(|payload| match serde_json::from_slice(payload) {
-            Ok(Record::Policy(change)) if change.event == PolicyEvent::Loaded && change.digest == policy_set => change.detail.parse().ok(),
+            Ok(Record::Policy(change)) if change.event == PolicyEvent::Loaded && change.digest == policy_set => {
+                change.detail.parse().ok()
+            }
             Ok(_) | Err(_) => None,
         });
         match loaded {

@@ -63,7 +63,8 @@ pub(super) fn writer(path: &Path) -> Result<Connection, SchemaError> {
             return Err(SchemaError::Foreign("it holds tables of another program"));
         }
         transaction.execute_batch(TABLES)?;
-        transaction.execute_batch(&format!("PRAGMA application_id = {APPLICATION}; PRAGMA user_version = {VERSION};"))?;
+        transaction
+            .execute_batch(&format!("PRAGMA application_id = {APPLICATION}; PRAGMA user_version = {VERSION};"))?;
         transaction.commit()?;
         return Ok(conn);
     }

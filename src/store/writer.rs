@@ -64,7 +64,9 @@ impl Place {
     pub(super) fn open(&self) -> Result<(Ledger, load::Loaded), OpenError> {
         let conn = schema::writer(&self.path)?;
         // Carried over and synced anew: after a failed sync the log cannot be trusted to be on disk (T101).
-        let carried: i64 = conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0)).map_err(|error| OpenError::from(LoadError::from(error)))?;
+        let carried: i64 = conn
+            .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))
+            .map_err(|error| OpenError::from(LoadError::from(error)))?;
         if carried != 0 {
             return Err(OpenError::Busy);
         }

@@ -48,7 +48,12 @@ pub(super) struct Exporter {
 }
 
 impl Exporter {
-    pub(super) const fn new(collector: Collector, outlets: Outlets, lease: Arc<Lease>, metrics: Arc<TraceMetrics>) -> Self {
+    pub(super) const fn new(
+        collector: Collector,
+        outlets: Outlets,
+        lease: Arc<Lease>,
+        metrics: Arc<TraceMetrics>,
+    ) -> Self {
         Self { collector, outlets, lease, metrics, unanswered: None, answered: None, failed: None, probe: None }
     }
 
@@ -179,7 +184,9 @@ impl Exporter {
                 self.probe = None;
                 self.trust();
             }
-            Err(ExportError::Rejected { .. } | ExportError::Unavailable(_) | ExportError::TimedOut(_)) => self.lease.fail(),
+            Err(ExportError::Rejected { .. } | ExportError::Unavailable(_) | ExportError::TimedOut(_)) => {
+                self.lease.fail()
+            }
         }
     }
 
@@ -220,7 +227,8 @@ fn probe(refused: &ExportTraceServiceRequest) -> Option<ExportTraceServiceReques
     let mut resource = refused.resource_spans.first()?.clone();
     let mut scope = resource.scope_spans.first()?.clone();
     let mut span = scope.spans.first()?.clone();
-    span.parent_span_id = std::mem::replace(&mut span.span_id, RandomIdGenerator::default().new_span_id().to_bytes().to_vec());
+    span.parent_span_id =
+        std::mem::replace(&mut span.span_id, RandomIdGenerator::default().new_span_id().to_bytes().to_vec());
     span.name = "postern.probe".to_owned();
     span.attributes.clear();
     scope.spans = vec![span];

@@ -99,9 +99,11 @@ impl AuditMetrics {
             queue: maker.gauge("postern_audit_queue_depth", "Records that wait for the writer.")?,
             failures: maker.counter("postern_audit_write_failures_total", "Commits that failed.")?,
             sequence: maker.gauge("postern_audit_seq", "Sequence number of the last durable record.")?,
-            checkpoint: maker.moment("postern_audit_checkpoint_timestamp_seconds", "When the last checkpoint was signed.")?,
+            checkpoint: maker
+                .moment("postern_audit_checkpoint_timestamp_seconds", "When the last checkpoint was signed.")?,
             disk: maker.gauge("postern_audit_disk_free_bytes", "Room on the disk of the journal.")?,
-            orphans: maker.gauge("postern_audit_orphan_intents", "Intents that were found without an outcome at start.")?,
+            orphans: maker
+                .gauge("postern_audit_orphan_intents", "Intents that were found without an outcome at start.")?,
         })
     }
 

@@ -70,7 +70,11 @@ impl Metrics {
                 &["decision", "basis", "reason"],
             )?,
             decide: maker.histogram("postern_authz_duration_seconds", "Duration of a decision.", &DECIDE)?,
-            overhead: maker.histogram("postern_gateway_overhead_seconds", "A call without its tool server.", &OVERHEAD)?,
+            overhead: maker.histogram(
+                "postern_gateway_overhead_seconds",
+                "A call without its tool server.",
+                &OVERHEAD,
+            )?,
             server: ToolDurations::new(durations("mcp_server_operation_duration_seconds", "Calls by agents.")?),
             client: ToolDurations::new(durations("mcp_client_operation_duration_seconds", "Calls to tool servers.")?),
             uses: maker.counters(
@@ -80,7 +84,11 @@ impl Metrics {
             )?,
             exceptions: ArcSwap::default(),
             active: maker.gauge("postern_exception_active", "Exceptions that can be used or are suspended.")?,
-            expires: maker.moments("postern_exception_expires_timestamp_seconds", "When it is over.", &["exception_id"])?,
+            expires: maker.moments(
+                "postern_exception_expires_timestamp_seconds",
+                "When it is over.",
+                &["exception_id"],
+            )?,
             states: maker.gauges("postern_exception_state", "Exceptions by state.", &["state"])?,
             healthy: maker.gauges("postern_monitoring_healthy", "Whether a control works.", &["monitor"])?,
             unmet: maker.counters("postern_monitoring_denials_total", "Calls that a control refused.", &["monitor"])?,

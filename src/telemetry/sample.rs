@@ -49,6 +49,10 @@ impl Sampler {
             Some((Effect::Allow, Basis::Rbac | Basis::Guardrail | Basis::DefaultDeny)) | None => {}
         }
         let hash = u32::try_from(self.key.hash_one(trace.to_bytes()) >> 32).unwrap_or(u32::MAX);
-        if f64::from(hash) < self.share && parent.is_none_or(SpanContext::is_sampled) { Class::Normal } else { Class::Unsampled }
+        if f64::from(hash) < self.share && parent.is_none_or(SpanContext::is_sampled) {
+            Class::Normal
+        } else {
+            Class::Unsampled
+        }
     }
 }

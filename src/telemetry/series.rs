@@ -27,7 +27,8 @@ type Bound = [OnceLock<Histogram>; Ending::LABELS.len()];
 
 impl ToolDurations {
     /// The labels of the vector that it is made over.
-    pub(super) const LABELS: [&'static str; 4] = ["mcp_method_name", "postern_server", "gen_ai_tool_name", "error_type"];
+    pub(super) const LABELS: [&'static str; 4] =
+        ["mcp_method_name", "postern_server", "gen_ai_tool_name", "error_type"];
 
     pub(super) fn new(all: HistogramVec) -> Self {
         Self { all, tools: ArcSwap::default(), other: Bound::default() }
@@ -36,10 +37,8 @@ impl ToolDurations {
     /// These are the tools now. Series of tools that are no longer among them are forgotten.
     pub(super) fn register(&self, tools: &[ToolRef]) {
         let before = self.tools.load();
-        let next: BTreeMap<_, _> = tools
-            .iter()
-            .map(|tool| (tool.clone(), before.get(tool).cloned().unwrap_or_default()))
-            .collect();
+        let next: BTreeMap<_, _> =
+            tools.iter().map(|tool| (tool.clone(), before.get(tool).cloned().unwrap_or_default())).collect();
         for (tool, bound) in before.iter().filter(|(tool, _)| !next.contains_key(tool)) {
             for (label, series) in Ending::LABELS.iter().zip(bound.iter()) {
                 if series.get().is_some() {

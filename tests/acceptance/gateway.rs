@@ -143,7 +143,11 @@ impl Gateway {
     }
 
     fn key_file(&self, person: &str) -> PathBuf {
-        if person == ADMINISTRATOR { self.data.join("admin.key") } else { self.folder.path().join(format!("{person}.key")) }
+        if person == ADMINISTRATOR {
+            self.data.join("admin.key")
+        } else {
+            self.folder.path().join(format!("{person}.key"))
+        }
     }
 
     fn log(&self) -> PathBuf {
@@ -160,7 +164,11 @@ impl Gateway {
 
     fn command(&self) -> Command {
         let mut command = Command::new(BINARY);
-        command.current_dir(self.folder.path()).env_remove("POSTERN_KEY").env_remove("POSTERN_CONFIG").env("NO_COLOR", "1");
+        command
+            .current_dir(self.folder.path())
+            .env_remove("POSTERN_KEY")
+            .env_remove("POSTERN_CONFIG")
+            .env("NO_COLOR", "1");
         command.stdin(Stdio::null()).kill_on_drop(true);
         command
     }
@@ -177,7 +185,11 @@ impl Gateway {
             if let Some(status) = self.child.as_mut().and_then(|child| child.try_wait().ok().flatten()) {
                 bail!("the gateway ended with {status}:\n       | {}", self.tail());
             }
-            ensure!(begun.elapsed() < Duration::from_secs(30), "the gateway is not ready after 30 s:\n       | {}", self.tail());
+            ensure!(
+                begun.elapsed() < Duration::from_secs(30),
+                "the gateway is not ready after 30 s:\n       | {}",
+                self.tail()
+            );
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
         Ok(())
@@ -210,7 +222,13 @@ impl Gateway {
     pub async fn ok(&self, person: &str, arguments: &[&str]) -> anyhow::Result<Value> {
         let output = self.cli(person, arguments).await?;
         let told = String::from_utf8_lossy(&output.stderr);
-        ensure!(output.status.success(), "`postern {}` by {person}: {} {}", arguments.join(" "), output.status, told.trim());
+        ensure!(
+            output.status.success(),
+            "`postern {}` by {person}: {} {}",
+            arguments.join(" "),
+            output.status,
+            told.trim()
+        );
         Ok(serde_json::from_slice(&output.stdout).unwrap_or_default())
     }
 
@@ -218,14 +236,20 @@ impl Gateway {
     pub async fn refused(&self, person: &str, arguments: &[&str]) -> anyhow::Result<String> {
         let output = self.cli(person, arguments).await?;
         let told = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-        ensure!(output.status.code() == Some(1), "`postern {}` by {person} ended with {}: {told}", arguments.join(" "), output.status);
+        ensure!(
+            output.status.code() == Some(1),
+            "`postern {}` by {person} ended with {}: {told}",
+            arguments.join(" "),
+            output.status
+        );
         Ok(told)
     }
 
     pub async fn digest(&self, tool: &str) -> anyhow::Result<String> {
         let catalog = self.ok(ADMINISTRATOR, &["catalog", "list"]).await?;
         let tools = catalog["tools"].as_array().context("no tools")?;
-        let found = tools.iter().find(|entry| entry["tool"] == json!(tool)).context("the tool is not in the catalog")?;
+        let found =
+            tools.iter().find(|entry| entry["tool"] == json!(tool)).context("the tool is not in the catalog")?;
         Ok(found["digest"].as_str().context("no digest")?.to_owned())
     }
 
@@ -305,7 +329,9 @@ async fn ready(admin: SocketAddr) -> bool {
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     let ask = async {
         let mut stream = tokio::net::TcpStream::connect(admin).await?;
-        stream.write_all(format!("GET /readyz HTTP/1.1\r\nHost: {admin}\r\nConnection: close\r\n\r\n").as_bytes()).await?;
+        stream
+            .write_all(format!("GET /readyz HTTP/1.1\r\nHost: {admin}\r\nConnection: close\r\n\r\n").as_bytes())
+            .await?;
         let mut answer = Vec::new();
         stream.read_to_end(&mut answer).await?;
         Ok::<_, std::io::Error>(answer.starts_with(b"HTTP/1.1 200"))
@@ -320,4 +346,3 @@ pub async fn program(name: &str, arguments: &[&str]) -> anyhow::Result<String> {
     ensure!(output.status.success(), "{name}: {}", String::from_utf8_lossy(&output.stderr));
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
-

@@ -107,11 +107,14 @@ async fn answer(request: Request<Incoming>, seen: Arc<Mutex<Vec<Seen>>>) -> Resu
     let message: Value = serde_json::from_slice(&body).unwrap_or_default();
     let params = &message["params"];
     let result = match message["method"].as_str().unwrap_or_default() {
-        "server/discover" => json!({"supportedVersions": [MODERN], "capabilities": {"tools": {}}, "ttlMs": 60_000, "cacheScope": "public"}),
+        "server/discover" => {
+            json!({"supportedVersions": [MODERN], "capabilities": {"tools": {}}, "ttlMs": 60_000, "cacheScope": "public"})
+        }
         "tools/list" => json!({"tools": tools(), "ttlMs": 60_000, "cacheScope": "public"}),
         "tools/call" => call(params, seen).await,
         _ => {
-            let error = json!({"jsonrpc": "2.0", "id": message["id"], "error": {"code": -32601, "message": "not offered"}});
+            let error =
+                json!({"jsonrpc": "2.0", "id": message["id"], "error": {"code": -32601, "message": "not offered"}});
             return Ok(reply(StatusCode::NOT_FOUND, &error));
         }
     };
@@ -147,7 +150,12 @@ fn tools() -> Value {
         })
     };
     json!([
-        tool("echo", "Say the text again.", json!({"text": {"type": "string"}, "number": {"type": "integer"}, "any": {}}), "text"),
+        tool(
+            "echo",
+            "Say the text again.",
+            json!({"text": {"type": "string"}, "number": {"type": "integer"}, "any": {}}),
+            "text"
+        ),
         tool("remember", "Keep the text.", json!({"text": {"type": "string"}}), "text"),
         tool("slow", "Take some time.", json!({"ms": {"type": "integer", "minimum": 0, "maximum": 60_000}}), "ms"),
     ])

@@ -29,7 +29,11 @@ impl Answer {
     /// The reason of a refusal: of a tool result, or of an error's data.
     pub fn reason(&self) -> String {
         let json = self.json();
-        let places = ["/result/_meta/dev.postern~1refusal/reason", "/error/data/reason", "/error/data/dev.postern~1refusal/reason"];
+        let places = [
+            "/result/_meta/dev.postern~1refusal/reason",
+            "/error/data/reason",
+            "/error/data/dev.postern~1refusal/reason",
+        ];
         places.iter().find_map(|place| json.pointer(place).and_then(Value::as_str)).unwrap_or_default().to_owned()
     }
 
@@ -117,12 +121,22 @@ impl Line {
     }
 
     /// Any bytes under any headers, posted to `/mcp`.
-    pub async fn send(&mut self, headers: Vec<(&'static str, String)>, body: impl Into<Bytes>) -> anyhow::Result<Answer> {
+    pub async fn send(
+        &mut self,
+        headers: Vec<(&'static str, String)>,
+        body: impl Into<Bytes>,
+    ) -> anyhow::Result<Answer> {
         self.send_to("/mcp", headers, body.into()).await
     }
 
-    pub async fn send_to(&mut self, path: &str, headers: Vec<(&'static str, String)>, body: Bytes) -> anyhow::Result<Answer> {
-        let mut request = Request::builder().method(Method::POST).uri(path).header(header::HOST, self.agent.address.to_string());
+    pub async fn send_to(
+        &mut self,
+        path: &str,
+        headers: Vec<(&'static str, String)>,
+        body: Bytes,
+    ) -> anyhow::Result<Answer> {
+        let mut request =
+            Request::builder().method(Method::POST).uri(path).header(header::HOST, self.agent.address.to_string());
         for (name, value) in headers {
             request = request.header(name, value);
         }

@@ -140,7 +140,8 @@ fn quickstart_policies_are_sound() {
 #[test]
 fn every_exception_of_the_examples_is_a_record() {
     let records = files(&root().join("examples"), "yaml");
-    let records: Vec<_> = records.into_iter().filter(|path| path.parent().unwrap().ends_with("policies/exceptions")).collect();
+    let records: Vec<_> =
+        records.into_iter().filter(|path| path.parent().unwrap().ends_with("policies/exceptions")).collect();
     assert!(!records.is_empty());
     for path in records {
         let text = fs::read_to_string(&path)
@@ -162,7 +163,8 @@ fn the_decision_reads_nothing_but_what_it_is_given() {
         let text = fs::read_to_string(&path).unwrap();
         let code = &text[..text.len() - tests_in(&path, &text).len()];
         let lines = code.lines().filter(|line| !line.trim_start().starts_with("//"));
-        let words: BTreeSet<&str> = lines.flat_map(|line| line.split(|c: char| !c.is_alphanumeric() && c != '_')).collect();
+        let words: BTreeSet<&str> =
+            lines.flat_map(|line| line.split(|c: char| !c.is_alphanumeric() && c != '_')).collect();
         for word in ["fs", "net", "env", "io", "process", "thread", "tokio", "SystemTime", "Instant", "Clock"] {
             if words.contains(word) {
                 faults.push(format!("{}: {word}", path.display()));

@@ -14,12 +14,12 @@ use tower_service::Service as _;
 
 use crate::{
     api::{
-        Act, ApiError, ApiSettings, CatalogView, ControlView, EvidencePage, ExceptionView, Explanation, KeyView, LinkView, MadeKey,
-        NewKey, Operations, ReloadView, ToolApproval, ToolView, router,
+        Act, ApiError, ApiSettings, CatalogView, ControlView, EvidencePage, ExceptionView, Explanation, KeyView,
+        LinkView, MadeKey, NewKey, Operations, ReloadView, ToolApproval, ToolView, router,
     },
     domain::{
-        Credential, CredentialId, CredentialKind, DecisionId, Digest, Document, Duty, ExceptionId, Findings, Kind, Person,
-        Timestamp,
+        Credential, CredentialId, CredentialKind, DecisionId, Digest, Document, Duty, ExceptionId, Findings, Kind,
+        Person, Timestamp,
     },
 };
 
@@ -70,8 +70,11 @@ impl Fake {
 fn person(headers: &HeaderMap) -> Option<Person> {
     let text = headers.get(header::AUTHORIZATION)?.to_str().ok()?.strip_prefix("Bearer ")?;
     let (id, duties) = text.split_once(':')?;
-    let duties: BTreeSet<Duty> =
-        duties.split(',').filter(|duty| !duty.is_empty()).map(|duty| serde_json::from_value(duty.into()).unwrap()).collect();
+    let duties: BTreeSet<Duty> = duties
+        .split(',')
+        .filter(|duty| !duty.is_empty())
+        .map(|duty| serde_json::from_value(duty.into()).unwrap())
+        .collect();
     let credential = Credential { id: "crd_1".parse().unwrap(), kind: CredentialKind::ApiKey, expires: moment() };
     Some(Person { id: id.into(), duties, credential })
 }

@@ -59,7 +59,12 @@ async fn every_route_admits_exactly_those_whom_the_table_names() {
                 Access::Open | Access::Person => true,
                 Access::Duty(duties) => duties.contains(&duty),
             };
-            assert_eq!(answer.status != StatusCode::FORBIDDEN, admitted, "{method} {path} as {duty:?}: {}", answer.body);
+            assert_eq!(
+                answer.status != StatusCode::FORBIDDEN,
+                admitted,
+                "{method} {path} as {duty:?}: {}",
+                answer.body
+            );
         }
         api.fake.take();
     }
@@ -117,7 +122,8 @@ async fn a_foreign_host_or_origin_is_refused_before_anything_is_asked() {
         (vec![("host", "postern.test"), ("origin", "http://postern.test")], StatusCode::CREATED),
     ];
     for (headers, status) in cases {
-        let mut request = Request::builder().method("POST").uri("/api/v1/keys").header("authorization", "Bearer a:administer");
+        let mut request =
+            Request::builder().method("POST").uri("/api/v1/keys").header("authorization", "Bearer a:administer");
         request = request.header("content-type", "application/json");
         for (name, value) in &headers {
             request = request.header(*name, *value);

@@ -60,7 +60,9 @@ fn values_arrive_where_they_belong() {
     let cli = parse("postern --output json --config c.yaml key create --agent spiffe://a/b").unwrap();
     assert_eq!(cli.global.output, Format::Json);
     assert_eq!(cli.global.config.as_deref(), Some(Path::new("c.yaml")));
-    let Command::Remote(Remote::Key(KeyCommand::Create { agent, person, days, .. })) = cli.command else { panic!("key create") };
+    let Command::Remote(Remote::Key(KeyCommand::Create { agent, person, days, .. })) = cli.command else {
+        panic!("key create")
+    };
     assert_eq!((agent.as_deref(), person, days), (Some("spiffe://a/b"), None, 30));
     let cli = parse("postern exception revoke EX-7 --reason leaver --key-file -").unwrap();
     let Command::Remote(Remote::Exception(ExceptionCommand::Revoke(step))) = cli.command else { panic!("revoke") };
@@ -145,6 +147,9 @@ fn exit_codes_are_those_of_the_help() {
     assert_eq!(exit(&["postern", "check", "--config", &good]), code(2));
     assert_eq!(exit(&["postern", "whoami", "--config", &good]), code(2), "no key");
     assert_eq!(exit(&["postern", "whoami", "--config", &good, "--key-file", &key]), code(3));
-    assert_eq!(exit(&["postern", "whoami", "--url", "http://192.0.2.1", "--config", &good, "--key-file", &key]), code(2));
+    assert_eq!(
+        exit(&["postern", "whoami", "--url", "http://192.0.2.1", "--config", &good, "--key-file", &key]),
+        code(2)
+    );
     assert_eq!(exit(&["postern", "exception", "submit", &at("gone"), "--config", &good, "--key-file", &key]), code(2));
 }

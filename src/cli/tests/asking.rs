@@ -18,14 +18,18 @@ async fn whoami(headers: HeaderMap) -> (StatusCode, Json<serde_json::Value>) {
         let error = json!({"error": {"code": "unauthenticated", "message": "a valid key of a person is required", "findings": []}});
         return (StatusCode::UNAUTHORIZED, Json(error));
     }
-    let who = json!({"person": "olga", "duties": ["own", "audit"], "credential": "crd_1", "expires": "2027-01-15T08:00:00Z"});
+    let who =
+        json!({"person": "olga", "duties": ["own", "audit"], "credential": "crd_1", "expires": "2027-01-15T08:00:00Z"});
     (StatusCode::OK, Json(who))
 }
 
 async fn submit(headers: HeaderMap, body: Bytes) -> (StatusCode, Json<serde_json::Value>) {
     assert_eq!((headers["content-type"].as_bytes(), &body[..]), (&b"application/yaml"[..], &b"id: EX-1\n"[..]));
     let findings = json!([{"file": "", "line": 1, "path": "/owner", "message": "is missing; add it"}]);
-    (StatusCode::UNPROCESSABLE_ENTITY, Json(json!({"error": {"code": "faulty_document", "message": "x", "findings": findings}})))
+    (
+        StatusCode::UNPROCESSABLE_ENTITY,
+        Json(json!({"error": {"code": "faulty_document", "message": "x", "findings": findings}})),
+    )
 }
 
 /// The address of a gateway that runs until the test ends.
@@ -63,10 +67,14 @@ fn the_key_is_sent_and_answers_refusals_and_findings_reach_the_person() {
         fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
         path
     };
-    let (mine, wrong, record) = (file("mine", "pst_mine\n"), file("wrong", "pst_wrong"), file("EX-1.yaml", "id: EX-1\n"));
+    let (mine, wrong, record) =
+        (file("mine", "pst_mine\n"), file("wrong", "pst_wrong"), file("EX-1.yaml", "id: EX-1\n"));
     let (done, text) = ask(&url, &mine, "whoami");
     done.unwrap();
-    assert_eq!(text, "person:      olga\nduties:      own, audit\ncredential:  crd_1\nexpires:     2027-01-15T08:00:00Z\n");
+    assert_eq!(
+        text,
+        "person:      olga\nduties:      own, audit\ncredential:  crd_1\nexpires:     2027-01-15T08:00:00Z\n"
+    );
     let (done, text) = ask(&url, &mine, "key revoke crd_9");
     done.unwrap();
     assert_eq!(text, "crd_9 is revoked\n");

@@ -5,13 +5,7 @@ use std::sync::Arc;
 use clap::Parser as _;
 
 use crate::{
-    cli::{
-        Cli,
-        command::Command,
-        evidence::evidence,
-        exit::Failure,
-        screen::Screen,
-    },
+    cli::{Cli, command::Command, evidence::evidence, exit::Failure, screen::Screen},
     domain::{Clock, Timestamp},
     store::{Settings, Store},
 };
@@ -44,7 +38,9 @@ fn evidence_is_verified_shown_and_exported_offline_and_a_changed_record_is_told(
     assert!(text.starts_with("SEQ  AT  ") && text.contains("2027-01-15T08:00:00.000Z  start"), "{text}");
     let (done, text) = ask("evidence export", &data);
     done.unwrap();
-    assert!(text.lines().all(|line| serde_json::from_str::<serde_json::Value>(line).is_ok()) && text.lines().count() >= 2);
+    assert!(
+        text.lines().all(|line| serde_json::from_str::<serde_json::Value>(line).is_ok()) && text.lines().count() >= 2
+    );
     assert_eq!(ask("evidence export --since 9", &data).1, "");
 
     let database = rusqlite::Connection::open(data.join("postern.db")).unwrap();

@@ -11,7 +11,15 @@ fn files_are_sorted_into_policies_exceptions_and_pilots() {
     for inner in ["roles", "exceptions", "pilots", "guardrails/hard"] {
         fs::create_dir_all(at(inner)).unwrap();
     }
-    for name in ["roles/b.cedar", "roles/a.cedar", "agents.yaml", "exceptions/EX-1.yaml", "pilots/PI-1.yaml", "README.md", ".hidden"] {
+    for name in [
+        "roles/b.cedar",
+        "roles/a.cedar",
+        "agents.yaml",
+        "exceptions/EX-1.yaml",
+        "pilots/PI-1.yaml",
+        "README.md",
+        ".hidden",
+    ] {
         fs::write(at(name), name).unwrap();
     }
     let read = read_policies(folder.path()).unwrap();
@@ -32,6 +40,10 @@ fn a_file_that_would_be_left_out_unseen_is_told() {
     let told: Vec<_> = findings.0.iter().map(|f| (f.file.as_str(), f.message.split(';').next().unwrap())).collect();
     assert_eq!(
         told,
-        [("agents.yml", "nobody reads this file"), ("bytes.yaml", "not UTF-8"), ("link.yaml", "links and devices are not read here")]
+        [
+            ("agents.yml", "nobody reads this file"),
+            ("bytes.yaml", "not UTF-8"),
+            ("link.yaml", "links and devices are not read here")
+        ]
     );
 }

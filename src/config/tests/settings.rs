@@ -56,7 +56,9 @@ fn every_key_reaches_the_settings() {
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name);
     fs::create_dir(at("rules")).unwrap();
-    for (name, text, mode) in [("jwks.json", "{}", 0o644), ("run", "", 0o755), ("crm.key", "k-123\n", 0o600), ("postern.yaml", WHOLE, 0o644)] {
+    for (name, text, mode) in
+        [("jwks.json", "{}", 0o644), ("run", "", 0o755), ("crm.key", "k-123\n", 0o600), ("postern.yaml", WHOLE, 0o644)]
+    {
         fs::write(at(name), text).unwrap();
         fs::set_permissions(at(name), fs::Permissions::from_mode(mode)).unwrap();
     }
@@ -74,7 +76,8 @@ fn every_key_reaches_the_settings() {
     assert_eq!((servers["time"].timeout.as_secs(), servers["time"].trust), (7, Trust::FirstUse));
     assert_eq!((servers["crm"].timeout.as_secs(), servers["crm"].allow_private), (9, true));
     let Transport::Http { headers, .. } = &servers["crm"].transport else { panic!("http") };
-    let headers: BTreeMap<_, _> = headers.iter().map(|(name, value)| (name.as_str(), value.expose().as_str())).collect();
+    let headers: BTreeMap<_, _> =
+        headers.iter().map(|(name, value)| (name.as_str(), value.expose().as_str())).collect();
     assert_eq!(headers, BTreeMap::from([("authorization", "Bearer abc"), ("x-api-key", "k-123"), ("x-tenant", "eu")]));
     let shown = format!("{settings:?}");
     assert!(!shown.contains("abc") && !shown.contains("k-123"), "a secret is never shown");

@@ -50,7 +50,8 @@ impl Overview for Fake {
 async fn get(router: &Router, path: &str, cookie: &str) -> (StatusCode, BTreeMap<String, String>, String) {
     let request = Request::get(path).header("cookie", cookie).body(Body::empty()).unwrap();
     let (parts, body) = router.clone().call(request).await.unwrap().into_parts();
-    let headers = parts.headers.iter().map(|(name, value)| (name.to_string(), value.to_str().unwrap().to_owned())).collect();
+    let headers =
+        parts.headers.iter().map(|(name, value)| (name.to_string(), value.to_str().unwrap().to_owned())).collect();
     (parts.status, headers, String::from_utf8(body.collect().await.unwrap().to_bytes().to_vec()).unwrap())
 }
 
@@ -58,17 +59,41 @@ async fn get(router: &Router, path: &str, cookie: &str) -> (StatusCode, BTreeMap
 #[tokio::test]
 async fn text_of_others_is_shown_literally_in_every_field() {
     let attacks = [
-        "<script>alert(1)</script>", "\"><img src=x onerror=alert(1)>", "' onmouseover='alert(1)", "<svg/onload=alert(1)>",
-        "&lt;script&gt;", "\u{1b}]0;pwn\u{7}", "\u{202e}evil", "javascript:alert(1)", "</td></table><iframe>", "<!--",
+        "<script>alert(1)</script>",
+        "\"><img src=x onerror=alert(1)>",
+        "' onmouseover='alert(1)",
+        "<svg/onload=alert(1)>",
+        "&lt;script&gt;",
+        "\u{1b}]0;pwn\u{7}",
+        "\u{202e}evil",
+        "javascript:alert(1)",
+        "</td></table><iframe>",
+        "<!--",
     ];
     for attack in attacks {
         let clock = Hand::new();
         let (now, text) = (clock.now(), || attack.to_owned());
         let page = Page {
             frozen: Some(text()),
-            exceptions: vec![ExceptionRow { id: text(), state: text(), owner: text(), agents: text(), tools: text(), ends: now, used: 1, calls: 2 }],
+            exceptions: vec![ExceptionRow {
+                id: text(),
+                state: text(),
+                owner: text(),
+                agents: text(),
+                tools: text(),
+                ends: now,
+                used: 1,
+                calls: 2,
+            }],
             controls: vec![ControlRow { id: text(), healthy: false, since: now }],
-            decisions: vec![DecisionRow { at: now, id: text(), agent: text(), tool: text(), effect: text(), why: text() }],
+            decisions: vec![DecisionRow {
+                at: now,
+                id: text(),
+                agent: text(),
+                tool: text(),
+                effect: text(),
+                why: text(),
+            }],
             quarantined: vec![QuarantineRow { tool: text(), why: text() }],
         };
         let html = super::page::overview(&page, now).unwrap();

@@ -4,7 +4,9 @@ use proptest::prelude::*;
 
 use crate::{
     domain::DecisionId,
-    evidence::{Breach, Checkpoint, Head, How, Line, Outcome, Record, Report, Row, SigningKey, Stop, Tree, Verifier, leaf},
+    evidence::{
+        Breach, Checkpoint, Head, How, Line, Outcome, Record, Report, Row, SigningKey, Stop, Tree, Verifier, leaf,
+    },
 };
 
 struct Fixture {

@@ -14,7 +14,8 @@ use aws_lc_rs::{
     rand::SystemRandom,
     rsa::KeySize,
     signature::{
-        ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _, RSA_PKCS1_SHA256, RsaKeyPair, RsaPublicKeyComponents,
+        ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _, RSA_PKCS1_SHA256, RsaKeyPair,
+        RsaPublicKeyComponents,
     },
 };
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -197,7 +198,8 @@ impl House {
 
     fn with(issuers: Vec<IssuerSettings>, signer: Signer) -> Self {
         let now = DateTime::from_timestamp(1_800_000_000, 0).unwrap();
-        let (clock, keys, web) = (Arc::new(ManualClock(Mutex::new(now))), Arc::new(Keys::default()), Arc::new(Web::default()));
+        let (clock, keys, web) =
+            (Arc::new(ManualClock(Mutex::new(now))), Arc::new(Keys::default()), Arc::new(Web::default()));
         let registry = Arc::new(ArcSwap::from_pointee(registry()));
         let ports = Ports { keys: keys.clone(), registry: registry.clone(), clock: clock.clone(), fetch: web.clone() };
         let settings = Settings { issuers, administrator: Some("administrator".into()) };

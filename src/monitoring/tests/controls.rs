@@ -96,10 +96,9 @@ fn arguments_outside_the_bounds_or_unknown_to_the_tool_are_refused() {
         assert_eq!((unmet.control, unmet.reason), ("args.constrain", Reason::ControlUnmet));
         assert!(unmet.detail.starts_with(why), "{}", unmet.detail);
     }
-    for arguments in [
-        json!({"tenant": "south", "limit": 1, "note": "x"}),
-        json!({"tenant": "north", "limit": 10, "dry_run": true}),
-    ] {
+    for arguments in
+        [json!({"tenant": "south", "limit": 1, "note": "x"}), json!({"tenant": "north", "limit": 10, "dry_run": true})]
+    {
         case.arguments = object(arguments);
         assert!(case.controls.precondition(&case.duties()).is_ok());
     }

@@ -91,7 +91,6 @@ async fn a_charge_must_be_for_the_exception_that_the_verdict_names() {
     let charge = approved(&house.store, 5).await;
     let unpaid = crate::gateway::Admit { charge: None, ..admit_under(1, &charge) };
     assert!(matches!(house.store.admit(unpaid).await, Err(AdmissionError::ExceptionChanged(_))));
-    
 }
 
 /// T103: a call whose caller is gone before it could act on the answer did not leave.

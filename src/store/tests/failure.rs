@@ -105,7 +105,9 @@ async fn a_full_disk_refuses_calls_keeps_recording_and_recovers_when_there_is_ro
     let rows = store.rows(1, 100_000).await.unwrap();
     for (seq, n) in acknowledged {
         let decision = DecisionId::from_bits(n);
-        assert!(rows.iter().any(|row| row.seq == seq && String::from_utf8_lossy(&row.payload).contains(decision.as_str())));
+        assert!(
+            rows.iter().any(|row| row.seq == seq && String::from_utf8_lossy(&row.payload).contains(decision.as_str()))
+        );
     }
     store.close().await;
 }

@@ -152,7 +152,8 @@ async fn an_export_is_verified_without_the_store() {
         })
         .unwrap();
     let read: Vec<_> = lines.iter().map(|line| Line::read(line).unwrap()).collect();
-    let notes = read.iter().filter_map(|line| if let Line::Checkpoint(note) = line { Some(note.as_str()) } else { None });
+    let notes =
+        read.iter().filter_map(|line| if let Line::Checkpoint(note) = line { Some(note.as_str()) } else { None });
     let mut verifier = Verifier::new(inspection.key(), notes);
     for line in &read {
         if let Line::Row(row) = line {

@@ -192,8 +192,7 @@ pub async fn approved(store: &Store, calls: u64) -> Charge {
             signature: String::new(),
         },
     };
-    let submitted =
-        Event::Submitted { revision: 1, spec: Box::new(spec), digest, by: PersonId::from("rita") };
+    let submitted = Event::Submitted { revision: 1, spec: Box::new(spec), digest, by: PersonId::from("rita") };
     let events = vec![submitted, yes("anna", true), yes("arne", false), Event::Scheduled];
     assert_eq!(store.append(&exception, 0, change(events)).await, Ok(4));
     Charge { exception, revision: 1, digest, budget: Budget { calls } }

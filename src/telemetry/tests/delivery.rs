@@ -63,7 +63,8 @@ async fn a_collector_that_hangs_loses_the_lease_and_holds_up_nobody() {
 async fn a_flood_of_refusals_leaves_room_for_exceptions_and_a_full_queue_secures_nothing() {
     let telemetry = telemetry(Some("http://127.0.0.1:9".to_owned()), 0.0);
     let refused = verdict(Effect::Deny, Basis::DefaultDeny);
-    let secured = (0..5_000).filter(|_| telemetry.server_span(facts(None), Some(&refused)).end(Ending::Refused)).count();
+    let secured =
+        (0..5_000).filter(|_| telemetry.server_span(facts(None), Some(&refused)).end(Ending::Refused)).count();
     assert!((3_000..4_096).contains(&secured), "{secured}");
     let uses: Vec<_> = (0..2_000).map(|_| telemetry.server_span(facts(None), Some(&admitted()))).collect();
     let held = uses.iter().filter(|span| span.is_secured()).count();
@@ -105,7 +106,9 @@ async fn stopping_sends_what_waits_and_ends_the_lease() {
 
 #[tokio::test]
 async fn a_faulty_address_is_named() {
-    for bad in ["", "collector", "https://collector:4317", "http://collector", "http://:4317/v1", "http://a:1/v1/traces"] {
+    for bad in
+        ["", "collector", "https://collector:4317", "http://collector", "http://:4317/v1", "http://a:1/v1/traces"]
+    {
         let settings = Settings { endpoint: Some(bad.to_owned()), ratio: 1.0, lease: Duration::from_secs(2) };
         assert!(matches!(Telemetry::start(&settings), Err(StartError::Endpoint(text)) if text == bad), "{bad}");
     }

@@ -55,7 +55,10 @@ async fn the_three_spans_of_a_call_are_joined_to_the_callers_trace() {
     assert_eq!(said(&server, "gen_ai.tool.name"), "crm__get_customer");
     assert!(!format!("{server:?}").contains("alice"), "a person is shown as a pseudonym");
     assert_eq!(said(&authorize, "postern.authz.decision.id"), "dec_00000000000000000000000000000007");
-    assert_eq!((said(&client, "gen_ai.tool.name"), said(&client, "server.port")), ("get_customer".into(), "IntValue(443)".into()));
+    assert_eq!(
+        (said(&client, "gen_ai.tool.name"), said(&client, "server.port")),
+        ("get_customer".into(), "IntValue(443)".into())
+    );
 }
 
 #[tokio::test]
@@ -76,7 +79,10 @@ async fn exceptions_and_refusals_are_recorded_though_the_caller_does_not_sample(
 
     telemetry.stop(std::time::Duration::from_secs(5)).await;
     let decided: Vec<_> = sink.kept.spans().iter().filter(|s| s.kind() == SpanKind::Server).cloned().collect();
-    assert_eq!(decided.iter().map(|s| attribute(s, "postern.authz.decision").unwrap()).collect::<Vec<_>>(), ["allow", "deny"]);
+    assert_eq!(
+        decided.iter().map(|s| attribute(s, "postern.authz.decision").unwrap()).collect::<Vec<_>>(),
+        ["allow", "deny"]
+    );
 }
 
 #[tokio::test]

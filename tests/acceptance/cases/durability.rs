@@ -46,14 +46,16 @@ fn unavailable(answer: &Answer) -> anyhow::Result<()> {
 fn intents_cover(journal: &[Value], seen: &[Value]) -> anyhow::Result<()> {
     let mut intents: BTreeMap<String, usize> = BTreeMap::new();
     for record in journal.iter().filter(|record| record["kind"] == json!("intent")) {
-        let digest = record.pointer("/call/arguments/digest").and_then(Value::as_str).context("an intent without digest")?;
+        let digest =
+            record.pointer("/call/arguments/digest").and_then(Value::as_str).context("an intent without digest")?;
         *intents.entry(format!("{} {digest}", record["call"]["tool"])).or_default() += 1;
     }
     let mut calls: BTreeMap<String, usize> = BTreeMap::new();
     for call in seen {
         *calls.entry(format!("{} {}", call[0], digest(&call[1].to_string()))).or_default() += 1;
     }
-    let missing: Vec<_> = calls.iter().filter(|(call, count)| intents.get(*call).is_none_or(|found| found < *count)).collect();
+    let missing: Vec<_> =
+        calls.iter().filter(|(call, count)| intents.get(*call).is_none_or(|found| found < *count)).collect();
     ensure!(missing.is_empty(), "{} calls were seen without intent, such as {:?}", missing.len(), missing.first());
     Ok(())
 }
@@ -72,7 +74,18 @@ async fn failing_sync() -> anyhow::Result<()> {
     for round in 0..2 {
         say("strace makes every fsync and fdatasync of the gateway fail with EIO");
         let mut strace = Command::new("strace");
-        strace.args(["-f", "-q", "-o", "/dev/null", "-e", "trace=fdatasync,fsync", "-e", "inject=fdatasync,fsync:error=EIO", "-p", &pid]);
+        strace.args([
+            "-f",
+            "-q",
+            "-o",
+            "/dev/null",
+            "-e",
+            "trace=fdatasync,fsync",
+            "-e",
+            "inject=fdatasync,fsync:error=EIO",
+            "-p",
+            &pid,
+        ]);
         strace.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).kill_on_drop(true);
         let mut strace = strace.spawn().context("`strace` cannot be run")?;
         until("strace is attached to every thread", Duration::from_secs(5), async || traced(&pid)).await?;
@@ -90,7 +103,9 @@ async fn failing_sync() -> anyhow::Result<()> {
             turn += 1;
             echo(agent, &format!("again {round} {turn}")).await.is_ok_and(|answer| answer.is_done())
         };
-        let took = until("calls work again without a restart", Duration::from_secs(10), works).await.with_context(|| gateway.tail())?;
+        let took = until("calls work again without a restart", Duration::from_secs(10), works)
+            .await
+            .with_context(|| gateway.tail())?;
         say(&format!("calls work again after {took:.1?}"));
     }
     let (journal, seen) = (gateway.journal().await?, gateway.upstream.calls());
@@ -122,7 +137,8 @@ impl Drop for Small {
 async fn full_disk() -> anyhow::Result<()> {
     let small = Small(tempfile::Builder::new().prefix("postern-acceptance-disk-").tempdir()?);
     let path = small.0.path().to_path_buf();
-    let mounted = program("mount", &["-t", "tmpfs", "-o", "size=12m,mode=700", "tmpfs", &path.display().to_string()]).await;
+    let mounted =
+        program("mount", &["-t", "tmpfs", "-o", "size=12m,mode=700", "tmpfs", &path.display().to_string()]).await;
     if let Err(error) = mounted {
         ensure!(std::env::var_os("CI").is_none(), "NOT RUN, and this is CI: no small file system: {error:#}");
         say(&format!("NOT RUN: no small file system can be mounted: {error:#}"));
@@ -159,7 +175,9 @@ async fn full_disk() -> anyhow::Result<()> {
     say("freeing the disk");
     fs::remove_file(&ballast)?;
     let works = async || echo(agent, "again").await.is_ok_and(|answer| answer.is_done());
-    let took = until("calls work again without a restart", Duration::from_secs(20), works).await.with_context(|| gateway.tail())?;
+    let took = until("calls work again without a restart", Duration::from_secs(20), works)
+        .await
+        .with_context(|| gateway.tail())?;
     say(&format!("{done} calls before, calls work again after {took:.1?}"));
     intents_cover(&gateway.journal().await?, &gateway.upstream.calls())?;
     gateway.verified().await?;
@@ -197,13 +215,21 @@ async fn killed() -> anyhow::Result<()> {
         let before = gateway.upstream.count();
         let some = async || gateway.upstream.count() > before;
         until("the gateway forwards again", Duration::from_secs(20), some).await.with_context(|| {
-            format!("kill {kill}, last refusal {}\n       | {}", load.refused.lock().unwrap_or_else(PoisonError::into_inner), gateway.tail())
+            format!(
+                "kill {kill}, last refusal {}\n       | {}",
+                load.refused.lock().unwrap_or_else(PoisonError::into_inner),
+                gateway.tail()
+            )
         })?;
         tokio::time::sleep(Duration::from_millis(seed >> 33 & 0x3f)).await;
         gateway.kill().await?;
         gateway.launch().await?;
         if kill % 50 == 0 {
-            say(&format!("{kill} kills, {} calls seen, {:.0} s", gateway.upstream.count(), begun.elapsed().as_secs_f64()));
+            say(&format!(
+                "{kill} kills, {} calls seen, {:.0} s",
+                gateway.upstream.count(),
+                begun.elapsed().as_secs_f64()
+            ));
         }
     }
     load.stop.store(true, Ordering::SeqCst);
@@ -254,9 +280,14 @@ async fn judge(gateway: &Gateway, load: &Load, kills: usize) -> anyhow::Result<(
     for record in &journal {
         match record["kind"].as_str() {
             Some("outcome") => {
-                outcomes.insert(record["decision"].as_str().unwrap_or_default(), record["how"].as_str().unwrap_or_default());
+                outcomes.insert(
+                    record["decision"].as_str().unwrap_or_default(),
+                    record["how"].as_str().unwrap_or_default(),
+                );
             }
-            Some("recovered") => named.extend(record["unknown"].as_array().into_iter().flatten().filter_map(Value::as_str)),
+            Some("recovered") => {
+                named.extend(record["unknown"].as_array().into_iter().flatten().filter_map(Value::as_str))
+            }
             _ => {}
         }
     }
@@ -265,20 +296,26 @@ async fn judge(gateway: &Gateway, load: &Load, kills: usize) -> anyhow::Result<(
     for intent in journal.iter().filter(|record| record["kind"] == json!("intent")) {
         let decision = intent["decision"].as_str().unwrap_or_default();
         match outcomes.get(decision) {
-            Some(&"answered") => drop(answered.insert(intent["call"]["arguments"]["digest"].as_str().unwrap_or_default().to_owned())),
+            Some(&"answered") => {
+                drop(answered.insert(intent["call"]["arguments"]["digest"].as_str().unwrap_or_default().to_owned()))
+            }
             Some(_) => {}
             None if named.contains(decision) => orphans += 1,
             None => bail!("the intent {decision} has no outcome, and nothing names it"),
         }
     }
     let acknowledged = load.answered.lock().unwrap_or_else(PoisonError::into_inner).clone();
-    let lost = acknowledged.iter().filter(|text| !answered.contains(&digest(&json!({"text": text}).to_string()))).count();
+    let lost =
+        acknowledged.iter().filter(|text| !answered.contains(&digest(&json!({"text": text}).to_string()))).count();
     ensure!(lost == 0, "{lost} of {} acknowledged calls have no outcome", acknowledged.len());
     let starts = kinds(&journal).get("start").copied().unwrap_or_default();
     ensure!(starts == kills + 1, "{starts} starts are recorded");
     say(&format!(
         "{} sent, {} seen, {} acknowledged, {orphans} without outcome at a kill and named, {} records",
-        load.sent.load(Ordering::Relaxed), seen.len(), acknowledged.len(), report["records"],
+        load.sent.load(Ordering::Relaxed),
+        seen.len(),
+        acknowledged.len(),
+        report["records"],
     ));
     ensure!(!acknowledged.is_empty(), "nothing was acknowledged");
     Ok(())

@@ -103,7 +103,11 @@ async fn budget() -> anyhow::Result<()> {
     ensure!(answers.len() == 320 && through == 50, "{through} of {} calls went through", answers.len());
     ensure!(seen.len() == 50 && gateway.upstream.count() == 50, "{} calls were seen", gateway.upstream.count());
     for answer in answers.iter().filter(|answer| !answer.is_done()) {
-        ensure!(answer.reason() == "exception_exhausted" || answer.code() == -32602, "refused otherwise: {}", answer.told());
+        ensure!(
+            answer.reason() == "exception_exhausted" || answer.code() == -32602,
+            "refused otherwise: {}",
+            answer.told()
+        );
     }
     gateway.verified().await?;
     Ok(())
@@ -169,7 +173,8 @@ async fn changed_row() -> anyhow::Result<()> {
     let seen = gateway.upstream.calls();
     ensure!(seen == [json!(["remember", {"text": "before"}])], "seen: {seen:?}");
     let journal = gateway.journal().await?;
-    let alarmed = journal.iter().any(|record| record["kind"] == json!("alarm") && record["exception"] == json!("EX-ROW"));
+    let alarmed =
+        journal.iter().any(|record| record["kind"] == json!("alarm") && record["exception"] == json!("EX-ROW"));
     ensure!(alarmed, "no alarm about EX-ROW: {:?}", crate::gateway::kinds(&journal));
     let shown = gateway.cli(ADMINISTRATOR, &["--output", "table", "evidence", "show"]).await?;
     let shown = String::from_utf8_lossy(&shown.stdout).into_owned();

@@ -28,9 +28,11 @@ async fn dead_collector() -> anyhow::Result<()> {
         say("rotel is not set up (tests/setup.sh): a collector of our own stands in");
     }
     let mut collector = Collector::start(port).await?;
-    let gateway = Gateway::with(Options { otlp: Some(format!("http://127.0.0.1:{port}")), ..Options::default() }).await?;
+    let gateway =
+        Gateway::with(Options { otlp: Some(format!("http://127.0.0.1:{port}")), ..Options::default() }).await?;
     let mut record = gateway.record("EX-TRACE", "remember", 600).await?;
-    record["controls"] = json!([{"id": "traced", "obligation": "trace.full", "definition": "Every call leaves a whole trace."}]);
+    record["controls"] =
+        json!([{"id": "traced", "obligation": "trace.full", "definition": "Every call leaves a whole trace."}]);
     gateway.grant(&record).await?;
     let agent = &gateway.agent;
     let call = async |text: &str| agent.call(TOOL, json!({"text": text})).await;
@@ -50,7 +52,8 @@ async fn dead_collector() -> anyhow::Result<()> {
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
         let seen: Vec<Value> = gateway.upstream.calls().split_off(before);
-        let wanted: Vec<Value> = (0..10).map(|turn| json!(["echo", {"text": format!("rbac {round} {turn}")}])).collect();
+        let wanted: Vec<Value> =
+            (0..10).map(|turn| json!(["echo", {"text": format!("rbac {round} {turn}")}])).collect();
         ensure!(seen == wanted, "seen while the collector is dead: {seen:?}");
         say("starting it again");
         collector.launch().await?;
@@ -93,7 +96,11 @@ async fn freeze() -> anyhow::Result<()> {
     let seen = gateway.upstream.seen();
     let last = seen.iter().map(|seen| seen.at).max().context("nothing was seen")?;
     let after = last.saturating_duration_since(frozen);
-    say(&format!("{} calls before, {} refused, the last forward {after:.1?} after the freeze", seen.len(), refused.len()));
+    say(&format!(
+        "{} calls before, {} refused, the last forward {after:.1?} after the freeze",
+        seen.len(),
+        refused.len()
+    ));
     ensure!(after <= Duration::from_secs(1), "the last forward came {after:?} after the freeze");
     ensure!(!refused.is_empty() && refused.iter().all(|reason| reason == "frozen"), "refused: {refused:?}");
     gateway.ok(ADMINISTRATOR, &["unfreeze", "--reason", "drill is over"]).await?;

@@ -10,7 +10,12 @@ use crate::{Case, gateway::Gateway, wire::meta};
 
 pub fn cases() -> Vec<Case> {
     vec![
-        case!("ambiguous, oversized and malformed messages are refused", "T004 T005 T020 T021 T023 T024 T026 T027", 60, bad_input),
+        case!(
+            "ambiguous, oversized and malformed messages are refused",
+            "T004 T005 T020 T021 T023 T024 T026 T027",
+            60,
+            bad_input
+        ),
         case!("hidden, unknown and hidden with bad arguments look alike", "T066", 60, alike),
         case!("no key, a bad key and a key in the query are 401", "T040", 60, unauthorized),
     ]
@@ -32,15 +37,31 @@ fn bodies() -> Vec<(&'static str, Vec<u8>)> {
         ("duplicate argument", message(r#""name":"rec__echo","arguments":{"text":"x","text":"y"}"#)),
         ("duplicate argument, escaped", message(r#""name":"rec__echo","arguments":{"text":"x","te\u0078t":"y"}"#)),
         ("duplicate key deep inside", message(r#""name":"rec__echo","arguments":{"text":"x","any":[{"a":1,"a":2}]}"#)),
-        ("duplicate method", format!(r#"{{"jsonrpc":"2.0","id":1,"method":"tools/call","method":"tools/list","params":{{{GOOD},"_meta":{meta}}}}}"#)),
-        ("case-folded method", format!(r#"{{"jsonrpc":"2.0","id":1,"method":"tools/call","Method":"tools/list","params":{{{GOOD},"_meta":{meta}}}}}"#)),
+        (
+            "duplicate method",
+            format!(
+                r#"{{"jsonrpc":"2.0","id":1,"method":"tools/call","method":"tools/list","params":{{{GOOD},"_meta":{meta}}}}}"#
+            ),
+        ),
+        (
+            "case-folded method",
+            format!(
+                r#"{{"jsonrpc":"2.0","id":1,"method":"tools/call","Method":"tools/list","params":{{{GOOD},"_meta":{meta}}}}}"#
+            ),
+        ),
         ("case-folded name", message(r#""name":"rec__echo","Name":"rec__slow","arguments":{"text":"x"}"#)),
         ("case-folded arguments", message(r#""name":"rec__echo","arguments":{"text":"x"},"ARGUMENTS":{"text":"y"}"#)),
-        ("unknown envelope member", format!(r#"{{"jsonrpc":"2.0","id":1,"method":"tools/call","extra":1,"params":{{{GOOD},"_meta":{meta}}}}}"#)),
+        (
+            "unknown envelope member",
+            format!(r#"{{"jsonrpc":"2.0","id":1,"method":"tools/call","extra":1,"params":{{{GOOD},"_meta":{meta}}}}}"#),
+        ),
         ("too deep", message(&deep)),
         ("lone high surrogate", message(r#""name":"rec__echo","arguments":{"text":"\ud800"}"#)),
         ("lone low surrogate", message(r#""name":"rec__echo","arguments":{"text":"\udc00x"}"#)),
-        ("integer of 30 digits", message(r#""name":"rec__echo","arguments":{"text":"x","number":123456789012345678901234567890}"#)),
+        (
+            "integer of 30 digits",
+            message(r#""name":"rec__echo","arguments":{"text":"x","number":123456789012345678901234567890}"#),
+        ),
         ("integer beyond 2^53", message(r#""name":"rec__echo","arguments":{"text":"x","number":9007199254740993}"#)),
         ("trailing data", format!("{}{{}}", message(GOOD))),
         ("a batch", format!("[{}]", message(GOOD))),
@@ -87,7 +108,9 @@ async fn bad_input() -> anyhow::Result<()> {
         good.iter().filter(|(key, _)| *key != name).cloned().chain([(name, value.to_owned())]).collect()
     };
     let without = |name: &str| -> Vec<_> { good.iter().filter(|(key, _)| *key != name).cloned().collect() };
-    let twice = |name: &'static str, value: &str| -> Vec<_> { good.iter().cloned().chain([(name, value.to_owned())]).collect() };
+    let twice = |name: &'static str, value: &str| -> Vec<_> {
+        good.iter().cloned().chain([(name, value.to_owned())]).collect()
+    };
     let headers = [
         ("another Mcp-Name", with("mcp-name", "rec__slow")),
         ("another Mcp-Method", with("mcp-method", "tools/list")),
@@ -131,7 +154,8 @@ async fn alike() -> anyhow::Result<()> {
         let answer = gateway.agent.call(tool, arguments.clone()).await?;
         ensure!(answer.code() == -32602, "{tool}: {}", answer.told());
         let body = String::from_utf8(answer.body.to_vec())?.replace(tool, "NAME");
-        let mut headers: Vec<String> = answer.headers.iter().filter(|(name, _)| *name != "date").map(|(n, v)| format!("{n}: {v:?}")).collect();
+        let mut headers: Vec<String> =
+            answer.headers.iter().filter(|(name, _)| *name != "date").map(|(n, v)| format!("{n}: {v:?}")).collect();
         headers.sort();
         all.push((answer.status, headers, body));
     }
@@ -146,11 +170,17 @@ async fn alike() -> anyhow::Result<()> {
 async fn unauthorized() -> anyhow::Result<()> {
     let gateway = Gateway::start().await?;
     let agent = &gateway.agent;
-    let plain: Vec<_> = agent.headers("tools/call", Some("rec__echo")).into_iter().filter(|(name, _)| *name != "authorization").collect();
+    let plain: Vec<_> = agent
+        .headers("tools/call", Some("rec__echo"))
+        .into_iter()
+        .filter(|(name, _)| *name != "authorization")
+        .collect();
     let mut bad = agent.key.clone();
     let last = bad.pop();
     bad.push(if last == Some('a') { 'b' } else { 'a' });
-    let with = |value: String| -> Vec<(&'static str, String)> { plain.iter().cloned().chain([("authorization", value)]).collect() };
+    let with = |value: String| -> Vec<(&'static str, String)> {
+        plain.iter().cloned().chain([("authorization", value)]).collect()
+    };
     let asked = [
         ("no key", "/mcp".to_owned(), plain.clone()),
         ("a bad key", "/mcp".to_owned(), with(format!("Bearer {bad}"))),
