@@ -9,14 +9,15 @@ use opentelemetry_proto::tonic::collector::trace::v1::{
 use tokio::{
     net::TcpStream,
     process::{Child, Command},
-    task::JoinHandle,
+    runtime::Runtime,
 };
 
 use crate::gateway::until;
 
 enum Running {
     Rotel(Child),
-    Ours(JoinHandle<()>),
+    /// A runtime of its own: when it goes, so do the connections.
+    Ours(Runtime),
 }
 
 pub struct Collector {
@@ -52,6 +53,14 @@ pub fn is_foreign() -> bool {
     rotel().is_some()
 }
 
+impl Drop for Collector {
+    fn drop(&mut self) {
+        if let Some(Running::Ours(runtime)) = self.running.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
 impl Collector {
     pub async fn start(port: u16) -> anyhow::Result<Self> {
         let mut collector = Self { port, running: None };
@@ -72,12 +81,14 @@ impl Collector {
             }
             None => {
                 let address = address.parse()?;
-                Running::Ours(tokio::spawn(async move {
+                let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+                runtime.spawn(async move {
                     let server = tonic::transport::Server::builder().add_service(TraceServiceServer::new(Sink));
                     if let Err(error) = server.serve(address).await {
                         println!("       the collector ended: {error}");
                     }
-                }))
+                });
+                Running::Ours(runtime)
             }
         });
         let port = self.port;
@@ -90,10 +101,7 @@ impl Collector {
     pub async fn kill(&mut self) -> anyhow::Result<()> {
         match self.running.take() {
             Some(Running::Rotel(mut child)) => child.kill().await?,
-            Some(Running::Ours(task)) => {
-                task.abort();
-                let _aborted = task.await;
-            }
+            Some(Running::Ours(runtime)) => runtime.shutdown_background(),
             None => {}
         }
         Ok(())

@@ -15,12 +15,12 @@ use crate::{
 
 pub fn cases() -> Vec<Case> {
     vec![
-        case!("a pilot makes a tool usable and ends", "T080 T089", 60, pilot),
+        case!("a pilot makes a tool usable and ends", "I1 I6", 60, pilot),
         case!("a budget of 50 admits exactly 50 of 320 parallel calls", "T084", 60, budget),
         case!("a call under way is cut when its exception is revoked", "T085", 60, revoked),
         case!("owner, requester and operator cannot approve", "T081", 60, separation),
         case!("an approved row that is changed is refused and alarmed", "T082", 60, changed_row),
-        case!("an edited record is a new revision without approvals", "T082", 60, edited),
+        case!("an edited record is a new revision without approvals", "T082 T083", 60, edited),
     ]
 }
 
