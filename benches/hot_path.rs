@@ -1,4 +1,11 @@
 //! The hot path, part by part: `cargo bench --bench hot_path`. Figures and their commands are in BENCHMARKS.md.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "what cannot be set up ends the bench"
+)]
 
 use std::{hint::black_box, sync::Arc, time::Instant};
 

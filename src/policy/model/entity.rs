@@ -26,6 +26,7 @@ pub struct Names {
 
 impl Names {
     /// The names.
+    #[expect(clippy::result_large_err, reason = "made once at a compilation; the error is Cedar's")]
     pub fn new() -> Result<Self, ParseErrors> {
         let action: EntityTypeName = "Action".parse()?;
         Ok(Self {

@@ -64,7 +64,7 @@ fn any_name_of_an_argument_works() {
         r#"@id("x") permit (principal in Role::"r", action == Action::"x/y.z-1", resource)
            when { context.input["a-b"] == "q" && (if context.input has "if" then context.input["if"] > 2 else true) };"#,
     );
-    let set = crate::policy::compile(&super::house::sources(&[role]), &[tool.clone()]).unwrap();
+    let set = crate::policy::compile(&super::house::sources(&[role]), std::slice::from_ref(&tool)).unwrap();
     for (arguments, expected) in [
         (json!({"a-b": "q"}), "allow rbac granted"),
         (json!({"a-b": "q", "if": 3}), "allow rbac granted"),

@@ -96,7 +96,7 @@ async fn a_use_counter_that_was_changed_is_counted_anew_and_alarmed() {
     let (_temp, dir) = house.after_a_crash();
     meddle(&dir, "UPDATE uses SET used = 0");
     let (store, recovery) = open(&dir, patient()).unwrap();
-    assert_eq!(recovery.recounted, [charge.exception.clone()]);
+    assert_eq!(recovery.recounted, std::slice::from_ref(&charge.exception));
     let rows = store.rows(recovery.records + 1, 10).await.unwrap();
     assert!(rows.iter().any(|row| String::from_utf8_lossy(&row.payload).contains("budget_changed")));
     for n in 4..=5 {

@@ -181,7 +181,7 @@ async fn a_certificate_that_nobody_trusted_is_refused_before_anything_is_sent() 
 /// T126
 #[tokio::test]
 async fn a_credential_is_never_shown_and_the_protocols_headers_are_not_for_settings() {
-    let peer = Peer::start(|seen| modern(seen)).await;
+    let peer = Peer::start(modern).await;
     assert!(!format!("{:?}", peer.settings()).contains("upstream-key"));
     for header in ["Mcp-Session-Id", "host", "Mcp-Param-X", "transfer-encoding", "bad header"] {
         let mut settings = peer.settings();

@@ -110,7 +110,11 @@ async fn restart() -> anyhow::Result<()> {
             if answer.is_done() {
                 through.push(json!(["remember", arguments]));
             } else {
-                ensure!(answer.reason() == "exception_exhausted" || answer.code() == -32602, "round {round}: {}", answer.told());
+                ensure!(
+                    answer.reason() == "exception_exhausted" || answer.code() == -32602,
+                    "round {round}: {}",
+                    answer.told()
+                );
             }
         }
         gateway.kill().await?;
@@ -119,8 +123,16 @@ async fn restart() -> anyhow::Result<()> {
     ensure!(through.len() == 5, "{} calls went through", through.len());
     let seen = gateway.upstream.calls();
     ensure!(seen == through, "seen: {seen:?}");
-    let alarms = gateway.journal().await?.iter().filter(|record| record["kind"] == json!("alarm")).map(Value::to_string).collect::<Vec<_>>();
-    let about = alarms.iter().filter(|alarm| alarm.contains("key_changed") || alarm.contains("exception_changed") || alarm.contains("budget_changed"));
+    let alarms = gateway
+        .journal()
+        .await?
+        .iter()
+        .filter(|record| record["kind"] == json!("alarm"))
+        .map(Value::to_string)
+        .collect::<Vec<_>>();
+    let about = alarms.iter().filter(|alarm| {
+        alarm.contains("key_changed") || alarm.contains("exception_changed") || alarm.contains("budget_changed")
+    });
     ensure!(about.count() == 0, "alarms after restarts: {alarms:?}");
     gateway.verified().await?;
     Ok(())
@@ -130,8 +142,20 @@ async fn incomplete() -> anyhow::Result<()> {
     let gateway = Gateway::start().await?;
     let good = gateway.record("EX-BAD", "remember", 600).await?;
     let far = (chrono::Utc::now() + chrono::TimeDelta::days(31)).format("%Y-%m-%dT%H:%M:%SZ").to_string();
-    let without = ["owner", "rationale", "not_after", "not_before", "controls", "budget", "subject", "grant", "attestation", "exit"];
-    let mut records: Vec<(String, Value)> = without.map(|member| (format!("no {member}"), removed(&good, member))).into();
+    let without = [
+        "owner",
+        "rationale",
+        "not_after",
+        "not_before",
+        "controls",
+        "budget",
+        "subject",
+        "grant",
+        "attestation",
+        "exit",
+    ];
+    let mut records: Vec<(String, Value)> =
+        without.map(|member| (format!("no {member}"), removed(&good, member))).into();
     let changes = [
         ("/rationale", json!("because")),
         ("/rationale", json!(" ".repeat(60))),
@@ -158,7 +182,11 @@ async fn incomplete() -> anyhow::Result<()> {
         let file = gateway.write(record)?;
         let output = gateway.cli(REQUESTER, &["exception", "submit", &file]).await?;
         let told = String::from_utf8_lossy(&output.stderr);
-        ensure!(matches!(output.status.code(), Some(1 | 2)) && !told.trim().is_empty(), "{what}: {} {told}", output.status);
+        ensure!(
+            matches!(output.status.code(), Some(1 | 2)) && !told.trim().is_empty(),
+            "{what}: {} {told}",
+            output.status
+        );
     }
     let listed = gateway.ok(REQUESTER, &["exception", "list"]).await?;
     ensure!(listed == json!([]), "there is an exception: {listed}");

@@ -9,7 +9,10 @@ mod wire;
 use crate::Case;
 
 pub fn all() -> Vec<Case> {
-    [exceptions::cases(), wire::cases(), lifecycle::cases(), monitoring::cases(), durability::cases()].into_iter().flatten().collect()
+    [exceptions::cases(), wire::cases(), lifecycle::cases(), monitoring::cases(), durability::cases()]
+        .into_iter()
+        .flatten()
+        .collect()
 }
 
 /// A case from an async function.
