@@ -20,6 +20,7 @@ pub fn cases() -> Vec<Case> {
         case!("a call under way is cut when its exception is revoked", "T085", 60, revoked),
         case!("owner, requester and operator cannot approve", "T081", 60, separation),
         case!("an approved row that is changed is refused and alarmed", "T082", 60, changed_row),
+        case!("an approved file that is edited suspends its exception", "T082", 60, edited_file),
         case!("an edited record is a new revision without approvals", "T082 T083", 60, edited),
     ]
 }
@@ -205,5 +206,33 @@ async fn edited() -> anyhow::Result<()> {
     gateway.refused(REQUESTER, &["exception", "submit", &file]).await?;
     let seen = gateway.upstream.calls();
     ensure!(seen == [json!(["remember", {"text": "approved"}])], "seen: {seen:?}");
+    Ok(())
+}
+
+async fn edited_file() -> anyhow::Result<()> {
+    let gateway = Gateway::start().await?;
+    let mut record = gateway.record("EX-FILE", "remember", 600).await?;
+    let folder = gateway.folder.path().join("policies/exceptions");
+    std::fs::create_dir_all(&folder)?;
+    let file = folder.join("EX-FILE.yaml");
+    std::fs::write(&file, serde_json::to_string_pretty(&record)?)?;
+    gateway.grant(&record).await?;
+    say("the gateway looks at its files every other second");
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    done(&gateway.agent.call(TOOL, text("same")).await?)?;
+    record["budget"] = json!({"calls": 99_999});
+    std::fs::write(&file, serde_json::to_string_pretty(&record)?)?;
+    let state = async || gateway.ok(ADMINISTRATOR, &["exception", "show", "EX-FILE"]).await.is_ok_and(|shown| shown["state"] == json!("suspended"));
+    until("the exception is suspended", Duration::from_secs(6), state).await?;
+    let answer = gateway.agent.call(TOOL, text("edited")).await?;
+    ensure!(!answer.is_done(), "the call went through: {}", answer.told());
+    let seen = gateway.upstream.calls();
+    ensure!(seen == [json!(["remember", {"text": "same"}])], "seen: {seen:?}");
+    let alarmed = async || {
+        let journal = gateway.journal().await.unwrap_or_default();
+        journal.iter().any(|record| record["kind"] == json!("alarm") && record["exception"] == json!("EX-FILE"))
+    };
+    until("an alarm about EX-FILE is on record", Duration::from_secs(3), alarmed).await?;
+    gateway.verified().await?;
     Ok(())
 }
