@@ -36,7 +36,7 @@ pub(super) fn exception(exception: &Exception, used: u64, now: Timestamp) -> Exc
         not_after: spec.window.not_after,
         calls: spec.budget.calls,
         used,
-        attestation_due: exception.next_due(now),
+        attestation_due: exception.lapses().filter(|due| exception.is_live(now) && *due < spec.window.not_after),
         approvals: exception
             .state
             .approvals()
