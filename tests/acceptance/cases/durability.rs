@@ -298,7 +298,8 @@ async fn judge(gateway: &Gateway, load: &Load, kills: usize) -> anyhow::Result<(
         let decision = intent["decision"].as_str().unwrap_or_default();
         match outcomes.get(decision) {
             Some(&"answered") => {
-                let _first = answered.insert(intent["call"]["arguments"]["digest"].as_str().unwrap_or_default().to_owned());
+                let _first =
+                    answered.insert(intent["call"]["arguments"]["digest"].as_str().unwrap_or_default().to_owned());
             }
             Some(_) => {}
             None if named.contains(decision) => orphans += 1,

@@ -222,7 +222,12 @@ async fn edited_file() -> anyhow::Result<()> {
     done(&gateway.agent.call(TOOL, text("same")).await?)?;
     record["budget"] = json!({"calls": 99_999});
     std::fs::write(&file, serde_json::to_string_pretty(&record)?)?;
-    let state = async || gateway.ok(ADMINISTRATOR, &["exception", "show", "EX-FILE"]).await.is_ok_and(|shown| shown["state"] == json!("suspended"));
+    let state = async || {
+        gateway
+            .ok(ADMINISTRATOR, &["exception", "show", "EX-FILE"])
+            .await
+            .is_ok_and(|shown| shown["state"] == json!("suspended"))
+    };
     until("the exception is suspended", Duration::from_secs(6), state).await?;
     let answer = gateway.agent.call(TOOL, text("edited")).await?;
     ensure!(!answer.is_done(), "the call went through: {}", answer.told());
