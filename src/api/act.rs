@@ -43,6 +43,16 @@ pub enum Act {
         /// Why.
         reason: String,
     },
+    /// Report the event that a temporary elevation ends on.
+    Finish {
+        /// The event, as `ends_on` of the record names it.
+        event: String,
+    },
+    /// Say after a break-glass exception what was found; until then its owner gets no other.
+    Review {
+        /// What was found.
+        findings: String,
+    },
 }
 
 /// The body of every such request.
@@ -69,7 +79,8 @@ pub(super) fn reason(text: Option<String>) -> Result<String, ApiError> {
 
 impl Act {
     /// The words that stand in the path.
-    pub const WORDS: [&'static str; 7] = ["approve", "reject", "withdraw", "attest", "suspend", "resume", "revoke"];
+    pub const WORDS: [&'static str; 9] =
+        ["approve", "reject", "withdraw", "attest", "suspend", "resume", "revoke", "finish", "review"];
 
     pub(super) fn read(word: &str, body: ActBody) -> Result<Self, ApiError> {
         let ActBody { digest, reason: text } = body;
@@ -91,6 +102,8 @@ impl Act {
             "suspend" => Self::Suspend { reason: reason(text)? },
             "resume" => Self::Resume { reason: reason(text)? },
             "revoke" => Self::Revoke { reason: reason(text)? },
+            "finish" => Self::Finish { event: reason(text)? },
+            "review" => Self::Review { findings: reason(text)? },
             _ => return Err(ApiError::not_found()),
         })
     }

@@ -1,6 +1,6 @@
 //! What goes on beside the calls: lists that change, policies that change, exceptions that end, controls that fail.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use tokio::{sync::watch, task::JoinSet};
 
@@ -13,6 +13,8 @@ use crate::{
     telemetry::TracedException,
 };
 
+/// States whose gauge goes back to nothing when no exception is in them.
+const STATES: [&str; 4] = ["pending_approval", "scheduled", "active", "suspended"];
 /// Between two looks at the policies folder.
 const POLICIES: Duration = Duration::from_secs(2);
 /// The longest time between two looks at what the clock brought.
@@ -132,6 +134,13 @@ async fn announce(house: &House) {
         })
         .collect();
     house.telemetry.metrics().register_exceptions(&traced);
+    let mut states = BTreeMap::from(STATES.map(|state| (state, 0)));
+    for exception in &all {
+        *states.entry(exception.phase(now).as_str()).or_default() += 1;
+    }
+    for (state, count) in states {
+        house.telemetry.metrics().in_state(state, count);
+    }
 }
 
 /// A person must look: on record, and in the log.

@@ -47,6 +47,7 @@ pub(super) async fn build(
         ratio: settings.telemetry.sample_ratio,
         lease: settings.telemetry.lease,
     })?);
+    telemetry.metrics().audit().orphans(u64::try_from(recovery.unknown.len()).unwrap_or(u64::MAX));
     let upstreams = Arc::new(Upstreams::start(convert::servers(settings)?)?);
     let signer = Arc::clone(&store.keyring().signing);
     let desk = Arc::new(Desk::new(store.clone(), Arc::clone(&registry), signer, Arc::clone(&clock)));

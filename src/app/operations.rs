@@ -123,7 +123,7 @@ impl Operations for House {
     }
 
     async fn act(&self, by: &Arc<Person>, id: &ExceptionId, act: Act) -> Result<ExceptionView, ApiError> {
-        let ends = matches!(act, Act::Revoke { .. } | Act::Suspend { .. });
+        let ends = matches!(act, Act::Revoke { .. } | Act::Suspend { .. } | Act::Finish { .. });
         let done = match act {
             Act::Approve { digest } => self.desk.approve(id, by, digest).await,
             Act::Reject { reason } => self.desk.reject(id, by, &reason).await,
@@ -132,6 +132,8 @@ impl Operations for House {
             Act::Suspend { reason } => self.desk.suspend(id, by, &reason).await,
             Act::Resume { reason } => self.desk.resume(id, by, &reason).await,
             Act::Revoke { reason } => self.desk.revoke(id, by, &reason).await,
+            Act::Finish { event } => self.desk.finish(id, by, &event).await,
+            Act::Review { findings } => self.desk.review(id, by, &findings).await,
         };
         let exception = done.map_err(view::desk_error)?;
         if ends {

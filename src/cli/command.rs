@@ -185,6 +185,10 @@ pub(super) enum ExceptionCommand {
     Resume(Step),
     /// End it for good
     Revoke(Step),
+    /// Report the event that a temporary elevation ends on; --reason names it as the record does
+    Finish(Step),
+    /// Say what was found after a break-glass exception; until then its owner gets no other
+    Review(Step),
 }
 
 impl ExceptionCommand {

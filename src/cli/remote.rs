@@ -143,6 +143,8 @@ async fn exceptions(
         ExceptionCommand::Suspend(at) => reasoned(client, "suspend", at).await?,
         ExceptionCommand::Resume(at) => reasoned(client, "resume", at).await?,
         ExceptionCommand::Revoke(at) => reasoned(client, "revoke", at).await?,
+        ExceptionCommand::Finish(at) => reasoned(client, "finish", at).await?,
+        ExceptionCommand::Review(at) => reasoned(client, "review", at).await?,
     };
     Ok(screen.show(&view, render::exception_line)?)
 }

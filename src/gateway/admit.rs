@@ -1,5 +1,7 @@
 //! Step 5: the intent becomes durable, the budget is taken, and what was judged still holds.
 
+use std::time::Instant;
+
 use super::{AdmissionError, Admit, Charge, Gateway, refuse::Refusal, visit::Visit};
 use crate::{
     catalog::ToolCall,
@@ -32,7 +34,15 @@ impl Gateway {
             verdict: permit.verdict().clone(),
         };
         let admit = Admit { intent, credential: visit.subject.credential.id.clone(), epoch: visit.world.epoch, charge };
-        let position = self.parts.admission.admit(admit).await.map_err(|error| {
+        let begun = Instant::now();
+        let admitted = self.parts.admission.admit(admit).await;
+        let audit = self.parts.telemetry.metrics().audit();
+        match &admitted {
+            Ok(_) => audit.appended(begun.elapsed()),
+            Err(AdmissionError::Unavailable(_)) => audit.write_failed(),
+            Err(_) => {}
+        }
+        let position = admitted.map_err(|error| {
             if let (AdmissionError::Exhausted, Some(grant)) = (&error, permit.grant()) {
                 // A full queue loses nothing: the budget itself refuses, and the next call says it again.
                 let _told = self.parts.exhausted.try_send(grant.exception.clone());
