@@ -299,7 +299,8 @@ def main():
     if not os.access(POSTERN, os.X_OK):
         print(f"demo: `{POSTERN}` is not there; run `cargo build` first", file=sys.stderr)
         return 2
-    signal.signal(signal.SIGTERM, interrupt)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, interrupt)
     folder = pathlib.Path(tempfile.mkdtemp(prefix="postern-demo-"))
     gateway = None
     try:
