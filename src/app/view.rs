@@ -13,6 +13,8 @@ use crate::{
 
 pub(super) fn exception(exception: &Exception, used: u64, now: Timestamp) -> ExceptionView {
     let (spec, phase) = (&exception.spec, exception.phase(now));
+    // The event follows with the first call that finds the budget spent.
+    let spent = phase == Phase::Active && used >= spec.budget.calls;
     let reason = match phase {
         Phase::Suspended(reason) => {
             serde_json::to_value(reason).ok().and_then(|value| value.as_str().map(str::to_owned))
@@ -23,7 +25,7 @@ pub(super) fn exception(exception: &Exception, used: u64, now: Timestamp) -> Exc
         id: exception.id.clone(),
         revision: exception.revision,
         digest: exception.digest,
-        state: phase.as_str().to_owned(),
+        state: if spent { "exhausted" } else { phase.as_str() }.to_owned(),
         reason,
         kind: spec.kind,
         pilot: spec.pilot.clone(),

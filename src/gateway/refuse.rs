@@ -6,7 +6,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use serde_json::Value;
+use serde_json::value::RawValue;
 
 use super::{
     Gateway,
@@ -27,6 +27,18 @@ use crate::{
     telemetry::{Ending, ServerSpan},
 };
 
+/// What was to be sent, byte for byte.
+struct Sent {
+    arguments: Option<Box<RawValue>>,
+    passthrough: Vec<(Box<str>, Box<RawValue>)>,
+}
+
+impl Sent {
+    fn of(call: &ToolCall) -> Self {
+        Self { arguments: Some(call.arguments().to_owned()), passthrough: call.passthrough().to_vec() }
+    }
+}
+
 /// What is refused, and what the agent may know of it.
 pub(super) struct Refusal {
     verdict: Verdict,
@@ -34,7 +46,7 @@ pub(super) struct Refusal {
     detail: Option<String>,
     retry_after: Option<Duration>,
     requestable: bool,
-    arguments: Option<Value>,
+    sent: Option<Sent>,
     as_error: Option<RpcError>,
 }
 
@@ -46,7 +58,7 @@ impl Refusal {
             detail: None,
             retry_after: None,
             requestable: false,
-            arguments: None,
+            sent: None,
             as_error: None,
         }
     }
@@ -68,21 +80,23 @@ impl Refusal {
 
     /// The decision point said no.
     pub(super) fn of(denial: Denial, tool: &Arc<Tool>, request: &CallRequest) -> Self {
-        let arguments = request.arguments.as_ref().and_then(|raw| serde_json::from_str(raw.get()).ok());
-        Self { requestable: denial.requestable, arguments, ..Self::plain(denial.verdict, Some(tool)) }
+        let sent = Some(Sent { arguments: request.arguments.clone(), passthrough: request.passthrough.clone() });
+        Self { requestable: denial.requestable, sent, ..Self::plain(denial.verdict, Some(tool)) }
     }
 
     /// A control is not met.
     pub(super) fn unmet(permit: &Permit, unmet: Unmet) -> Self {
         let verdict = Verdict { effect: Effect::Deny, reason: unmet.reason, ..permit.verdict().clone() };
         let detail = Some(format!("{}: {}", unmet.control, unmet.detail));
-        Self { detail, retry_after: unmet.retry_after, ..Self::plain(verdict, Some(permit.call().tool())) }
+        let sent = Some(Sent::of(permit.call()));
+        Self { detail, retry_after: unmet.retry_after, sent, ..Self::plain(verdict, Some(permit.call().tool())) }
     }
 
     /// The admission transaction said no.
     pub(super) fn admission(permit: &Permit, reason: Reason, detail: String) -> Self {
         let verdict = Verdict { effect: Effect::Deny, reason, ..permit.verdict().clone() };
-        Self { detail: Some(detail), ..Self::plain(verdict, Some(permit.call().tool())) }
+        let sent = Some(Sent::of(permit.call()));
+        Self { detail: Some(detail), sent, ..Self::plain(verdict, Some(permit.call().tool())) }
     }
 }
 
@@ -133,8 +147,8 @@ impl Gateway {
 
     /// What was asked for, with sealed arguments, so that `explain` can judge it again.
     fn asked(&self, visit: &Visit, tool: &Arc<Tool>, refusal: &Refusal) -> Option<Called> {
-        let arguments = refusal.arguments.as_ref().and_then(|value| serde_json::value::to_raw_value(value).ok());
-        let call = ToolCall::check(Arc::clone(tool), arguments.as_deref(), Vec::new()).ok()?;
+        let sent = refusal.sent.as_ref()?;
+        let call = ToolCall::check(Arc::clone(tool), sent.arguments.as_deref(), sent.passthrough.clone()).ok()?;
         self.called(visit, &call).ok()
     }
 
@@ -146,9 +160,11 @@ impl Gateway {
             return Err(RpcError::invalid_params(format!("Unknown tool: {}", visit.asked)));
         };
         let verdict = &refusal.verdict;
+        let raw = refusal.sent.as_ref().and_then(|sent| sent.arguments.as_deref());
+        let arguments = raw.and_then(|raw| serde_json::from_str(raw.get()).ok());
         let request = refusal
             .requestable
-            .then(|| request::smallest(&visit.subject, tool, refusal.arguments.as_ref(), &self.parts.admin_url));
+            .then(|| request::smallest(&visit.subject, tool, arguments.as_ref(), &self.parts.admin_url));
         let shown = Shown {
             sentence: sentence(verdict.reason, &tool.reference.to_string(), refusal.detail.as_deref()),
             reason: verdict.reason,
