@@ -12,7 +12,7 @@ use crate::{
         MadeKey, NewKey, Operations, ReloadView, ServerView, ToolApproval, ToolView,
     },
     catalog::{Pin, PinStore as _},
-    domain::{CredentialId, DecisionId, Document, ExceptionId, Person, Reason},
+    domain::{CredentialId, DecisionId, Document, ExceptionId, Fault, Person, Reason},
     evidence::{Freeze, Record},
     exception::{Exception, parse},
     gateway::Cut,
@@ -55,7 +55,12 @@ impl Operations for House {
             Ok(Identity::Agent(_)) => {
                 Err(ApiError::forbidden("this key belongs to an agent; people administer with keys of their own"))
             }
-            Err(error) => Err(ApiError::of_fault(error.fault(), "a valid key of a person is needed")),
+            Err(error) => match error.fault() {
+                Fault::Caller | Fault::Refused => Err(ApiError::unauthenticated()),
+                Fault::Unavailable | Fault::Internal => {
+                    Err(ApiError::unavailable("the credential cannot be checked now"))
+                }
+            },
         }
     }
 

@@ -195,6 +195,20 @@ impl Gateway {
         Ok(())
     }
 
+    /// The status that somebody without a credential gets from the administration listener.
+    pub async fn stranger(&self, path: &str) -> anyhow::Result<http::StatusCode> {
+        let stream = tokio::net::TcpStream::connect(self.admin).await?;
+        let (mut sender, connection) =
+            hyper::client::conn::http1::handshake(hyper_util::rt::TokioIo::new(stream)).await?;
+        let driven = tokio::spawn(connection);
+        let request = http::Request::get(path)
+            .header(http::header::HOST, self.admin.to_string())
+            .body(http_body_util::Full::<bytes::Bytes>::default())?;
+        let status = sender.send_request(request).await?.status();
+        driven.abort();
+        Ok(status)
+    }
+
     pub fn pid(&self) -> anyhow::Result<u32> {
         self.child.as_ref().and_then(Child::id).context("the gateway does not run")
     }

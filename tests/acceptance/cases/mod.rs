@@ -4,12 +4,13 @@ mod durability;
 mod exceptions;
 mod lifecycle;
 mod monitoring;
+mod policy;
 mod wire;
 
 use crate::Case;
 
 pub fn all() -> Vec<Case> {
-    [exceptions::cases(), wire::cases(), lifecycle::cases(), monitoring::cases(), durability::cases()]
+    [exceptions::cases(), wire::cases(), lifecycle::cases(), policy::cases(), monitoring::cases(), durability::cases()]
         .into_iter()
         .flatten()
         .collect()
