@@ -162,6 +162,19 @@ fn files_stay_small_and_an_index_stays_an_index() {
 }
 
 #[test]
+fn every_file_is_named_in_the_index_of_its_folder() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    for (path, _) in house() {
+        let name = path.file_stem().unwrap().to_str().unwrap();
+        if matches!(name, "mod" | "lib" | "main") {
+            continue;
+        }
+        let index = fs::read_to_string(root.join(path.with_file_name("mod.rs"))).unwrap();
+        assert!(index.contains(&format!("mod {name};")), "{}: no index names it", path.display());
+    }
+}
+
+#[test]
 fn every_file_says_what_it_is_for() {
     for (path, text) in house() {
         assert!(text.starts_with("//! ") || text.starts_with("#![cfg(test)]"), "{}: begin with `//! `", path.display());

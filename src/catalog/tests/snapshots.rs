@@ -1,7 +1,8 @@
 //! What can be seen and called at one moment.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
+use proptest::prelude::*;
 use serde_json::json;
 
 use super::{approve_all, definitions, exposed, pin_of, read_file};
@@ -9,6 +10,32 @@ use crate::{
     catalog::{Catalog, Pin, Pins, QuarantineReason},
     domain::{Digest, limits},
 };
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(128))]
+
+    /// P2, T062: whatever two servers and their tools are called, an exposed name leads to the pair that it was made
+    /// of, and a name that was not given out leads nowhere.
+    #[test]
+    fn a_name_never_crosses_servers(
+        servers in prop::collection::btree_set("[a-z0-9-]{1,6}", 2..4),
+        tools in prop::collection::btree_set("[A-Za-z0-9_.-]{1,8}", 1..4),
+        other in "[A-Za-z0-9_.-]{1,20}",
+    ) {
+        let tools: Vec<_> = tools.iter().map(|name| json!({"name": name, "inputSchema": {"type": "object"}})).collect();
+        let mut all = BTreeMap::new();
+        for server in &servers {
+            all.extend(definitions(server, &tools));
+        }
+        let catalog = Catalog::build(1, &all, &Pins::from(approve_all(&all)));
+        for tool in catalog.tools() {
+            let found = catalog.tool(&tool.exposed).map(|found| &found.reference);
+            prop_assert_eq!(found, Some(&tool.reference));
+        }
+        let given = catalog.tools().any(|tool| tool.exposed.as_str() == other);
+        prop_assert_eq!(catalog.tool(&other.parse().unwrap()).is_some(), given);
+    }
+}
 
 /// T142
 #[test]

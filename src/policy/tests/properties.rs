@@ -167,6 +167,30 @@ proptest! {
         }
     }
 
+    /// P3: an exception admits its own agent, tool and arguments, and nothing beside them.
+    #[test]
+    fn an_exception_never_widens_beyond_its_tuples(
+        who in prop::sample::select(vec!["a", "b", "A", "a ", "a/b"]),
+        tool in 0..3usize,
+        region in prop::sample::select(vec!["eu", "us", "EU", "eu ", ""]),
+        rows in -10i64..1_000,
+        pii in prop::option::of(any::<bool>()),
+    ) {
+        let set = set(&[]);
+        let mut arguments = json!({"region": region, "max_rows": rows});
+        if let Some(pii) = pii {
+            arguments["include_pii"] = json!(pii);
+        }
+        let call = match tool {
+            0 => call("crm/export", arguments),
+            1 => call("crm/read", json!({})),
+            _ => call("fs/read", json!({"path": "p"})),
+        };
+        let inside = who == "a" && tool == 0 && region == "eu" && (1..=500).contains(&rows) && pii != Some(true);
+        let decision = set.decide(&agent(who, &[]), call, &[usable(grant())], now());
+        prop_assert_eq!(decision.verdict().effect == Effect::Allow, inside, "{} {} {} {} {:?}", who, tool, region, rows, pii);
+    }
+
     /// P6: what an exception admits in time is its window: once over, never again.
     #[test]
     fn once_an_exception_is_over_it_never_admits_again(offsets in prop::collection::vec(-40_000_000i64..80_000_000, 1..12)) {
