@@ -100,6 +100,9 @@ pub async fn start(settings: Settings) -> anyhow::Result<Running> {
         endpoint.close_streams();
         let _front = front.await;
         let _back = back.await;
+        if tokio::time::timeout(limits::DRAIN, house.gateway.idle()).await.is_err() {
+            tracing::warn!("calls were still under way at the end of the drain time; the next start names them");
+        }
         tasks.shutdown().await;
         house.upstreams.stop().await;
         house.telemetry.stop(limits::CONNECT_TIME).await;
