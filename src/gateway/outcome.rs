@@ -1,6 +1,7 @@
 //! Steps 7 and 8: duties on the result, then the outcome, durable before the answer leaves.
 
 use bytes::Bytes;
+use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::{
@@ -22,12 +23,30 @@ pub(super) struct Ended {
     pub(super) took: std::time::Duration,
 }
 
+/// What a JSON-RPC error says beside its code.
+#[derive(Serialize, Deserialize)]
+pub(super) struct Words {
+    pub(super) message: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) data: Option<Box<RawValue>>,
+}
+
 pub(super) enum End {
-    Released { release: Release, is_error: bool },
+    Released {
+        release: Release,
+        is_error: bool,
+    },
     Withheld(Withheld, Digest, usize),
     Cut(Reason),
-    RpcError { code: i32, message: String, data: Option<Box<RawValue>> },
-    Failed { kind: &'static str, effect_possible: bool },
+    /// The server's own error; its words are a result too, and leave only as a release.
+    RpcError {
+        code: i32,
+        release: Release,
+    },
+    Failed {
+        kind: &'static str,
+        effect_possible: bool,
+    },
     Cancelled,
     TimedOut,
 }
@@ -37,8 +56,17 @@ impl Gateway {
         let Returned { end, tool, exception, cut, took } = returned;
         let came = match (cut, Came::from(end)) {
             (Some(reason), _) => End::Cut(reason),
-            (None, Came::Answered { result, is_error }) => self.release(held, result, is_error, trace_queued),
-            (None, Came::RpcError { code, message, data }) => End::RpcError { code, message, data },
+            (None, Came::Answered { result, is_error }) => match self.release(held, result, trace_queued) {
+                Ok(release) => End::Released { release, is_error },
+                Err(withheld) => withheld,
+            },
+            (None, Came::RpcError { code, message, data }) => {
+                let words = serde_json::to_vec(&Words { message, data }).unwrap_or_default();
+                match self.release(held, words.into(), trace_queued) {
+                    Ok(release) => End::RpcError { code, release },
+                    Err(withheld) => withheld,
+                }
+            }
             (None, Came::Failed { kind, effect_possible }) => End::Failed { kind, effect_possible },
             (None, Came::Cancelled) => End::Cancelled,
             (None, Came::TimedOut) => End::TimedOut,
@@ -49,15 +77,12 @@ impl Gateway {
         Ended { tool: tool.reference.clone(), came, took }
     }
 
-    fn release(&self, held: Held, result: Bytes, is_error: bool, trace_queued: bool) -> End {
+    fn release(&self, held: Held, result: Bytes, trace_queued: bool) -> Result<Release, End> {
         let (digest, size) = (Digest::of(&result), result.len());
-        match self.parts.controls.fulfil(held, result, trace_queued) {
-            Ok(release) => End::Released { release, is_error },
-            Err(withheld) => {
-                self.parts.telemetry.metrics().refused_by(withheld.control);
-                End::Withheld(withheld, digest, size)
-            }
-        }
+        self.parts.controls.fulfil(held, result, trace_queued).map_err(|withheld| {
+            self.parts.telemetry.metrics().refused_by(withheld.control);
+            End::Withheld(withheld, digest, size)
+        })
     }
 
     pub(super) async fn outcome(&self, visit: &Visit, ended: &Ended) -> Result<(), AdmissionError> {

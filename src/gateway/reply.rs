@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::{
     AdmissionError, Denials, Gateway,
-    outcome::{End, Ended},
+    outcome::{End, Ended, Words},
     visit::Visit,
 };
 use crate::{
@@ -65,7 +65,10 @@ impl Gateway {
                     "The call to `{tool}` was ended before its result came: its permission was taken back. Its effect may have happened."
                 ),
             ),
-            End::RpcError { code, message, data } => Err(RpcError { code: foreign(code), message, data, http: None }),
+            End::RpcError { code, release } => Err(match serde_json::from_slice(release.bytes()) {
+                Ok(Words { message, data }) => RpcError { code: foreign(code), message, data, http: None },
+                Err(_) => RpcError::internal(),
+            }),
             End::Failed { kind, effect_possible } => Ok(failed(
                 &visit.id,
                 &format!(

@@ -135,10 +135,6 @@ pub(super) fn load(conn: &Connection) -> Result<(Vec<CredentialId>, Vec<Credenti
         };
         let entry = said.entry(change.credential.clone()).or_insert_with(|| (change.clone(), false));
         entry.1 |= change.event == KeyEvent::Revoked;
-        if change.event == KeyEvent::Created {
-            // The record that was written with the row comes after the one that says who asked for it.
-            entry.0 = change;
-        }
     }
     let mut table = conn.prepare(COLUMNS)?;
     let (mut changed, mut revoked) = (Vec::new(), Vec::new());

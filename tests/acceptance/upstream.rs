@@ -102,6 +102,9 @@ fn reply(status: StatusCode, value: &Value) -> Response<Full<Bytes>> {
     response
 }
 
+/// A text that is answered with a JSON-RPC error of some 7 KB.
+pub const FAIL: &str = "fail at length";
+
 async fn answer(request: Request<Incoming>, seen: Arc<Mutex<Vec<Seen>>>) -> Result<Response<Full<Bytes>>, Infallible> {
     let body = request.into_body().collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
     let message: Value = serde_json::from_slice(&body).unwrap_or_default();
@@ -118,6 +121,10 @@ async fn answer(request: Request<Incoming>, seen: Arc<Mutex<Vec<Seen>>>) -> Resu
             return Ok(reply(StatusCode::NOT_FOUND, &error));
         }
     };
+    if params["arguments"]["text"] == json!(FAIL) {
+        let error = json!({"code": -32_000, "message": "failed", "data": "canary ".repeat(1_000)});
+        return Ok(reply(StatusCode::OK, &json!({"jsonrpc": "2.0", "id": message["id"], "error": error})));
+    }
     let mut result = result;
     result["resultType"] = json!("complete");
     result["_meta"] = json!({"io.modelcontextprotocol/serverInfo": {"name": "recorder", "version": "1"}});

@@ -9,6 +9,7 @@ use super::case;
 use crate::{
     Case,
     gateway::{APPROVER, Gateway, OWNER, REQUESTER, SECURITY, until},
+    upstream::FAIL,
 };
 
 pub fn cases() -> Vec<Case> {
@@ -16,6 +17,7 @@ pub fn cases() -> Vec<Case> {
         case!("a call under way is cut when its exception ends", "T086", 60, expiry),
         case!("a suspended exception is refused until it is resumed", "T085", 60, suspended),
         case!("bounds on arguments hold", "T090", 60, bounds),
+        case!("an error of the tool server is held to the limits of results", "T128", 60, long_error),
         case!("a rejected or withdrawn request never becomes usable", "T081", 60, ended),
         case!("a record without owner, reason, end or control is refused", "T080 T090", 60, incomplete),
         case!("a restart changes nothing: keys, exceptions and budgets stay", "T084 T103", 60, restart),
@@ -74,6 +76,23 @@ async fn bounds() -> anyhow::Result<()> {
     let seen = gateway.upstream.calls();
     ensure!(seen == [json!(["remember", {"text": "eu"}]), json!(["remember", {"text": "uk"}])], "seen: {seen:?}");
     gateway.verified().await?;
+    Ok(())
+}
+
+async fn long_error() -> anyhow::Result<()> {
+    let gateway = Gateway::start().await?;
+    let mut record = gateway.record("EX-LIMIT", "remember", 600).await?;
+    let limit =
+        json!({"id": "short", "obligation": "response.limit", "params": {"bytes": 500}, "definition": "Short."});
+    record["controls"] = json!([record["controls"][0], limit]);
+    gateway.grant(&record).await?;
+    let answer = gateway.agent.call(TOOL, json!({"text": FAIL})).await?;
+    ensure!(!answer.told().contains("canary"), "the error left: {}", answer.told());
+    ensure!(answer.reason() == "control_unmet", "withheld: {}", answer.told());
+    let journal = gateway.journal().await?;
+    let withheld = journal.iter().any(|record| record["kind"] == "outcome" && record["how"] == "withheld");
+    ensure!(withheld, "no outcome says withheld");
+    ensure!(gateway.agent.call(TOOL, json!({"text": "short"})).await?.is_done(), "a short answer leaves");
     Ok(())
 }
 
