@@ -1,6 +1,6 @@
 # Commands of the house. `make` alone lists them.
 .DEFAULT_GOAL := help
-.PHONY: help demo test acceptance peers bench check
+.PHONY: help demo test acceptance peers bench fuzz check
 
 CARGO ?= cargo
 PYTHON ?= python3
@@ -25,6 +25,9 @@ peers: ## Clients and tool servers that are not ours, through the gateway
 bench: ## Benchmarks of the hot path (release profile, long)
 	@echo "== benchmarks; the optimised build takes some minutes"
 	@$(CARGO) bench --locked --bench hot_path
+
+fuzz: ## Fuzz targets in turn, SECONDS=60 each (needs cargo-fuzz; a stable compiler will do)
+	@SECONDS_EACH=$(or $(SECONDS),60) bash fuzz/run.sh
 
 check: ## Formatting and lints; a warning is a failure
 	@echo "== cargo fmt"
