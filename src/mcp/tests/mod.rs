@@ -2,6 +2,7 @@
 
 mod client;
 mod endpoint;
+mod fidelity;
 mod legacy;
 mod message;
 mod mirror;
