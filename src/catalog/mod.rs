@@ -3,6 +3,7 @@
 mod admit;
 mod argument;
 mod expansion;
+mod inquiry;
 mod json;
 mod names;
 mod pin;
@@ -11,15 +12,18 @@ mod schema;
 mod snapshot;
 mod text;
 mod tool;
+mod uri;
 
 pub use admit::admit;
 pub use argument::{ArgumentError, ToolCall};
+pub use inquiry::{Inquiry, InquiryFault, Target};
 pub use names::Names;
 pub use pin::{Pin, PinRow, PinStore, PinStoreError, Pins};
 pub use quarantine::{Quarantine, QuarantineReason};
 pub use schema::SchemaFault;
 pub use snapshot::{Catalog, Entry};
 pub use tool::Tool;
+pub use uri::{Uri, UriFault};
 
 #[cfg(test)]
 mod tests;

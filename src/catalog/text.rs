@@ -51,7 +51,7 @@ fn hidden_in(text: &str, place: &str) -> Option<String> {
     None
 }
 
-fn is_hidden(before: char, c: char) -> bool {
+pub(super) fn is_hidden(before: char, c: char) -> bool {
     match c {
         '\n' | '\t' | '\r' => false,
         // Variation selector 16 and the joiner are plain parts of emoji, and of nothing else here.

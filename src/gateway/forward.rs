@@ -52,7 +52,11 @@ impl Gateway {
             principal: PrincipalKey::from(visit.subject.as_ref()),
             traceparent: client.traceparent(),
             // While a duty works on results, progress is held back with them.
-            progress: if exception.is_some() { None } else { link.progress },
+            notices: if exception.is_some() { None } else { link.notices },
+            progress: visit.progress,
+            log_level: visit.log_level,
+            capabilities: Arc::default(),
+            input: None,
             cancelled,
             deadline: deadline.into(),
         };
@@ -69,7 +73,8 @@ impl Gateway {
 /// How a dispatch ended, for its span.
 const fn ending(end: &CallEnd) -> Ending {
     match end {
-        CallEnd::Answered { result, is_error } => Ending::Answered { bytes: result.len(), is_error: *is_error },
+        CallEnd::Answered { result, is_error, .. } => Ending::Answered { bytes: result.len(), is_error: *is_error },
+        CallEnd::InputRequired(_) | CallEnd::Task(_) => Ending::Answered { bytes: 0, is_error: false },
         CallEnd::RpcError { code, .. } => Ending::RpcError { code: *code },
         CallEnd::Failed { kind, .. } => Ending::Failed { kind: kind.as_str() },
         CallEnd::Cancelled => Ending::Cancelled,
@@ -89,7 +94,10 @@ pub(super) enum Came {
 impl From<CallEnd> for Came {
     fn from(end: CallEnd) -> Self {
         match end {
-            CallEnd::Answered { result, is_error } => Self::Answered { result, is_error },
+            CallEnd::Answered { result, is_error, .. } => Self::Answered { result, is_error },
+            CallEnd::InputRequired(_) | CallEnd::Task(_) => {
+                Self::Failed { kind: "upstream_unsupported", effect_possible: true }
+            }
             CallEnd::RpcError { code, message, data } => Self::RpcError { code, message, data },
             CallEnd::Failed { kind, effect_possible } => Self::Failed { kind: kind.as_str(), effect_possible },
             CallEnd::Cancelled => Self::Cancelled,

@@ -3,17 +3,19 @@
 use std::{net::SocketAddr, sync::Arc};
 
 use async_trait::async_trait;
-use bytes::Bytes;
 use http::{StatusCode, request::Parts as Head};
-use tokio::sync::watch;
+use tokio::sync::mpsc;
 
 use super::Gateway;
 use crate::{
-    domain::{Fault, ServerName, Subject},
+    domain::{Fault, Method, ServerName, Subject},
     identity::Identity,
     mcp::{
         code,
-        server::{CallRequest, Handler, HttpRefusal, Link, ListPage, ListRequest, RpcError},
+        server::{
+            Event, Filter, Handler, HttpRefusal, Link, List, ListPage, ListRequest, ListenRequest, Listening, Offer,
+            Reply, Request, RpcError, Scope,
+        },
     },
 };
 
@@ -53,15 +55,38 @@ impl Handler for Gateway {
         self.tools(subject, request).await
     }
 
-    async fn call(&self, subject: Arc<Subject>, request: CallRequest, link: Link) -> Result<Bytes, RpcError> {
+    fn offer(&self, _subject: &Subject, _scope: &Scope) -> Offer {
+        Offer::default()
+    }
+
+    async fn serve(&self, subject: Arc<Subject>, request: Request, link: Link) -> Result<Reply, RpcError> {
+        if request.method != Method::CallTool {
+            return Err(RpcError::new(code::METHOD_NOT_FOUND, "method not offered"));
+        }
         let Ok(_place) = self.room.try_acquire() else {
             let busy = RpcError::new(code::INTERNAL, "Too many calls are under way; wait a second.");
             return Err(busy.with_status(StatusCode::SERVICE_UNAVAILABLE));
         };
-        self.walk(subject, request, link).await
+        Ok(Reply::Complete { result: self.walk(subject, request, link).await?, ttl_ms: 0 })
     }
 
-    fn changes(&self, _subject: &Arc<Subject>) -> watch::Receiver<u64> {
-        self.parts.changes.subscribe()
+    async fn listen(&self, _subject: &Arc<Subject>, request: ListenRequest) -> Result<Listening, RpcError> {
+        let mut changes = self.parts.changes.subscribe();
+        changes.mark_unchanged();
+        let (sender, events) = mpsc::channel(8);
+        let granted = Filter { tools: request.filter.tools, ..Filter::default() };
+        let tools = granted.tools;
+        tokio::spawn(async move {
+            loop {
+                let changed = tokio::select! {
+                    changed = changes.changed() => changed,
+                    () = sender.closed() => return,
+                };
+                if changed.is_err() || (tools && sender.send(Event::Changed(List::Tools)).await.is_err()) {
+                    return;
+                }
+            }
+        });
+        Ok(Listening { granted, events })
     }
 }

@@ -56,7 +56,7 @@ impl Gateway {
             Scope::All => tool.listed.clone(),
             Scope::Server(_) => tool.listed_alone.clone(),
         });
-        Ok(ListPage { tools: tools.collect(), next_cursor, ttl_ms: TTL_MS })
+        Ok(ListPage { items: tools.collect(), next_cursor, ttl_ms: TTL_MS, missing: Vec::new() })
     }
 
     fn sees(&self, world: &World, subject: &Subject, tool: &Tool, now: Timestamp) -> bool {

@@ -7,18 +7,13 @@ use bytes::Bytes;
 use super::{Gateway, refuse::Refusal};
 use crate::{
     domain::Subject,
-    mcp::server::{CallRequest, Link, RpcError},
+    mcp::server::{Link, Request, RpcError},
     policy::Decision,
 };
 
 impl Gateway {
     /// Steps 2 to 9 of a call; step 1, who is calling, was taken before a byte of its body was read.
-    pub(super) async fn walk(
-        &self,
-        subject: Arc<Subject>,
-        request: CallRequest,
-        link: Link,
-    ) -> Result<Bytes, RpcError> {
+    pub(super) async fn walk(&self, subject: Arc<Subject>, request: Request, link: Link) -> Result<Bytes, RpcError> {
         let visit = self.visit(subject, &request);
 
         // 2 resolve: the name leads to a tool that this subject sees, and the arguments pass its schema

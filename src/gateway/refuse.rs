@@ -20,7 +20,7 @@ use crate::{
     evidence::{self, Called, Record},
     mcp::{
         HeaderFault,
-        server::{CallRequest, RpcError},
+        server::{Request, RpcError},
     },
     monitoring::Unmet,
     policy::{Denial, Permit},
@@ -79,8 +79,8 @@ impl Refusal {
     }
 
     /// The decision point said no.
-    pub(super) fn of(denial: Denial, tool: &Arc<Tool>, request: &CallRequest) -> Self {
-        let sent = Some(Sent { arguments: request.arguments.clone(), passthrough: request.passthrough.clone() });
+    pub(super) fn of(denial: Denial, tool: &Arc<Tool>, request: &Request) -> Self {
+        let sent = Some(Sent { arguments: request.arguments.clone(), passthrough: request.members.clone() });
         Self { requestable: denial.requestable, sent, ..Self::plain(denial.verdict, Some(tool)) }
     }
 

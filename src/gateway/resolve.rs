@@ -8,7 +8,7 @@ use crate::{
     domain::{Candidate, Reason},
     mcp::{
         Mirrors,
-        server::{CallRequest, Scope},
+        server::{Request, Scope},
     },
     policy::Visibility,
 };
@@ -16,11 +16,7 @@ use crate::{
 impl Gateway {
     /// A tool that is not there and one that this subject does not see answer alike, before the arguments are
     /// looked at (T066).
-    pub(super) fn resolve(
-        &self,
-        visit: &Visit,
-        request: &CallRequest,
-    ) -> Result<(ToolCall, Vec<Candidate>), Box<Refusal>> {
+    pub(super) fn resolve(&self, visit: &Visit, request: &Request) -> Result<(ToolCall, Vec<Candidate>), Box<Refusal>> {
         let unknown = || Box::new(Refusal::unknown(visit.refusal(Reason::UnknownTool)));
         let tool = named(visit, request).ok_or_else(unknown)?;
         let suspect = self.parts.clock.is_suspect();
@@ -33,7 +29,7 @@ impl Gateway {
         if let Err(fault) = request.mirrored.check(&mirrors, arguments) {
             return Err(Box::new(Refusal::header(visit.refusal(Reason::InvalidArguments), tool, fault)));
         }
-        let passthrough = request.passthrough.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
+        let passthrough = request.members.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
         let call = ToolCall::check(Arc::clone(tool), arguments, passthrough).map_err(|error| {
             Box::new(Refusal::arguments(visit.refusal(Reason::InvalidArguments), tool, error.to_string()))
         })?;
@@ -41,10 +37,10 @@ impl Gateway {
     }
 }
 
-fn named<'a>(visit: &'a Visit, request: &CallRequest) -> Option<&'a Arc<Tool>> {
+fn named<'a>(visit: &'a Visit, request: &Request) -> Option<&'a Arc<Tool>> {
     let catalog = &visit.world.catalog;
     match &request.scope {
-        Scope::All => catalog.tool(&request.name.parse().ok()?),
-        Scope::Server(server) => catalog.tool_at(server, &request.name.parse().ok()?),
+        Scope::All => catalog.tool(&request.target.parse().ok()?),
+        Scope::Server(server) => catalog.tool_at(server, &request.target.parse().ok()?),
     }
 }

@@ -8,7 +8,10 @@ use super::{Gateway, World};
 use crate::{
     domain::{Basis, DecisionId, Digest, Effect, Reason, Subject, Timestamp, Verdict},
     evidence::Caller,
-    mcp::server::{CallRequest, Origin},
+    mcp::{
+        LogLevel,
+        server::{Origin, Request},
+    },
     telemetry::{ServerSpan, SpanFacts},
 };
 
@@ -23,10 +26,14 @@ pub(super) struct Visit {
     pub(super) origin: Origin,
     pub(super) traceparent: Option<String>,
     pub(super) tracestate: Option<String>,
+    /// Whether the client wants progress.
+    pub(super) progress: bool,
+    /// The log messages that the client wants.
+    pub(super) log_level: Option<LogLevel>,
 }
 
 impl Gateway {
-    pub(super) fn visit(&self, subject: Arc<Subject>, request: &CallRequest) -> Visit {
+    pub(super) fn visit(&self, subject: Arc<Subject>, request: &Request) -> Visit {
         let now = self.parts.clock.now();
         Visit {
             id: decision_id(now),
@@ -34,16 +41,12 @@ impl Gateway {
             begun: Instant::now(),
             world: self.parts.world.load_full(),
             subject,
-            asked: request.name.chars().take(128).collect(),
-            origin: Origin {
-                version: request.version,
-                id_text: request.id_text.clone(),
-                session: request.session.clone(),
-                peer: request.peer,
-                received: request.received,
-            },
+            asked: request.target.chars().take(128).collect(),
+            origin: request.origin.clone(),
             traceparent: request.meta.traceparent.clone(),
             tracestate: request.meta.tracestate.clone(),
+            progress: request.meta.progress_token.is_some(),
+            log_level: request.meta.log_level,
         }
     }
 

@@ -10,9 +10,12 @@ pub mod headers;
 pub mod server;
 
 mod call;
+mod capabilities;
 mod fold;
+mod input;
 mod message;
 mod mirror;
+mod notice;
 mod scan;
 mod sentinel;
 mod sse;
@@ -22,9 +25,12 @@ mod tests;
 mod version;
 
 pub use call::{CallParams, Meta};
+pub use capabilities::{Capabilities, Feature, TASKS};
 pub use headers::HeaderFault;
+pub use input::{InputGiven, InputMethod, InputRequest, InputRequired};
 pub use message::{Id, IdKey, Message, Params, RpcFault, members};
 pub use mirror::{BadAnnotation, Mirrored, Mirrors};
+pub use notice::{LogLevel, Notice};
 pub use sse::{Decoder, Event, StreamFault, comment, event};
 pub use strict::{Limits, ParseError, scan};
 pub use version::{Era, LEGACY, MODERN, Version};

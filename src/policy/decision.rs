@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::{
-    catalog::ToolCall,
+    catalog::{Inquiry, ToolCall},
     domain::{ExposedName, Grant, ToolRef, Verdict},
 };
 
@@ -63,6 +63,37 @@ impl Permit {
     /// Spends the permit.
     pub fn into_call(self) -> ToolCall {
         self.call
+    }
+}
+
+/// The one-use proof that one inquiry was allowed. Only this room makes it; it owns the inquiry, so what was judged
+/// is what is sent.
+#[derive(Debug)]
+#[must_use]
+pub struct Clearance {
+    verdict: Verdict,
+    inquiry: Inquiry,
+}
+
+impl Clearance {
+    pub(super) const fn new(verdict: Verdict, inquiry: Inquiry) -> Self {
+        Self { verdict, inquiry }
+    }
+
+    /// The decision as data.
+    #[must_use]
+    pub const fn verdict(&self) -> &Verdict {
+        &self.verdict
+    }
+
+    /// The inquiry that was judged.
+    pub const fn inquiry(&self) -> &Inquiry {
+        &self.inquiry
+    }
+
+    /// Spends the clearance.
+    pub fn into_inquiry(self) -> Inquiry {
+        self.inquiry
     }
 }
 

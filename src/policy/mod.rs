@@ -29,6 +29,6 @@ mod visibility;
 mod tests;
 
 pub use compile::compile;
-pub use decision::{Decision, Denial, Permit, Visibility};
+pub use decision::{Clearance, Decision, Denial, Permit, Visibility};
 pub use set::{PolicySet, PolicyText};
 pub use source::{Level, SourceFile, Sources};

@@ -14,7 +14,7 @@ const SENTENCE: usize = 4_096;
 pub(super) fn call_end(answer: Answer) -> CallEnd {
     match answer {
         Answer::Result(result) => match client::complete(&result) {
-            Ok(complete) => CallEnd::Answered { result: complete.result, is_error: complete.is_error },
+            Ok(complete) => CallEnd::Answered { result: complete.result, is_error: complete.is_error, ttl_ms: None },
             Err(ResultFault::Type(_)) => CallEnd::lost(FailureKind::Unsupported),
             Err(ResultFault::Malformed(_)) => CallEnd::lost(FailureKind::Garbage),
         },

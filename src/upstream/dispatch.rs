@@ -7,7 +7,10 @@ use serde_json::value::RawValue;
 use tokio::{sync::mpsc, time::Instant};
 use tokio_util::sync::CancellationToken;
 
-use crate::domain::Subject;
+use crate::{
+    domain::Subject,
+    mcp::{Capabilities, InputGiven, InputRequired, LogLevel, Notice},
+};
 
 /// What goes along with a call.
 #[derive(Debug)]
@@ -16,8 +19,16 @@ pub struct Dispatch {
     pub principal: PrincipalKey,
     /// W3C trace context of our client span.
     pub traceparent: Option<String>,
-    /// Takes the raw params of `notifications/progress`, token removed; asks the server for progress.
-    pub progress: Option<mpsc::Sender<Bytes>>,
+    /// Takes what the server tells meanwhile.
+    pub notices: Option<mpsc::Sender<Notice>>,
+    /// Whether progress is wanted.
+    pub progress: bool,
+    /// The least severe level of log messages that are wanted; none without it.
+    pub log_level: Option<LogLevel>,
+    /// What the server may know of the client's capabilities; it is not asked for more.
+    pub capabilities: Arc<Capabilities>,
+    /// What the client answers to the questions of an earlier round; the state is the server's own.
+    pub input: Option<InputGiven>,
     /// The caller's wish to stop.
     pub cancelled: CancellationToken,
     /// When the call is given up.
@@ -51,7 +62,13 @@ pub enum CallEnd {
         result: Bytes,
         /// Whether the tool says that it failed.
         is_error: bool,
+        /// For how long the server says that the result may be kept, in milliseconds.
+        ttl_ms: Option<u64>,
     },
+    /// The server asks before it answers. Only what the capabilities of the dispatch allow is asked.
+    InputRequired(InputRequired),
+    /// The server made a task of it: the result without `resultType`.
+    Task(Bytes),
     /// The server answered with a JSON-RPC error.
     RpcError {
         /// Its code.

@@ -11,10 +11,14 @@ use tokio::{sync::watch, task::JoinHandle, time::timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    CallEnd, Dispatch, FailureKind, ServerHealth, ServerSettings, SettingsError, Transport, board::Board,
-    http::HttpServer, stdio::StdioServer,
+    CallEnd, Dispatch, FailureKind, Offered, ServerHealth, ServerSettings, SettingsError, Transport, Watch,
+    board::Board, http::HttpServer, stdio::StdioServer,
 };
-use crate::{catalog::ToolCall, domain::ServerName, policy::Permit};
+use crate::{
+    catalog::ToolCall,
+    domain::ServerName,
+    policy::{Clearance, Permit},
+};
 
 /// For keepers to end when the gateway stops.
 const FAREWELL: Duration = Duration::from_secs(10);
@@ -96,6 +100,27 @@ impl Upstreams {
     /// Makes the call that the permit allows, and spends it.
     pub async fn call(&self, permit: Permit, dispatch: Dispatch) -> CallEnd {
         self.send(permit.into_call(), dispatch).await
+    }
+
+    /// Makes the inquiry that the clearance allows, and spends it.
+    pub async fn ask(&self, clearance: Clearance, dispatch: Dispatch) -> CallEnd {
+        let _ = (clearance.into_inquiry(), dispatch);
+        CallEnd::unsent(FailureKind::Unsupported)
+    }
+
+    /// Watches what the clearance allows: a resource for updates, a task for news.
+    ///
+    /// # Errors
+    /// The server cannot be watched for it.
+    pub async fn watch(&self, clearance: Clearance) -> Result<Watch, FailureKind> {
+        let _ = clearance.into_inquiry();
+        Err(FailureKind::Unsupported)
+    }
+
+    /// What every server that was ready once offers.
+    #[must_use]
+    pub fn offered(&self) -> BTreeMap<ServerName, Arc<Offered>> {
+        BTreeMap::new()
     }
 
     /// `network.transport` of a server: `pipe` for a child, `tcp` for HTTP.

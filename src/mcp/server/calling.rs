@@ -12,12 +12,12 @@ use tokio::{
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::{
-    domain::limits,
-    mcp::{CallParams, Era, Id, Meta, Mirrored, ParseError, Version, emit, sse},
+    domain::{Method, limits},
+    mcp::{CallParams, Era, Id, Meta, Mirrored, Notice, ParseError, Version, emit, sse},
 };
 
 use super::{
-    CallMeta, CallRequest, Handler, Link, RpcError,
+    CallMeta, Handler, Link, Reply, Request, RpcError,
     context::Context,
     reply::{self, Answer},
     results,
@@ -33,7 +33,7 @@ pub(super) struct Call {
     id: Box<RawValue>,
     era: Era,
     outcome: oneshot::Receiver<Result<Bytes, RpcError>>,
-    progress: Option<(Box<RawValue>, mpsc::Receiver<Bytes>)>,
+    progress: Option<(Box<RawValue>, mpsc::Receiver<Notice>)>,
     /// Cancels the call when the client goes away; legacy clients may go.
     guard: Option<DropGuard>,
 }
@@ -63,26 +63,29 @@ pub(super) fn start(
     let meta = owned(&params.meta);
     let (sender, receiver) = mpsc::channel(PROGRESS);
     let progress = meta.progress_token.clone().filter(|_| streams).map(|token| (token, receiver));
-    let link = Link { progress: progress.as_ref().map(|_| sender), cancelled: cancelled.clone() };
-    let request = CallRequest {
+    let link = Link { notices: progress.as_ref().map(|_| sender), cancelled: cancelled.clone() };
+    let request = Request {
         scope: context.scope.clone(),
-        name: params.name.into_owned(),
+        method: Method::CallTool,
+        target: params.name.into_owned(),
         arguments: params.arguments.map(flat),
-        passthrough: params.passthrough.into_iter().map(|(key, value)| (key, flat(&value))).collect(),
+        members: params.passthrough.into_iter().map(|(key, value)| (key, flat(&value))).collect(),
         meta,
+        capabilities: Arc::default(),
+        input: None,
         era: version.era,
-        version: version.name,
-        id_text: origin.id_text,
-        session: origin.session,
-        peer: origin.peer,
-        received: origin.received,
+        origin,
         mirrored: if version.era == Era::Modern { Mirrored::of(&context.head.headers) } else { Mirrored::default() },
     };
     let (done, outcome) = oneshot::channel();
     let (handler, subject) = (Arc::clone(handler), Arc::clone(&context.subject));
     tokio::spawn(async move {
         let held: (Option<Running>, Option<Arc<OwnedSemaphorePermit>>) = (running, share);
-        let result = handler.call(subject, request, link).await;
+        let result = match handler.serve(subject, request, link).await {
+            Ok(Reply::Complete { result, .. }) => Ok(result),
+            Ok(_) => Err(RpcError::internal()),
+            Err(error) => Err(error),
+        };
         drop(held);
         // Nobody may wait any more; the handler has recorded the outcome.
         let _unread = done.send(result);
@@ -141,7 +144,8 @@ impl Call {
             }
         };
         while let Some((token, progress)) = &mut self.progress {
-            let Ok(params) = progress.try_recv() else { break };
+            let Ok(notice) = progress.try_recv() else { break };
+            let Notice::Progress(params) = notice else { continue };
             let Some(told) = told(token, &params) else { continue };
             if events.send(told).await.is_err() {
                 return;
@@ -154,10 +158,10 @@ impl Call {
 }
 
 /// The next progress as an event; never comes where none is told.
-async fn next(progress: &mut Option<(Box<RawValue>, mpsc::Receiver<Bytes>)>) -> Option<Bytes> {
+async fn next(progress: &mut Option<(Box<RawValue>, mpsc::Receiver<Notice>)>) -> Option<Bytes> {
     let (token, receiver) = progress.as_mut()?;
     loop {
-        let params = receiver.recv().await?;
+        let Notice::Progress(params) = receiver.recv().await? else { continue };
         if let Some(told) = told(token, &params) {
             return Some(told);
         }
@@ -205,6 +209,7 @@ fn owned(meta: &Meta<'_>) -> CallMeta {
         tracestate: text(&meta.tracestate),
         baggage: text(&meta.baggage),
         progress_token: meta.progress_token.map(ToOwned::to_owned),
+        log_level: None,
     }
 }
 

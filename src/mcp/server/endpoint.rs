@@ -78,7 +78,7 @@ impl Endpoint {
         }
         let context = Context { head, subject, scope: route.scope, accepts: route.accepts, peer, received };
         match route.verb {
-            Verb::Get => legacy::open_stream(self, context),
+            Verb::Get => legacy::open_stream(self, context).await,
             Verb::Delete => legacy::end(self, &context),
             Verb::Post => {
                 let body = body::receive(&context.head.headers, body, &self.in_flight).await?;

@@ -6,15 +6,18 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use http::{StatusCode, request::Parts};
 use serde_json::value::RawValue;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    domain::{ServerName, SessionId, Subject},
-    mcp::{Era, Mirrored, code},
+    domain::{Method, ServerName, SessionId, Subject},
+    mcp::{Capabilities, Era, InputGiven, InputRequired, LogLevel, Mirrored, Notice, code},
 };
 
 /// What answers requests that passed the wire's own checks.
+///
+/// The port speaks of every request as the modern era does: a request that a server answers with questions ends
+/// there, and comes again with the answers. The endpoint makes a legacy conversation of it where the client is legacy.
 #[async_trait]
 pub trait Handler: Send + Sync + 'static {
     /// Who sends this request; asked before a byte of the body is read.
@@ -26,30 +29,34 @@ pub trait Handler: Send + Sync + 'static {
     /// Whether `/mcp/{server}` exists.
     fn has_server(&self, server: &ServerName) -> bool;
 
-    /// One page of the tools that the subject sees.
+    /// What there is for the subject in this scope, for `server/discover` and `initialize`.
+    fn offer(&self, subject: &Subject, scope: &Scope) -> Offer;
+
+    /// One page of what the subject sees.
     ///
     /// # Errors
     /// A cursor that was not given out here, or a list that cannot be made now.
     async fn list(&self, subject: &Arc<Subject>, request: ListRequest) -> Result<ListPage, RpcError>;
 
-    /// Calls a tool. Runs in a task of its own: a connection that goes away never drops it.
-    ///
-    /// `Ok` is the JSON object of `result` without `resultType`; the endpoint adds what the era demands.
+    /// Carries one request to its tool server. Runs in a task of its own: a connection that goes away never drops it.
     ///
     /// # Errors
-    /// A protocol error, such as an unknown tool (-32602). A tool's own failure is an `Ok`.
-    async fn call(&self, subject: Arc<Subject>, request: CallRequest, link: Link) -> Result<Bytes, RpcError>;
+    /// A protocol error, such as an unknown tool (-32602). A tool's own failure is a [`Reply::Complete`].
+    async fn serve(&self, subject: Arc<Subject>, request: Request, link: Link) -> Result<Reply, RpcError>;
 
-    /// A number that changes whenever the subject's list of tools may have changed.
-    fn changes(&self, subject: &Arc<Subject>) -> watch::Receiver<u64>;
+    /// Opens a subscription to changes.
+    ///
+    /// # Errors
+    /// The gateway cannot keep its record now. What the subject does not see is left out of what is granted.
+    async fn listen(&self, subject: &Arc<Subject>, request: ListenRequest) -> Result<Listening, RpcError>;
 }
 
-/// Which tools a request is about.
+/// Which part of the house a request is about.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Scope {
-    /// Those of every server, under their exposed names (`/mcp`).
+    /// Every server, under exposed names (`/mcp`).
     All,
-    /// Those of one server, under their own names (`/mcp/{server}`).
+    /// One server, under its own names (`/mcp/{server}`).
     Server(ServerName),
 }
 
@@ -68,10 +75,72 @@ pub struct Origin {
     pub received: Instant,
 }
 
-/// A `tools/list`.
+/// What a scope offers, for its capabilities.
+#[derive(Debug, Clone, Default)]
+pub struct Offer {
+    /// `prompts`, with `listChanged`.
+    pub prompts: bool,
+    /// `resources`, with `listChanged`.
+    pub resources: bool,
+    /// `resources.subscribe`.
+    pub subscribe: bool,
+    /// `completions`.
+    pub completions: bool,
+    /// `logging`.
+    pub logging: bool,
+    /// `extensions`: identifier, and its settings as JSON; the tasks extension among them.
+    pub extensions: Vec<(Box<str>, Box<RawValue>)>,
+}
+
+/// What is listed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum List {
+    /// `tools/list`.
+    Tools,
+    /// `prompts/list`.
+    Prompts,
+    /// `resources/list`.
+    Resources,
+    /// `resources/templates/list`.
+    Templates,
+}
+
+impl List {
+    /// The list of this method.
+    #[must_use]
+    pub fn of(method: &str) -> Option<Self> {
+        [Self::Tools, Self::Prompts, Self::Resources, Self::Templates].into_iter().find(|list| list.method() == method)
+    }
+
+    /// The method that asks for it.
+    #[must_use]
+    pub const fn method(self) -> &'static str {
+        match self {
+            Self::Tools => "tools/list",
+            Self::Prompts => "prompts/list",
+            Self::Resources => "resources/list",
+            Self::Templates => "resources/templates/list",
+        }
+    }
+
+    /// The member of the result that holds it.
+    #[must_use]
+    pub const fn member(self) -> &'static str {
+        match self {
+            Self::Tools => "tools",
+            Self::Prompts => "prompts",
+            Self::Resources => "resources",
+            Self::Templates => "resourceTemplates",
+        }
+    }
+}
+
+/// A request for a page of a list.
 #[derive(Debug, Clone)]
 pub struct ListRequest {
-    /// Which tools.
+    /// What is listed.
+    pub list: List,
+    /// Of which servers.
     pub scope: Scope,
     /// Where the page begins; as the last page gave it out.
     pub cursor: Option<String>,
@@ -81,15 +150,17 @@ pub struct ListRequest {
     pub origin: Origin,
 }
 
-/// One page of tools.
+/// One page of a list.
 #[derive(Debug, Clone, Default)]
 pub struct ListPage {
     /// The definitions, each a JSON object, in a stable order.
-    pub tools: Vec<Bytes>,
+    pub items: Vec<Bytes>,
     /// Where the next page begins, if there is one.
     pub next_cursor: Option<String>,
-    /// For how long a client may keep it; no longer than policy may be stale.
+    /// For how long a client may keep it, in milliseconds; no longer than policy may be stale.
     pub ttl_ms: u64,
+    /// Servers of which the subject might see something that cannot be listed now.
+    pub missing: Vec<ServerName>,
 }
 
 /// What `params._meta` says that the gateway needs. What is malformed or too long is left out.
@@ -103,44 +174,107 @@ pub struct CallMeta {
     pub baggage: Option<String>,
     /// The token under which the client wants progress: a string or an integer, as JSON.
     pub progress_token: Option<Box<RawValue>>,
+    /// The least severe level of log messages that the client wants; none are sent without it.
+    pub log_level: Option<LogLevel>,
 }
 
-/// A `tools/call`.
+/// A request to one tool server.
 #[derive(Debug, Clone)]
-pub struct CallRequest {
-    /// Where the name is looked up.
+pub struct Request {
+    /// Where names are looked up.
     pub scope: Scope,
-    /// The tool's name, as the client knows it.
-    pub name: String,
-    /// The arguments: a JSON object that passed the strict scan.
+    /// What is asked.
+    pub method: Method,
+    /// What it is for, as the client knows it: the name of a tool or prompt, a URI, a task; empty for a completion.
+    pub target: String,
+    /// `arguments` of a tool or prompt: a JSON object that passed the strict scan.
     pub arguments: Option<Box<RawValue>>,
-    /// Members of `params` that are not known here, in order.
-    pub passthrough: Vec<(Box<str>, Box<RawValue>)>,
+    /// All other members of `params`, in order, without `_meta` and what [`Self::input`] holds.
+    pub members: Vec<(Box<str>, Box<RawValue>)>,
     /// What `_meta` says.
     pub meta: CallMeta,
+    /// What the client can do for a server that asks it back.
+    pub capabilities: Arc<Capabilities>,
+    /// What the client answers to the questions of an earlier round.
+    pub input: Option<InputGiven>,
     /// The caller's era.
     pub era: Era,
-    /// The revision of the protocol.
-    pub version: &'static str,
-    /// The JSON-RPC id, as text.
-    pub id_text: String,
-    /// The legacy session.
-    pub session: Option<SessionId>,
-    /// The other end of the socket.
-    pub peer: SocketAddr,
-    /// When the head of the request was complete.
-    pub received: Instant,
+    /// Where it came from.
+    pub origin: Origin,
     /// The `Mcp-Param-*` headers, to be checked once the tool's schema is known; empty for legacy callers.
     pub mirrored: Mirrored,
 }
 
-/// The way back to the client while a call runs.
+/// The way back to the client while a request is served.
 #[derive(Debug, Clone)]
 pub struct Link {
-    /// Takes the raw params of `notifications/progress` without the token. The client asked for it, if there.
-    pub progress: Option<mpsc::Sender<Bytes>>,
+    /// Takes what the server tells meanwhile: progress where the client gave a token, log messages of the level that
+    /// it asked for or above.
+    pub notices: Option<mpsc::Sender<Notice>>,
     /// Cancelled when a modern client goes away, or a legacy one sends `notifications/cancelled`.
     pub cancelled: CancellationToken,
+}
+
+/// What becomes of a request.
+#[derive(Debug, Clone)]
+pub enum Reply {
+    /// The JSON object of `result` without `resultType`, `ttlMs` and `cacheScope`; the endpoint adds what the era demands.
+    Complete {
+        /// The result.
+        result: Bytes,
+        /// For how long a client may keep it, in milliseconds, where the method's result can be kept.
+        ttl_ms: u64,
+    },
+    /// The server asks before it answers; the state, if any, is sealed. Only of methods that take input.
+    InputRequired(InputRequired),
+    /// The server made a task of it: the result without `resultType`. Only for clients that declared the extension.
+    Task(Bytes),
+}
+
+/// What a subscription is to tell.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Filter {
+    /// Changes of the list of tools.
+    pub tools: bool,
+    /// Changes of the list of prompts.
+    pub prompts: bool,
+    /// Changes of the list of resources.
+    pub resources: bool,
+    /// Updates of these resources, by the URIs that the client knows.
+    pub uris: Vec<String>,
+    /// News of these tasks, by the ids that the client knows.
+    pub tasks: Vec<String>,
+}
+
+/// A wish to be told of changes.
+#[derive(Debug, Clone)]
+pub struct ListenRequest {
+    /// Of which servers.
+    pub scope: Scope,
+    /// Of what.
+    pub filter: Filter,
+    /// Where it came from.
+    pub origin: Origin,
+}
+
+/// A subscription; dropping it ends it.
+#[derive(Debug)]
+pub struct Listening {
+    /// What is told of what was wished for.
+    pub granted: Filter,
+    /// What happens. It ends when the gateway ends the subscription.
+    pub events: mpsc::Receiver<Event>,
+}
+
+/// Something that a subscription tells.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Event {
+    /// The list changed.
+    Changed(List),
+    /// A resource was updated: the params of `notifications/resources/updated`, a JSON object without `_meta`.
+    Updated(Bytes),
+    /// A task moved on: the params of `notifications/tasks`, a JSON object without `_meta`.
+    Task(Bytes),
 }
 
 /// A refusal before the message was read.

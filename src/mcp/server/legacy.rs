@@ -112,9 +112,9 @@ pub(super) async fn batch(endpoint: &Endpoint, context: Context, body: &[u8], sh
 }
 
 /// Opens the standing stream of a session.
-pub(super) fn open_stream(endpoint: &Endpoint, context: Context) -> Outcome {
+pub(super) async fn open_stream(endpoint: &Endpoint, context: Context) -> Outcome {
     let session = session(endpoint, &context)?;
-    Standing::session(endpoint, context, session)
+    Standing::session(endpoint, context, session).await
 }
 
 /// Ends a session.
@@ -171,7 +171,8 @@ async fn plain(
         "tools/list" => {
             let origin = context.origin(session.version, id, Some(&session.id));
             let cursor = modern::cursor(params)?;
-            let request = ListRequest { scope: context.scope.clone(), cursor, era: Era::Legacy, origin };
+            let list = super::List::Tools;
+            let request = ListRequest { list, scope: context.scope.clone(), cursor, era: Era::Legacy, origin };
             Ok(results::list(&endpoint.handler().list(&context.subject, request).await?, Era::Legacy))
         }
         _ => Err(RpcError::new(code::METHOD_NOT_FOUND, "method not offered")),

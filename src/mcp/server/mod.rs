@@ -17,7 +17,8 @@ mod wire;
 
 pub use endpoint::Endpoint;
 pub use handler::{
-    CallMeta, CallRequest, EndpointSettings, Handler, HttpRefusal, Link, ListPage, ListRequest, Origin, RpcError, Scope,
+    CallMeta, EndpointSettings, Event, Filter, Handler, HttpRefusal, Link, List, ListPage, ListRequest, ListenRequest,
+    Listening, Offer, Origin, Reply, Request, RpcError, Scope,
 };
 pub use reply::Answer;
 pub use wire::Wire;

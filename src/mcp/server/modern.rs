@@ -106,7 +106,8 @@ async fn request(
         "tools/list" => {
             let cursor = cursor(params)?;
             let origin = context.origin(Version::MODERN, id, None);
-            let request = ListRequest { scope: context.scope.clone(), cursor, era: Era::Modern, origin };
+            let list = super::List::Tools;
+            let request = ListRequest { list, scope: context.scope.clone(), cursor, era: Era::Modern, origin };
             let page = endpoint.handler().list(&context.subject, request).await?;
             Ok(whole(&context, id, &results::list(&page, Era::Modern)))
         }
@@ -124,14 +125,14 @@ async fn request(
         }
         "subscriptions/listen" => {
             drop(share);
-            Ok(listen(endpoint, context, id, params)?.unwrap_or_else(|refused| *refused))
+            Ok(listen(endpoint, context, id, params).await?.unwrap_or_else(|refused| *refused))
         }
         _ => Err(not_offered()),
     }
 }
 
 /// Opens a stream of changes. It tells of tools only, and acknowledges no more than that.
-fn listen(
+async fn listen(
     endpoint: &Endpoint,
     context: Context,
     id: Id<'_>,
@@ -147,7 +148,7 @@ fn listen(
     if !context.accepts.stream {
         return Ok(Err(reply::refuse(StatusCode::NOT_ACCEPTABLE, "accept text/event-stream").into()));
     }
-    Ok(Standing::listen(endpoint, context, id, tools))
+    Ok(Standing::listen(endpoint, context, id, tools).await)
 }
 
 /// A result as the whole answer.

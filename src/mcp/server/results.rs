@@ -54,8 +54,8 @@ pub(super) fn list(page: &ListPage, era: Era) -> Bytes {
     let cursor = page.next_cursor.as_deref().map(emit::json);
     let (ttl, meta) = (emit::json(&page.ttl_ms), meta());
     let tools = match era {
-        Era::Modern => emit::array(&page.tools),
-        Era::Legacy => emit::array(&page.tools.iter().map(legacy_tool).collect::<Vec<_>>()),
+        Era::Modern => emit::array(&page.items),
+        Era::Legacy => emit::array(&page.items.iter().map(legacy_tool).collect::<Vec<_>>()),
     };
     let mut result: Vec<(&str, &[u8])> = Vec::with_capacity(6);
     if era == Era::Modern {

@@ -5,21 +5,18 @@ use std::{net::SocketAddr, sync::Arc};
 use bytes::Bytes;
 use http::request::Parts;
 use serde_json::value::RawValue;
-use tokio::{
-    sync::watch,
-    time::{MissedTickBehavior, interval},
-};
+use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     domain::limits,
-    mcp::{Id, emit, sse},
+    mcp::{Id, Version, emit, sse},
 };
 
 use super::{
-    Endpoint, Handler,
+    Endpoint, Filter, Handler, ListenRequest, Listening, Origin,
     context::Context,
-    reply::{Answer, Refused},
+    reply::{self, Answer, Refused},
     session::Session,
     stream::{Events, Gone, Place},
 };
@@ -31,7 +28,7 @@ pub(super) struct Standing {
     handler: Arc<dyn Handler>,
     head: Parts,
     peer: SocketAddr,
-    changes: watch::Receiver<u64>,
+    changes: Listening,
     /// The id of the `subscriptions/listen`, and whether changes of tools are wanted.
     listen: Option<(Box<RawValue>, bool)>,
     session: Option<Arc<Session>>,
@@ -41,24 +38,43 @@ pub(super) struct Standing {
 
 impl Standing {
     /// Answers `subscriptions/listen`.
-    pub(super) fn listen(endpoint: &Endpoint, context: Context, id: Id<'_>, tools: bool) -> Result<Answer, Refused> {
-        Self::open(endpoint, context, Some((id.raw().to_owned(), tools)), None)
+    pub(super) async fn listen(
+        endpoint: &Endpoint,
+        context: Context,
+        id: Id<'_>,
+        tools: bool,
+    ) -> Result<Answer, Refused> {
+        let origin = context.origin(Version::MODERN, id, None);
+        Self::open(endpoint, context, (Some((id.raw().to_owned(), tools)), None), origin).await
     }
 
     /// Answers the GET of a legacy session.
-    pub(super) fn session(endpoint: &Endpoint, context: Context, session: Arc<Session>) -> Result<Answer, Refused> {
-        Self::open(endpoint, context, None, Some(session))
-    }
-
-    fn open(
+    pub(super) async fn session(
         endpoint: &Endpoint,
         context: Context,
-        listen: Option<(Box<RawValue>, bool)>,
-        session: Option<Arc<Session>>,
+        session: Arc<Session>,
+    ) -> Result<Answer, Refused> {
+        let origin = Origin {
+            version: session.version.name,
+            id_text: String::new(),
+            session: Some(session.id.clone()),
+            peer: context.peer,
+            received: context.received,
+        };
+        Self::open(endpoint, context, (None, Some(session)), origin).await
+    }
+
+    async fn open(
+        endpoint: &Endpoint,
+        context: Context,
+        (listen, session): (Option<(Box<RawValue>, bool)>, Option<Arc<Session>>),
+        origin: Origin,
     ) -> Result<Answer, Refused> {
         let place = endpoint.streams().take(&context.subject.agent)?;
-        let mut changes = endpoint.handler().changes(&context.subject);
-        changes.mark_unchanged();
+        let filter = Filter { tools: true, ..Filter::default() };
+        let request = ListenRequest { scope: context.scope.clone(), filter, origin };
+        let listening = endpoint.handler().listen(&context.subject, request).await;
+        let changes = listening.map_err(|error| Refused::from(reply::error(None, &error)))?;
         let (events, answer) = Events::open();
         let standing = Self {
             handler: Arc::clone(endpoint.handler()),
@@ -89,9 +105,9 @@ impl Standing {
                 () = events.gone() => return Err(Gone),
                 () = ended.cancelled() => return Ok(()),
                 () = self.closing.cancelled() => return self.close(events).await,
-                changed = self.changes.changed(), if wanted => match changed {
-                    Ok(()) => events.send(self.changed()).await?,
-                    Err(_) => return self.close(events).await,
+                changed = self.changes.events.recv(), if wanted => match changed {
+                    Some(_) => events.send(self.changed()).await?,
+                    None => return self.close(events).await,
                 },
                 _ = alive.tick() => {
                     // A credential that no longer holds ends its streams.

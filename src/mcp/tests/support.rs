@@ -16,13 +16,15 @@ use serde_json::{Value, json};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{TcpListener, TcpStream},
-    sync::{Notify, watch},
+    sync::{Notify, mpsc, watch},
 };
 
 use crate::{
     domain::{AgentId, Credential, CredentialKind, ServerName, Subject},
+    mcp::Notice,
     mcp::server::{
-        CallRequest, Endpoint, EndpointSettings, Handler, HttpRefusal, Link, ListPage, ListRequest, RpcError, Wire,
+        Endpoint, EndpointSettings, Event, Handler, HttpRefusal, Link, List, ListPage, ListRequest, ListenRequest,
+        Listening, Offer, Reply as Served, Request, RpcError, Scope, Wire,
     },
 };
 
@@ -69,21 +71,30 @@ impl Handler for Fake {
             return Err(RpcError::invalid_params("no such cursor"));
         }
         let tool = r#"{"name":"echo","inputSchema":{"type":"object"},"outputSchema":{"type":"array"}}"#;
-        Ok(ListPage { tools: vec![Bytes::from(tool)], next_cursor: Some("next".into()), ttl_ms: 5 })
+        Ok(ListPage {
+            items: vec![Bytes::from(tool)],
+            next_cursor: Some("next".into()),
+            ttl_ms: 5,
+            missing: Vec::new(),
+        })
     }
 
-    async fn call(&self, subject: Arc<Subject>, request: CallRequest, link: Link) -> Result<Bytes, RpcError> {
+    fn offer(&self, _subject: &Subject, _scope: &Scope) -> Offer {
+        Offer::default()
+    }
+
+    async fn serve(&self, subject: Arc<Subject>, request: Request, link: Link) -> Result<Served, RpcError> {
         let arguments = request.arguments.as_deref().map_or("-", |raw| raw.get()).to_owned();
-        self.note(format!("call {} {} {arguments}", subject.agent, request.name));
-        match request.name.as_str() {
-            "echo" => Ok(format!(r#"{{"content":[],"structuredContent":[{arguments}]}}"#).into()),
+        self.note(format!("call {} {} {arguments}", subject.agent, request.target));
+        match request.target.as_str() {
+            "echo" => Ok(complete(format!(r#"{{"content":[],"structuredContent":[{arguments}]}}"#))),
             "progress" => {
                 for n in 1..=2 {
-                    if let Some(progress) = &link.progress {
-                        progress.send(format!("{{\"progress\":{n}}}").into()).await.unwrap();
+                    if let Some(notices) = &link.notices {
+                        notices.send(Notice::Progress(format!("{{\"progress\":{n}}}").into())).await.unwrap();
                     }
                 }
-                Ok(Bytes::from_static(b"{}"))
+                Ok(complete("{}"))
             }
             "slow" => {
                 tokio::select! {
@@ -91,16 +102,30 @@ impl Handler for Fake {
                     () = self.go.notified() => self.note("went on"),
                 }
                 self.note("recorded");
-                Ok(Bytes::from_static(b"{\"content\":[]}"))
+                Ok(complete("{\"content\":[]}"))
             }
             "panic" => panic!("on purpose"),
             _ => Err(RpcError::invalid_params("unknown tool")),
         }
     }
 
-    fn changes(&self, _subject: &Arc<Subject>) -> watch::Receiver<u64> {
-        self.changes.subscribe()
+    async fn listen(&self, _subject: &Arc<Subject>, request: ListenRequest) -> Result<Listening, RpcError> {
+        let (sender, events) = mpsc::channel(8);
+        let mut changes = self.changes.subscribe();
+        changes.mark_unchanged();
+        tokio::spawn(async move {
+            while changes.changed().await.is_ok() {
+                if sender.send(Event::Changed(List::Tools)).await.is_err() {
+                    return;
+                }
+            }
+        });
+        Ok(Listening { granted: request.filter, events })
     }
+}
+
+fn complete(result: impl Into<Bytes>) -> Served {
+    Served::Complete { result: result.into(), ttl_ms: 0 }
 }
 
 pub(super) struct House {

@@ -132,13 +132,13 @@ impl HttpServer {
                 arguments: Some(call.arguments()),
                 passthrough: call.passthrough(),
                 traceparent: dispatch.traceparent.as_deref(),
-                progress: dispatch.progress.is_some(),
+                progress: dispatch.progress,
             },
             mirrors,
         );
         // A modern server stops when its stream is closed, which dropping the exchange does; a legacy one is told.
         let mut farewell = Farewell { wire: &self.wire, speaker, id, armed: speaker.version.era == Era::Legacy };
-        let ended = self.wire.exchange(id, &request, Around { speaker, progress: dispatch.progress.as_ref() }).await;
+        let ended = self.wire.exchange(id, &request, Around { speaker, notices: dispatch.notices.as_ref() }).await;
         farewell.armed = false;
         ended
     }

@@ -18,7 +18,7 @@ use crate::{
 
 /// Asks as a modern client; nothing if the server does not understand.
 pub(super) async fn modern(wire: &Arc<Wire>, id: u64, time: Duration) -> Result<Option<Server>, FailureKind> {
-    let around = Around { speaker: Speaker::MODERN, progress: None };
+    let around = Around { speaker: Speaker::MODERN, notices: None };
     match timeout(time, wire.exchange(id, &client::discover(id), around)).await {
         Ok(Ok(reply)) => greet::modern(&reply.answer),
         // Not there, not for us, or elsewhere: a greeting would not change that.
@@ -34,7 +34,7 @@ pub(super) async fn modern(wire: &Arc<Wire>, id: u64, time: Duration) -> Result<
 pub(super) async fn initialize(wire: &Arc<Wire>, id: u64, time: Duration) -> Result<Session, FailureKind> {
     let speaker = Speaker { version: Version::NEWEST_LEGACY, session: None };
     let greeting = client::initialize(id, Version::NEWEST_LEGACY);
-    let reply = timeout(time, wire.exchange(id, &greeting, Around { speaker, progress: None })).await;
+    let reply = timeout(time, wire.exchange(id, &greeting, Around { speaker, notices: None })).await;
     let reply = reply.map_err(|_| FailureKind::Closed)?.map_err(|lost| lost.kind)?;
     let (version, server) = greet::legacy(&reply.answer)?;
     let session = Session { id: reply.session, version, server };

@@ -15,7 +15,7 @@ use super::connect::CheckedClient;
 use crate::{
     domain::limits,
     mcp::{
-        Decoder, Id, StreamFault,
+        Decoder, Id, Notice, StreamFault,
         client::{self, Answer, Incoming, Outgoing, Speaker},
         headers,
     },
@@ -62,7 +62,7 @@ pub(super) struct Reply {
 #[derive(Clone, Copy)]
 pub(super) struct Around<'a> {
     pub(super) speaker: Speaker<'a>,
-    pub(super) progress: Option<&'a mpsc::Sender<Bytes>>,
+    pub(super) notices: Option<&'a mpsc::Sender<Notice>>,
 }
 
 impl Wire {
@@ -180,9 +180,9 @@ impl Wire {
                     Incoming::Answer { id: of, answer } if of == id => return Ok(answer),
                     Incoming::Answer { .. } | Incoming::Stray => return Err(FailureKind::Garbage),
                     Incoming::Progress { id: of, params } => {
-                        if let Some(progress) = around.progress.filter(|_| of == id) {
+                        if let Some(notices) = around.notices.filter(|_| of == id) {
                             // Progress is worth less than the reading of the answer: a slow listener loses some.
-                            let _sent = progress.try_send(params);
+                            let _sent = notices.try_send(Notice::Progress(params));
                         }
                     }
                     Incoming::ToolsChanged => self.board.stale.notify_one(),

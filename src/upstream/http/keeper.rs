@@ -203,7 +203,7 @@ impl Ask for Talk<'_> {
     }
 
     async fn ask(&self, id: u64, request: Outgoing) -> Result<Answer, FailureKind> {
-        let around = Around { speaker: self.speaker(), progress: None };
+        let around = Around { speaker: self.speaker(), notices: None };
         let reply = self.keeper.wire.exchange(id, &request, around).await.map_err(|lost| lost.kind)?;
         Ok(reply.answer)
     }

@@ -184,7 +184,7 @@ impl StdioServer {
             let disabled = self.board.state() == ServerState::Disabled;
             return CallEnd::unsent(if disabled { FailureKind::Disabled } else { FailureKind::Down });
         };
-        let Dispatch { traceparent, progress, cancelled, deadline, principal: _ } = dispatch;
+        let Dispatch { traceparent, notices, progress, cancelled, deadline, .. } = dispatch;
         let id = live.link.next();
         let request = client::call_tool(
             live.speaker(),
@@ -194,7 +194,7 @@ impl StdioServer {
                 arguments: Some(call.arguments()),
                 passthrough: call.passthrough(),
                 traceparent: traceparent.as_deref(),
-                progress: progress.is_some(),
+                progress,
             },
             &Mirrors::default(),
         );
@@ -203,7 +203,7 @@ impl StdioServer {
             () = cancelled.cancelled() => return CallEnd::Cancelled,
             () = tokio::time::sleep_until(deadline) => return CallEnd::unsent(FailureKind::Busy),
         };
-        let Some(mut ticket) = live.link.announce(id, progress) else { return CallEnd::unsent(FailureKind::Down) };
+        let Some(mut ticket) = live.link.announce(id, notices) else { return CallEnd::unsent(FailureKind::Down) };
         let ended = tokio::select! {
             biased;
             answer = ticket.exchange(request.body) => Some(answer),

@@ -20,7 +20,7 @@ use super::line::next_line;
 use crate::{
     domain::limits,
     mcp::{
-        Id,
+        Id, Notice,
         client::{self, Answer, Incoming, Speaker},
     },
     upstream::{FailureKind, board::Board},
@@ -42,7 +42,7 @@ pub(super) struct Link {
 
 struct Waiting {
     answer: oneshot::Sender<Answer>,
-    progress: Option<mpsc::Sender<Bytes>>,
+    notices: Option<mpsc::Sender<Notice>>,
 }
 
 impl Link {
@@ -83,10 +83,10 @@ impl Link {
     }
 
     /// Announces a request; its answer is kept for the ticket.
-    pub(super) fn announce(&self, id: u64, progress: Option<mpsc::Sender<Bytes>>) -> Option<Ticket<'_>> {
+    pub(super) fn announce(&self, id: u64, notices: Option<mpsc::Sender<Notice>>) -> Option<Ticket<'_>> {
         let (sender, answer) = oneshot::channel();
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        waiting.as_mut()?.insert(id, Waiting { answer: sender, progress });
+        waiting.as_mut()?.insert(id, Waiting { answer: sender, notices });
         Some(Ticket { link: self, id, answer, sent: false, told: false })
     }
 
@@ -107,9 +107,9 @@ impl Link {
             Incoming::Answer { id, answer } => self.answer(id, answer),
             Incoming::Progress { id, params } => {
                 let waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-                let progress = waiting.as_ref().and_then(|all| all.get(&id)).and_then(|one| one.progress.as_ref());
+                let notices = waiting.as_ref().and_then(|all| all.get(&id)).and_then(|one| one.notices.as_ref());
                 // Progress is worth less than the reading of answers: a slow listener loses some.
-                let _sent = progress.map(|progress| progress.try_send(params));
+                let _sent = notices.map(|notices| notices.try_send(Notice::Progress(params)));
                 Ok(())
             }
             Incoming::ToolsChanged => {

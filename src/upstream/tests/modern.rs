@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     peer::{Peer, Reply, modern},
-    support::{answered, call, call_with, dispatch, failed, progress, server, text, until},
+    support::{answered, call, call_with, dispatch, failed, progress, server, step, text, until},
 };
 use crate::upstream::{CallEnd, Dispatch, FailureKind, ServerState};
 
@@ -66,9 +66,10 @@ async fn a_stream_brings_progress_of_this_call_and_then_its_answer() {
     .await;
     let upstreams = peer.upstreams().await;
     let (sender, mut steps) = progress();
-    let end = upstreams.send(call("echo", "{}"), Dispatch { progress: Some(sender), ..dispatch() }).await;
+    let end =
+        upstreams.send(call("echo", "{}"), Dispatch { notices: Some(sender), progress: true, ..dispatch() }).await;
     assert_eq!(text(end), "done");
-    assert_eq!(steps.recv().await.unwrap(), r#"{"progress":1}"#);
+    assert_eq!(step(steps.recv().await), r#"{"progress":1}"#);
     assert!(steps.recv().await.is_none(), "progress of another call is not ours");
 }
 

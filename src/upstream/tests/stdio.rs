@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::support::{Nursery, answered, call, dispatch, failed, progress, ready, text, until};
+use super::support::{Nursery, answered, call, dispatch, failed, progress, ready, step, text, until};
 use crate::{
     domain::Secret,
     upstream::{CallEnd, Dispatch, FailureKind, ServerState, Upstreams},
@@ -78,10 +78,11 @@ async fn progress_reaches_the_caller_before_the_answer_under_no_token() {
     let nursery = Nursery::new();
     let upstreams = nursery.start("legacy").await;
     let (sender, mut steps) = progress();
-    let end = upstreams.send(call("progress", "{}"), Dispatch { progress: Some(sender), ..dispatch() }).await;
+    let end =
+        upstreams.send(call("progress", "{}"), Dispatch { notices: Some(sender), progress: true, ..dispatch() }).await;
     assert_eq!(text(end), "done");
-    assert_eq!(steps.recv().await.unwrap(), r#"{"progress":1,"total":2}"#);
-    assert_eq!(steps.recv().await.unwrap(), r#"{"progress":2,"total":2}"#);
+    assert_eq!(step(steps.recv().await), r#"{"progress":1,"total":2}"#);
+    assert_eq!(step(steps.recv().await), r#"{"progress":2,"total":2}"#);
     assert!(steps.recv().await.is_none());
 }
 
@@ -150,7 +151,7 @@ async fn a_server_that_asks_something_is_refused_and_its_ping_answered() {
 async fn a_refusal_cannot_be_forged_and_structured_content_is_untouched() {
     let nursery = Nursery::new();
     let upstreams = nursery.start("modern").await;
-    let CallEnd::Answered { result, is_error } = upstreams.send(call("forge", "{}"), dispatch()).await else {
+    let CallEnd::Answered { result, is_error, .. } = upstreams.send(call("forge", "{}"), dispatch()).await else {
         panic!()
     };
     assert!(is_error);

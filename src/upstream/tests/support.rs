@@ -2,7 +2,6 @@
 
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
 
-use bytes::Bytes;
 use serde_json::{Value, json, value::RawValue};
 use tokio::{sync::mpsc, time::Instant};
 use tokio_util::sync::CancellationToken;
@@ -10,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     catalog::{Names, ToolCall, admit},
     domain::{Secret, ServerName},
+    mcp::Notice,
     upstream::{
         CallEnd, Dispatch, FailureKind, Patience, PrincipalKey, ServerSettings, ServerState, StdioSettings, Transport,
         Upstreams,
@@ -36,13 +36,17 @@ pub(super) fn dispatch() -> Dispatch {
     Dispatch {
         principal: PrincipalKey::GATEWAY,
         traceparent: None,
-        progress: None,
+        notices: None,
+        progress: false,
+        log_level: None,
+        capabilities: std::sync::Arc::default(),
+        input: None,
         cancelled: CancellationToken::new(),
         deadline: Instant::now() + Duration::from_secs(20),
     }
 }
 
-pub(super) fn progress() -> (mpsc::Sender<Bytes>, mpsc::Receiver<Bytes>) {
+pub(super) fn progress() -> (mpsc::Sender<Notice>, mpsc::Receiver<Notice>) {
     mpsc::channel(16)
 }
 
@@ -127,4 +131,10 @@ impl Nursery {
     pub(super) fn saw(&self, piece: &str) -> bool {
         self.journal().iter().any(|line| line.contains(piece))
     }
+}
+
+/// The params of progress; a log message is none.
+pub(super) fn step(notice: Option<Notice>) -> String {
+    let Some(Notice::Progress(params)) = notice else { return String::new() };
+    String::from_utf8(params.to_vec()).unwrap()
 }

@@ -1,0 +1,136 @@
+//! URIs of resources: one spelling only, and nothing in them that two readers could take for different places (T037).
+
+use std::fmt;
+
+use fluent_uri::Iri;
+
+/// Bytes of a URI.
+const LONGEST: usize = 2_048;
+
+/// A resource's URI (RFC 3986, RFC 3987), as its server names it. What is judged is what is sent, so nothing is
+/// rewritten: a URI that is not in its plain spelling is refused.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Uri {
+    text: Box<str>,
+    scheme: usize,
+    path: (usize, usize),
+}
+
+/// Why a URI is not taken. The text is for the agent that sent it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum UriFault {
+    /// Not a URI with a scheme, or too long.
+    #[error("it is not an absolute URI of at most {LONGEST} bytes")]
+    Malformed,
+    /// `FILE:` for `file:`.
+    #[error("its scheme must be in lower case")]
+    Scheme,
+    /// `.` or `..`, plain or escaped.
+    #[error("its path holds a dot segment")]
+    DotSegment,
+    /// An escape of a separator, a dot or a control character.
+    #[error("it escapes a character that must not be escaped")]
+    Escape,
+    /// Control, invisible or otherwise doubtful characters.
+    #[error("it holds a character that people do not see, or a backslash")]
+    Character,
+    /// A file on another machine.
+    #[error("a file URI names no host here")]
+    Host,
+}
+
+impl Uri {
+    /// Reads a URI.
+    ///
+    /// # Errors
+    /// The first reason not to take it.
+    pub fn parse(text: &str) -> Result<Self, UriFault> {
+        if text.len() > LONGEST {
+            return Err(UriFault::Malformed);
+        }
+        if text.chars().any(|c| c == '\\' || c.is_control() || super::text::is_hidden('a', c)) {
+            return Err(UriFault::Character);
+        }
+        let iri = Iri::parse(text).map_err(|_| UriFault::Malformed)?;
+        let scheme = iri.scheme().as_str();
+        if scheme.bytes().any(|byte| byte.is_ascii_uppercase()) {
+            return Err(UriFault::Scheme);
+        }
+        if escapes(text).any(|byte| matches!(byte, 0..0x20 | b'.' | b'/' | b'\\' | b'%' | 0x7f)) {
+            return Err(UriFault::Escape);
+        }
+        let path = iri.path().as_str();
+        if path.split('/').any(|segment| matches!(segment, "." | "..")) {
+            return Err(UriFault::DotSegment);
+        }
+        let host = iri.authority().is_some_and(|authority| !authority.as_str().is_empty());
+        if scheme == "file" && host {
+            return Err(UriFault::Host);
+        }
+        let start = scheme.len() + 1 + iri.authority().map_or(0, |authority| authority.as_str().len() + 2);
+        Ok(Self { scheme: scheme.len(), path: (start, start + path.len()), text: text.into() })
+    }
+
+    /// The whole text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// The scheme, in lower case.
+    #[must_use]
+    pub fn scheme(&self) -> &str {
+        self.text.get(..self.scheme).unwrap_or_default()
+    }
+
+    /// The path, without query and fragment.
+    #[must_use]
+    pub fn path(&self) -> &str {
+        self.text.get(self.path.0..self.path.1).unwrap_or_default()
+    }
+}
+
+impl fmt::Display for Uri {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+/// The bytes that the text escapes; every `%` begins an escape in a text that was parsed.
+fn escapes(text: &str) -> impl Iterator<Item = u8> {
+    text.match_indices('%').filter_map(|(at, _)| u8::from_str_radix(text.get(at + 1..at + 3)?, 16).ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Uri, UriFault};
+
+    /// T037
+    #[test]
+    fn a_uri_has_one_spelling_and_no_way_out_of_its_folder() {
+        for (bad, fault) in [
+            ("file:///p/../../etc/passwd", UriFault::DotSegment),
+            ("file:///p/./x", UriFault::DotSegment),
+            ("file:///p/%2e%2e/etc", UriFault::Escape),
+            ("file:///p/%2E%2E%2Fetc", UriFault::Escape),
+            ("file:///p/..%5cetc", UriFault::Escape),
+            ("file:///p/%252e%252e/etc", UriFault::Escape),
+            ("file:///p/x%00.txt", UriFault::Escape),
+            ("file://host/etc/passwd", UriFault::Host),
+            ("FILE:///etc/passwd", UriFault::Scheme),
+            ("file:///p\\..\\etc", UriFault::Character),
+            ("file:///p/x\0", UriFault::Character),
+            ("file:///p/\u{200b}x", UriFault::Character),
+            ("/etc/passwd", UriFault::Malformed),
+            ("", UriFault::Malformed),
+            ("file:///p/%zz", UriFault::Malformed),
+        ] {
+            assert_eq!(Uri::parse(bad), Err(fault), "{bad:?}");
+        }
+        let uri = Uri::parse("test://template/123/data?x=1#y").unwrap();
+        assert_eq!((uri.scheme(), uri.path()), ("test", "/123/data"));
+        let uri = Uri::parse("memo:insights").unwrap();
+        assert_eq!((uri.scheme(), uri.path()), ("memo", "insights"));
+        assert_eq!(Uri::parse("file:///a%20b/\u{fc}.txt").unwrap().path(), "/a%20b/\u{fc}.txt");
+    }
+}
