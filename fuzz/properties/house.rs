@@ -11,12 +11,13 @@ use postern::{
     mcp::{
         Mirrors,
         server::{
-            CallRequest, Endpoint, EndpointSettings, Handler, HttpRefusal, Link, ListPage, ListRequest, RpcError,
+            self, Endpoint, EndpointSettings, Filter, Handler, HttpRefusal, Link, ListPage, ListRequest, ListenRequest,
+            Listening, Offer, Reply, RpcError, Scope,
         },
     },
 };
 use serde_json::{Value, json};
-use tokio::{runtime::Runtime, sync::watch};
+use tokio::{runtime::Runtime, sync::mpsc};
 
 use super::naive::head::{HOSTS, ORIGINS};
 
@@ -92,16 +93,20 @@ impl Handler for Tool {
         false
     }
 
+    fn offer(&self, _subject: &Subject, _scope: &Scope) -> Offer {
+        Offer::default()
+    }
+
     async fn list(&self, _subject: &Arc<Subject>, _request: ListRequest) -> Result<ListPage, RpcError> {
         Ok(ListPage::default())
     }
 
-    async fn call(&self, _subject: Arc<Subject>, request: CallRequest, _link: Link) -> Result<Bytes, RpcError> {
+    async fn serve(&self, _subject: Arc<Subject>, request: server::Request, _link: Link) -> Result<Reply, RpcError> {
         request.mirrored.check(&self.mirrors, request.arguments.as_deref())?;
-        Ok(Bytes::from_static(br#"{"content":[]}"#))
+        Ok(Reply::Complete { result: Bytes::from_static(br#"{"content":[]}"#), ttl_ms: 0 })
     }
 
-    fn changes(&self, _subject: &Arc<Subject>) -> watch::Receiver<u64> {
-        watch::Sender::new(0).subscribe()
+    async fn listen(&self, _subject: &Arc<Subject>, _request: ListenRequest) -> Result<Listening, RpcError> {
+        Ok(Listening { granted: Filter::default(), events: mpsc::channel(1).1 })
     }
 }

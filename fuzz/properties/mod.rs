@@ -9,6 +9,7 @@ pub mod headers;
 pub mod lines;
 pub mod names;
 pub mod tokens;
+pub mod uris;
 
 mod house;
 mod naive;
@@ -17,11 +18,12 @@ mod naive;
 pub type Property = (&'static str, fn(&[u8]));
 
 /// Every promise.
-pub const ALL: [Property; 6] = [
+pub const ALL: [Property; 7] = [
     ("envelope", envelope::holds),
     ("events", events::holds),
     ("headers", headers::holds),
     ("lines", lines::holds),
     ("names", names::holds),
     ("tokens", tokens::holds),
+    ("uris", uris::holds),
 ];

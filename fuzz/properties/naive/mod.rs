@@ -3,3 +3,4 @@
 pub mod events;
 pub mod head;
 pub mod json;
+pub mod uri;

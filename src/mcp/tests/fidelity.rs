@@ -16,17 +16,18 @@ use http::request::Parts;
 use http_body_util::{BodyExt as _, Full};
 use proptest::prelude::*;
 use serde_json::{json, value::RawValue};
-use tokio::sync::watch;
+use tokio::sync::mpsc;
 
 use super::support::Ask;
 use crate::{
     domain::{AgentId, Credential, CredentialKind, ServerName, Subject},
     mcp::{
-        CallParams, Decoder, Era, Limits, MODERN, Message, Mirrors, Params, Version,
+        Decoder, Era, InputGiven, InputRequired, Limits, MODERN, Message, Mirrors, Notice, Params, Version,
         client::{self, Answer, Call, Incoming, RpcFailure, Speaker},
         emit, members,
         server::{
-            CallRequest, Endpoint, EndpointSettings, Handler, HttpRefusal, Link, ListPage, ListRequest, RpcError,
+            Answer as Answered, Endpoint, EndpointSettings, Filter, Handler, HttpRefusal, Link, ListPage, ListRequest,
+            ListenRequest, Listening, Offer, Reply, Request, RpcError, Scope,
         },
     },
 };
@@ -36,16 +37,18 @@ const OF_THE_ERA: [&str; 4] = ["_meta", "cacheScope", "resultType", "ttlMs"];
 
 /// A tool server's side of the gateway, as the wire sees it: what it was asked, and what it answers.
 struct Peer {
-    asked: Mutex<Option<CallRequest>>,
+    asked: Mutex<Option<Request>>,
     tells: Vec<Bytes>,
-    answers: Result<Bytes, RpcError>,
+    answers: Result<Reply, RpcError>,
     tools: Vec<Bytes>,
 }
 
 impl Peer {
     fn answering(answer: &Answer) -> Self {
         let answers = match answer {
-            Answer::Result(result) => Ok(client::complete(result).unwrap().result),
+            Answer::Result(result) => {
+                Ok(Reply::Complete { result: client::complete(result).unwrap().result, ttl_ms: 0 })
+            }
             Answer::Error(RpcFailure { code, message, data }) => {
                 let error = RpcError::new(i32::try_from(*code).unwrap(), message.clone());
                 Err(RpcError { data: data.clone(), ..error })
@@ -68,20 +71,24 @@ impl Handler for Peer {
         false
     }
 
-    async fn list(&self, _subject: &Arc<Subject>, _request: ListRequest) -> Result<ListPage, RpcError> {
-        Ok(ListPage { tools: self.tools.clone(), next_cursor: None, ttl_ms: 0 })
+    fn offer(&self, _subject: &Subject, _scope: &Scope) -> Offer {
+        Offer::default()
     }
 
-    async fn call(&self, _subject: Arc<Subject>, request: CallRequest, link: Link) -> Result<Bytes, RpcError> {
+    async fn list(&self, _subject: &Arc<Subject>, _request: ListRequest) -> Result<ListPage, RpcError> {
+        Ok(ListPage { items: self.tools.clone(), ..ListPage::default() })
+    }
+
+    async fn serve(&self, _subject: Arc<Subject>, request: Request, link: Link) -> Result<Reply, RpcError> {
         *self.asked.lock().unwrap() = Some(request);
         for told in &self.tells {
-            link.progress.as_ref().unwrap().send(told.clone()).await.unwrap();
+            link.notices.as_ref().unwrap().send(Notice::Progress(told.clone())).await.unwrap();
         }
         self.answers.clone()
     }
 
-    fn changes(&self, _subject: &Arc<Subject>) -> watch::Receiver<u64> {
-        watch::Sender::new(0).subscribe()
+    async fn listen(&self, _subject: &Arc<Subject>, _request: ListenRequest) -> Result<Listening, RpcError> {
+        Ok(Listening { granted: Filter::default(), events: mpsc::channel(1).1 })
     }
 }
 
@@ -112,7 +119,7 @@ impl Agent {
         agent
     }
 
-    async fn send(&self, ask: &Ask) -> client_side::Answered {
+    async fn send(&self, ask: &Ask) -> Answered {
         let request = ask.request(Full::new(Bytes::from(ask.body.clone())));
         self.endpoint.respond(request, SocketAddr::from(([127, 0, 0, 1], 1))).await
     }
@@ -151,10 +158,6 @@ impl Agent {
     }
 }
 
-mod client_side {
-    pub(super) use crate::mcp::server::Answer as Answered;
-}
-
 /// The members of an object, each as it was written but on one line, without those of the era.
 fn said(object: &str) -> Vec<(String, String)> {
     let members = members(object).unwrap();
@@ -188,22 +191,22 @@ fn listed(params: &Params<'_>) -> Vec<(String, String)> {
     params.iter().map(|(key, value)| (key.to_owned(), flat(value.get()))).collect()
 }
 
-/// One line of a conversation, and who sent it.
+/// Who sent a message.
 #[derive(Clone, Copy, PartialEq)]
-enum From {
+enum Sender {
     Client,
     Server,
 }
 
 /// Every message of every conversation.
-fn recorded() -> Vec<(From, String)> {
+fn recorded() -> Vec<(Sender, String)> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/corpus/messages");
     let mut all = Vec::new();
     for entry in fs::read_dir(folder).unwrap() {
         let text = fs::read_to_string(entry.unwrap().path()).unwrap();
         all.extend(text.split_terminator('\n').map(|line| match line.split_at(2) {
-            ("> ", message) => (From::Client, message.to_owned()),
-            ("< ", message) => (From::Server, message.to_owned()),
+            ("> ", message) => (Sender::Client, message.to_owned()),
+            ("< ", message) => (Sender::Server, message.to_owned()),
             other => panic!("{other:?}"),
         }));
     }
@@ -214,7 +217,7 @@ fn recorded() -> Vec<(From, String)> {
 #[test]
 fn a_recorded_message_is_written_anew_with_every_member_in_order() {
     for (from, text) in recorded() {
-        let limits = if from == From::Client { Limits::REQUEST } else { Limits::ANSWER };
+        let limits = if from == Sender::Client { Limits::REQUEST } else { Limits::ANSWER };
         let written = match Message::parse(text.as_bytes(), limits).unwrap_or_else(|fault| panic!("{fault}: {text}")) {
             Message::Request { method, params, .. } | Message::Notification { method, params } => {
                 let pieces: Vec<_> = params.iter().map(|(key, value)| (key, value.get().as_bytes())).collect();
@@ -246,7 +249,7 @@ async fn a_recorded_call_arrives_at_a_server_of_either_era_as_it_was_sent() {
         Agent::of(Era::Legacy, Peer::answering(&Answer::Result(Bytes::from_static(b"{}")))).await,
     ];
     for (from, text) in recorded() {
-        if from == From::Server || !text.contains(r#""tools/call""#) {
+        if from == Sender::Server || !text.contains(r#""tools/call""#) {
             continue;
         }
         let sent = params(&text);
@@ -272,7 +275,7 @@ fn arrives(agent: &Agent, sent: &[(&str, &str)]) {
             id: 9,
             name: "other",
             arguments: request.arguments.as_deref(),
-            passthrough: &request.passthrough,
+            passthrough: &request.members,
             traceparent: None,
             progress: true,
         };
@@ -290,7 +293,7 @@ fn arrives(agent: &Agent, sent: &[(&str, &str)]) {
 async fn a_recorded_answer_arrives_at_an_agent_of_either_era_as_it_was_sent() {
     let (mut results, mut errors) = (0, 0);
     for (from, text) in recorded() {
-        if from == From::Client {
+        if from == Sender::Client || text.contains(r#""inputRequests""#) {
             continue;
         }
         let Incoming::Answer { answer, .. } = client::read(text.as_bytes()).unwrap() else { continue };
@@ -323,7 +326,7 @@ fn same_answer(era: Era, sent: &str, arrived: &str) {
 async fn recorded_definitions_of_tools_arrive_byte_for_byte() {
     let mut count = 0;
     for (from, text) in recorded() {
-        if from == From::Client || !text.contains(r#""tools":["#) {
+        if from == Sender::Client || !text.contains(r#""tools":["#) {
             continue;
         }
         let Ok(Incoming::Answer { answer: Answer::Result(result), .. }) = client::read(text.as_bytes()) else {
@@ -352,7 +355,7 @@ async fn recorded_definitions_of_tools_arrive_byte_for_byte() {
 async fn recorded_progress_arrives_as_it_was_told() {
     let mut told = Vec::new();
     for (from, text) in recorded() {
-        if from == From::Server
+        if from == Sender::Server
             && let Ok(Incoming::Progress { params, .. }) = client::read(text.as_bytes())
         {
             let sent: Vec<_> =
@@ -372,6 +375,41 @@ async fn recorded_progress_arrives_as_it_was_told() {
             assert_eq!(there, *sent);
         }
     }
+}
+
+#[test]
+fn recorded_rounds_are_read_as_they_were_sent() {
+    let (mut asked, mut given) = (0, 0);
+    for (from, text) in recorded() {
+        if from == Sender::Client && text.contains(r#""inputResponses""#) {
+            let sent = params(&text);
+            let read = InputGiven::read(&sent).unwrap().unwrap();
+            assert_eq!(read.responses.unwrap().get(), sent.get("inputResponses").unwrap().get());
+            assert_eq!(read.state.as_deref(), sent.text("requestState").as_deref());
+            given += 1;
+        }
+        if from == Sender::Server && text.contains(r#""inputRequests""#) {
+            let Ok(Incoming::Answer { answer: Answer::Result(result), .. }) = client::read(text.as_bytes()) else {
+                panic!("{text}")
+            };
+            let result = std::str::from_utf8(&result).unwrap();
+            let read = InputRequired::read(result).unwrap();
+            let sent: BTreeMap<_, _> = said(result).into_iter().collect();
+            assert_eq!(read.state.map(|state| json!(state).to_string()).as_ref(), sent.get("requestState"));
+            let requests: Vec<_> = read
+                .requests
+                .iter()
+                .map(|one| (one.key.to_string(), one.method.as_str(), one.params.as_ref().unwrap().get().to_owned()))
+                .collect();
+            let written: Vec<_> = requests
+                .iter()
+                .map(|(key, method, params)| format!(r#"{}:{{"method":"{method}","params":{params}}}"#, json!(key)))
+                .collect();
+            assert_eq!(format!("{{{}}}", written.join(",")), sent["inputRequests"]);
+            asked += 1;
+        }
+    }
+    assert!(asked > 0 && given > 0);
 }
 
 /// Any JSON value as text: numbers of every form, escapes, spaces and line ends between tokens.
