@@ -270,12 +270,17 @@ async fn a_recorded_call_arrives_at_a_server_of_either_era_as_it_was_sent() {
 /// What the agent asked last reaches a server of either era with these members of `params`.
 fn arrives(agent: &Agent, sent: &[(&str, &str)]) {
     let request = agent.peer.asked.lock().unwrap().take().expect("a call");
+    let mut passthrough = request.members;
+    if let Some(InputGiven { responses, state }) = request.input {
+        passthrough.extend(responses.map(|responses| ("inputResponses".into(), responses)));
+        passthrough.extend(state.map(|state| ("requestState".into(), raw(&json!(state).to_string()))));
+    }
     for version in [Version::MODERN, Version::NEWEST_LEGACY] {
         let call = Call {
             id: 9,
             name: "other",
             arguments: request.arguments.as_deref(),
-            passthrough: &request.members,
+            passthrough: &passthrough,
             traceparent: None,
             progress: true,
         };
@@ -283,8 +288,15 @@ fn arrives(agent: &Agent, sent: &[(&str, &str)]) {
         let mut there = listed(&params(std::str::from_utf8(&out.body).unwrap()));
         there.retain(|(key, _)| !matches!(key.as_str(), "name" | "_meta"));
         let mut sent: Vec<_> = sent.iter().map(|(key, value)| ((*key).to_owned(), flat(value))).collect();
-        // Arguments come first, further members behind them in their order.
-        sent.sort_by_key(|(key, _)| key != "arguments");
+        // Arguments come first, further members behind them in their order, those of a round last.
+        let place = |(key, _): &(String, String)| match key.as_str() {
+            "arguments" => 0,
+            "inputResponses" => 2,
+            "requestState" => 3,
+            _ => 1,
+        };
+        sent.sort_by_key(place);
+        there.sort_by_key(place);
         assert_eq!(there, sent);
     }
 }
@@ -462,7 +474,7 @@ fn block_on<T>(future: impl Future<Output = T>) -> T {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(200))]
+    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn any_arguments_arrive_at_a_server_as_they_were_sent(
