@@ -9,7 +9,7 @@ thread_local! {
 /// The promise. The first line is an agent, the second what is sealed, the third another agent, the rest a token that
 /// somebody made up.
 pub fn holds(bytes: &[u8]) {
-    let Ok(text) = std::str::from_utf8(bytes) else { return };
+    let text = String::from_utf8_lossy(bytes);
     let mut lines = text.splitn(4, '\n');
     let mut next = || lines.next().unwrap_or_default();
     let (agent, last, other, foreign) = (next(), next(), next(), next());
