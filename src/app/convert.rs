@@ -3,12 +3,13 @@
 use std::{collections::BTreeMap, num::NonZeroU32};
 
 use crate::{
+    catalog::Features,
     config::{self, PolicyFiles, Settings},
     domain::{PersonId, Secret, ServerName},
     gateway::{self, Rates},
     identity::{self, IssuerSettings, KeySource, SigningAlgorithm},
     policy::{SourceFile, Sources},
-    upstream::{HttpSettings, ServerSettings, StdioSettings, Transport},
+    upstream::{HttpSettings, Offered, ServerSettings, StdioSettings, Transport},
 };
 
 /// The holder of the first key.
@@ -80,4 +81,16 @@ pub(super) const fn denials(settings: &Settings) -> gateway::Denials {
 pub(super) fn sources(files: &PolicyFiles) -> Sources {
     let file = |file: &config::SourceText| SourceFile { path: file.path.clone(), text: file.text.clone() };
     Sources { files: files.policies.iter().map(file).collect() }
+}
+
+/// What a server offers beside tools.
+pub(super) fn features(offered: &Offered) -> Features {
+    Features {
+        prompts: offered.has_prompts,
+        resources: offered.has_resources,
+        subscribe: offered.subscribe,
+        completions: offered.completions,
+        logging: offered.logging,
+        extensions: offered.extensions.iter().map(|(name, raw)| (name.clone(), raw.get().into())).collect(),
+    }
 }
