@@ -2,8 +2,11 @@
 
 mod client;
 mod endpoint;
+mod fake;
 mod legacy;
+mod listening;
 mod message;
+mod methods;
 mod mirror;
 mod modern;
 mod sse;
