@@ -11,7 +11,9 @@
 mod backoff;
 mod board;
 mod clean;
+mod conclude;
 mod dispatch;
+mod errand;
 mod greet;
 mod http;
 mod list;
