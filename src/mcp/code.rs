@@ -18,7 +18,5 @@ pub const HEADER_MISMATCH: i32 = -32020;
 pub const MISSING_CAPABILITY: i32 = -32021;
 /// The revision is not spoken here.
 pub const UNSUPPORTED_VERSION: i32 = -32022;
-/// A resource is not there; of the legacy revisions only, modern ones say [`INVALID_PARAMS`].
-pub const RESOURCE_NOT_FOUND: i32 = -32002;
 /// A client has to open a URL first; of revision 2025-11-25 only.
 pub const URL_ELICITATION_REQUIRED: i32 = -32042;
