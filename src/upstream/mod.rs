@@ -23,6 +23,6 @@ mod upstreams;
 
 pub use board::{ServerHealth, ServerState};
 pub use dispatch::{CallEnd, Dispatch, FailureKind, PrincipalKey};
-pub use http::{FetchError, HttpFetch};
+pub use http::{CheckedClient, FetchError, HttpFetch, client_of_gateway};
 pub use settings::{HttpSettings, Patience, ServerSettings, SettingsError, StdioSettings, Transport};
 pub use upstreams::Upstreams;
