@@ -2,6 +2,7 @@
 
 use std::{
     collections::VecDeque,
+    future::Future as _,
     io,
     pin::Pin,
     sync::{
@@ -18,7 +19,12 @@ use http_body_util::BodyExt as _;
 use hyper::body::{Body, Frame, Incoming};
 use hyper_util::rt::TokioIo;
 use serde_json::{Value, json};
-use tokio::{net::TcpListener, sync::mpsc, task::JoinHandle, time::timeout};
+use tokio::{
+    net::TcpListener,
+    sync::mpsc,
+    task::JoinHandle,
+    time::{Sleep, timeout},
+};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -105,18 +111,20 @@ struct Playing {
     pieces: VecDeque<Bytes>,
     end: End,
     closed: Arc<AtomicUsize>,
+    /// What was sent is on its way before a stream is torn.
+    torn: Pin<Box<Sleep>>,
 }
 
 impl Body for Playing {
     type Data = Bytes;
     type Error = io::Error;
 
-    fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
         match (self.pieces.pop_front(), self.end) {
             (Some(piece), _) => Poll::Ready(Some(Ok(Frame::data(piece)))),
             (None, End::Proper) => Poll::Ready(None),
             (None, End::Never) => Poll::Pending,
-            (None, End::Torn) => Poll::Ready(Some(Err(io::Error::other("torn")))),
+            (None, End::Torn) => self.torn.as_mut().poll(cx).map(|()| Some(Err(io::Error::other("torn")))),
         }
     }
 }
@@ -237,7 +245,8 @@ async fn serve(listener: TcpListener, script: Script, journal: Arc<Mutex<Vec<See
                     for (name, value) in reply.headers {
                         response = response.header(name, value);
                     }
-                    let playing = Playing { pieces: reply.pieces, end: reply.end, closed };
+                    let torn = Box::pin(tokio::time::sleep(Duration::from_millis(50)));
+                    let playing = Playing { pieces: reply.pieces, end: reply.end, closed, torn };
                     Ok::<_, hyper::Error>(response.body(playing).unwrap())
                 }
             });
