@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use tokio::{
     sync::mpsc,
     task::JoinSet,
-    time::{Instant, timeout_at},
+    time::{Instant, timeout, timeout_at},
 };
 use tokio_util::sync::CancellationToken;
 
@@ -64,7 +64,12 @@ impl Desk {
                 () = out.closed() => break Duration::ZERO,
                 Some(_) = self.asked.join_next(), if !self.asked.is_empty() => {}
                 line = lines.recv() => match line {
-                    Some(line) => self.take(line).await,
+                    // A client that does not read must not keep a signal from being heard.
+                    Some(line) => tokio::select! {
+                        biased;
+                        () = stop.cancelled() => break HURRY,
+                        () = self.take(line) => {}
+                    },
                     None => break limits::DRAIN,
                 },
             }
@@ -88,9 +93,12 @@ impl Desk {
         }
         let waiting = self.bridge.table.waiting();
         self.asked.shutdown().await;
-        for id in waiting {
-            self.bridge.write(Lost::Stopped.message(&id)).await;
-        }
+        let telling = async {
+            for id in waiting {
+                self.bridge.write(Lost::Stopped.message(&id)).await;
+            }
+        };
+        let _unread = timeout(FAREWELL, telling).await;
         self.bridge.end(FAREWELL).await;
     }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
 use hyper::body::Incoming;
+use serde_json::Value;
 use tokio::{
     sync::{Mutex, OwnedMutexGuard},
     time::timeout,
@@ -24,11 +25,16 @@ use crate::{
     mcp::{Limits, Message, headers},
 };
 
+/// Lists that may change.
+const LISTS: [&str; 3] = ["tools", "prompts", "resources"];
+
 /// A session.
 #[derive(Debug)]
 pub(super) struct Session {
     id: Option<HeaderValue>,
     version: HeaderValue,
+    /// The lists whose changes the gateway tells of.
+    pub(super) lists: Vec<&'static str>,
     /// Cancelled when another session takes its place.
     pub(super) over: CancellationToken,
 }
@@ -57,13 +63,19 @@ impl Session {
             return None;
         };
         let members = crate::mcp::members(result.get()).ok()?;
-        let version = members.iter().find(|(key, _)| key == "protocolVersion").map(|(_, value)| value.get())?;
-        let version: String = serde_json::from_str(version).ok()?;
+        let get = |name: &str| members.iter().find(|(key, _)| key == name).map(|(_, value)| value.get());
+        let version: String = serde_json::from_str(get("protocolVersion")?).ok()?;
+        let offered: Value = get("capabilities").and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
+        let lists = LISTS
+            .into_iter()
+            .filter(|list| offered.pointer(&format!("/{list}/listChanged")) == Some(&Value::Bool(true)))
+            .collect();
         let mut id = head.get(headers::SESSION).cloned();
         if let Some(id) = &mut id {
             id.set_sensitive(true);
         }
-        Some(Self { id, version: HeaderValue::from_str(&version).ok()?, over: CancellationToken::new() })
+        let version = HeaderValue::from_str(&version).ok()?;
+        Some(Self { id, version, lists, over: CancellationToken::new() })
     }
 
     /// The headers of every message in it.

@@ -11,6 +11,7 @@ use super::{
     lost::Lost,
     pause::Pause,
 };
+use crate::mcp::{Limits, emit, scan};
 
 /// Where the stream of a session stands.
 struct Place {
@@ -46,6 +47,10 @@ impl Bridge {
             }
             let Some(session) = self.legacy.current().await else { return };
             if !Arc::ptr_eq(&session, &place.session) {
+                // Nobody knows what changed between the two.
+                for list in &session.lists {
+                    self.write(emit::notification(&format!("notifications/{list}/list_changed"), &[])).await;
+                }
                 place = Place { session, last: None };
             }
         }
@@ -67,7 +72,7 @@ impl Bridge {
                 place.last = Some(last.to_owned());
             }
             match read {
-                Ok(Some(message)) => match crate::mcp::scan(&message, crate::mcp::Limits::ANSWER) {
+                Ok(Some(message)) => match scan(&message, Limits::ANSWER) {
                     Ok(_) => self.write(message).await,
                     Err(_) => tracing::warn!("the gateway sent something that is no message; it is left out"),
                 },

@@ -178,3 +178,24 @@ async fn a_batch_goes_through_whole_and_comes_back_whole() {
     ids.sort_unstable();
     assert_eq!(ids, [3, 4], "each request is told");
 }
+
+#[tokio::test]
+async fn a_client_whose_session_was_opened_anew_is_told_that_its_lists_may_have_changed() {
+    let opened = AtomicUsize::new(0);
+    let mut play = Play::start(move |seen| match (seen.verb.as_str(), seen.header("mcp-session-id")) {
+        ("GET", Some("s-1")) if opened.load(Ordering::SeqCst) == 1 => Reply::empty(404),
+        ("GET", _) => Reply::events(": here\n\n", End::Never),
+        _ if seen.method() == "initialize" => {
+            let now = opened.fetch_add(1, Ordering::SeqCst) + 1;
+            let capabilities = json!({"tools": {"listChanged": true}, "prompts": {"listChanged": false}});
+            let result = json!({"protocolVersion": "2025-06-18", "capabilities": capabilities});
+            seen.result(result).with("mcp-session-id", &format!("s-{now}"))
+        }
+        _ => usual(seen, "").unwrap(),
+    })
+    .await;
+    greet(&mut play).await;
+    assert_eq!(play.hear().await["method"], "notifications/tools/list_changed");
+    play.silent().await;
+    assert_eq!(play.seen_of("initialize").len(), 2);
+}
