@@ -23,6 +23,9 @@ mod upstreams;
 
 pub use board::{ServerHealth, ServerState};
 pub use dispatch::{CallEnd, Dispatch, FailureKind, PrincipalKey};
-pub use http::{CheckedClient, FetchError, HttpFetch, client_of_gateway};
+pub use http::{FetchError, HttpFetch};
 pub use settings::{HttpSettings, Patience, ServerSettings, SettingsError, StdioSettings, Transport};
 pub use upstreams::Upstreams;
+
+// For the command line, which reaches a gateway and no tool server.
+pub use http::{CheckedClient, client_of_gateway};
