@@ -30,3 +30,6 @@ pub use http::{FetchError, HttpFetch};
 pub use offered::{Offered, Watch};
 pub use settings::{HttpSettings, Patience, ServerSettings, SettingsError, StdioSettings, Transport};
 pub use upstreams::Upstreams;
+
+// For the command line, which reaches a gateway and no tool server.
+pub use http::{CheckedClient, client_of_gateway};

@@ -10,5 +10,6 @@ mod keeper;
 mod listen;
 mod session;
 
+pub use connect::{CheckedClient, client_of_gateway};
 pub use fetch::{FetchError, HttpFetch};
 pub(super) use keeper::HttpServer;
