@@ -15,6 +15,7 @@ mod dispatch;
 mod greet;
 mod http;
 mod list;
+mod openapi;
 mod settings;
 mod stdio;
 #[cfg(test)]
@@ -24,5 +25,6 @@ mod upstreams;
 pub use board::{ServerHealth, ServerState};
 pub use dispatch::{CallEnd, Dispatch, FailureKind, PrincipalKey};
 pub use http::{FetchError, HttpFetch};
+pub use openapi::{Choice, OpenApiSettings, Source, check_document};
 pub use settings::{HttpSettings, Patience, ServerSettings, SettingsError, StdioSettings, Transport};
 pub use upstreams::Upstreams;

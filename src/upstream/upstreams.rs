@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     CallEnd, Dispatch, FailureKind, ServerHealth, ServerSettings, SettingsError, Transport, board::Board,
-    http::HttpServer, stdio::StdioServer,
+    http::HttpServer, openapi::OpenApiServer, stdio::StdioServer,
 };
 use crate::{catalog::ToolCall, domain::ServerName, policy::Permit};
 
@@ -36,6 +36,7 @@ struct Server {
 enum Road {
     Stdio(Arc<StdioServer>),
     Http(Arc<HttpServer>),
+    OpenApi(Arc<OpenApiServer>),
 }
 
 impl Upstreams {
@@ -103,7 +104,7 @@ impl Upstreams {
     pub fn transport(&self, server: &ServerName) -> &'static str {
         match self.servers.get(server).map(|server| &server.road) {
             Some(Road::Stdio(_)) => "pipe",
-            Some(Road::Http(_)) | None => "tcp",
+            Some(Road::Http(_) | Road::OpenApi(_)) | None => "tcp",
         }
     }
 
@@ -112,6 +113,7 @@ impl Upstreams {
         match self.servers.get(&call.tool().reference.server).map(|server| &server.road) {
             Some(Road::Stdio(server)) => server.send(call, dispatch).await,
             Some(Road::Http(server)) => server.send(call, dispatch).await,
+            Some(Road::OpenApi(server)) => server.send(call, dispatch).await,
             None => CallEnd::unsent(FailureKind::Down),
         }
     }
@@ -144,6 +146,7 @@ impl Road {
                 Self::Stdio(Arc::new(StdioServer::new(settings, child, board)))
             }
             Transport::Http(http) => Self::Http(Arc::new(HttpServer::new(settings, http, board)?)),
+            Transport::OpenApi(api) => Self::OpenApi(Arc::new(OpenApiServer::new(settings, api, board)?)),
         })
     }
 
@@ -151,6 +154,7 @@ impl Road {
         match self {
             Self::Stdio(server) => tokio::spawn(server.clone().keep(stop)),
             Self::Http(server) => tokio::spawn(server.clone().keep(stop)),
+            Self::OpenApi(server) => tokio::spawn(server.clone().keep(stop)),
         }
     }
 }
