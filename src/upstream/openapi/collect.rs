@@ -7,7 +7,7 @@ use serde_json::{Value, value::RawValue};
 
 use super::{
     choice::Offer,
-    define::{Source, define},
+    define::{Defined, Source, define},
     document::{Dialect, Document, Part, Unfit, escape, members, text},
     operation::Operation,
     settings::Choice,
@@ -91,7 +91,11 @@ pub(super) fn collect(server: &ServerName, file: &str, root: Value, choice: &Cho
             server: api.server.as_deref(),
         };
         match define(server, &source) {
-            Ok((definition, operation)) => {
+            Ok(Defined { definition, operation, dropped }) => {
+                for unfit in dropped {
+                    let message = format!("the operation `{}` does without a parameter: {}", shown(one), unfit.why);
+                    left_out.push(file, 0, &unfit.at, message);
+                }
                 total = total.saturating_add(definition.get().len());
                 if total > TOTAL {
                     let message = "the tools would be larger than the bound; choose fewer with `include`";

@@ -33,11 +33,19 @@ pub(super) struct Source<'a> {
     pub(super) server: Option<&'a str>,
 }
 
+/// A tool.
+pub(super) struct Defined {
+    pub(super) definition: Box<RawValue>,
+    pub(super) operation: Operation,
+    /// Optional parameters that it does without, and why.
+    pub(super) dropped: Vec<Unfit>,
+}
+
 /// Defines a tool.
 ///
 /// # Errors
 /// Why the operation cannot be one.
-pub(super) fn define(server: &ServerName, source: &Source<'_>) -> Result<(Box<RawValue>, Operation), Unfit> {
+pub(super) fn define(server: &ServerName, source: &Source<'_>) -> Result<Defined, Unfit> {
     let [item, part] = source.parts;
     if !source.choice.placed
         && let Some(own) = [item, part].into_iter().find(|part| part.value.get("servers").is_some())
@@ -46,7 +54,8 @@ pub(super) fn define(server: &ServerName, source: &Source<'_>) -> Result<(Box<Ra
         return Err(Unfit::new(&own.at, why));
     }
     let path = template(source.path).map_err(|why| Unfit::new(&part.at, why))?;
-    let described = parameters(source.document, [item, part], source.choice)?;
+    let mut dropped = Vec::new();
+    let described = parameters(source.document, [item, part], source.choice, &mut dropped)?;
     fits_path(&path, &described, part)?;
     let body = body(source)?;
     let input = input(source, &described, body.as_ref())?;
@@ -83,7 +92,7 @@ pub(super) fn define(server: &ServerName, source: &Source<'_>) -> Result<(Box<Ra
     }
     // What the catalog does not admit it shows as quarantined, with the reason; it is never called.
     operation.digest = admitted.ok().map(|tool| tool.digest);
-    Ok((raw, operation))
+    Ok(Defined { definition: raw, operation, dropped })
 }
 
 fn written(definition: &Value, part: &Part<'_>) -> Result<Box<RawValue>, Unfit> {

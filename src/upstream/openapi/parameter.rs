@@ -41,14 +41,16 @@ pub(super) struct Described<'a> {
     pub(super) description: Option<&'a str>,
 }
 
-/// All parameters of an operation; its own stand before those of its path.
+/// All parameters of an operation; its own stand before those of its path. Optional ones that cannot be carried are
+/// `dropped`: the operation works without them.
 ///
 /// # Errors
-/// The first that cannot be carried.
+/// The first that cannot be carried and cannot be missed.
 pub(super) fn parameters<'a>(
     document: &'a Document,
     parts: [&Part<'a>; 2],
     choice: &Choice,
+    dropped: &mut Vec<Unfit>,
 ) -> Result<Vec<Described<'a>>, Unfit> {
     let mut found: BTreeMap<(Location, String), Described<'a>> = BTreeMap::new();
     for part in parts {
@@ -58,7 +60,15 @@ pub(super) fn parameters<'a>(
         let mut here = BTreeSet::new();
         for (index, value) in list.iter().enumerate() {
             let part = document.follow(Part { at: format!("{at}/{index}"), value })?;
-            let Some(one) = read(document, &part, choice)? else { continue };
+            let one = match read(document, &part, choice) {
+                Ok(Some(one)) => one,
+                Ok(None) => continue,
+                Err(unfit) if optional(part.value) => {
+                    dropped.push(unfit);
+                    continue;
+                }
+                Err(unfit) => return Err(unfit),
+            };
             let wire = &one.parameter.wire;
             let wire =
                 if one.parameter.location == Location::Header { wire.to_ascii_lowercase() } else { wire.clone() };
@@ -74,6 +84,11 @@ pub(super) fn parameters<'a>(
     members_apart(&found, choice)?;
     name(&mut found);
     Ok(found)
+}
+
+fn optional(parameter: &Value) -> bool {
+    let place = text(parameter, "in").and_then(Location::read);
+    place.is_some_and(|place| place != Location::Path) && parameter.get("required") != Some(&Value::Bool(true))
 }
 
 fn read<'a>(document: &'a Document, part: &Part<'a>, choice: &Choice) -> Result<Option<Described<'a>>, Unfit> {

@@ -31,6 +31,10 @@ fn placed() -> Choice {
     Choice { placed: true, ..Choice::default() }
 }
 
+fn with_optional(parameter: Value) -> Value {
+    json!({"/a": {"get": {"operationId": "op", "parameters": [parameter]}}})
+}
+
 /// What is left out of a document with these paths.
 fn left_out(paths: Value) -> String {
     let document = json!({"openapi": "3.1.0", "paths": paths});
@@ -42,7 +46,11 @@ fn faults(text: &str) -> String {
 }
 
 fn with(parameter: Value) -> Value {
-    json!({"/a": {"get": {"operationId": "op", "parameters": [parameter]}}})
+    let mut parameter = parameter;
+    if parameter.get("name").is_some() {
+        parameter["required"] = json!(true);
+    }
+    with_optional(parameter)
 }
 
 #[tokio::test]
@@ -169,6 +177,10 @@ fn what_cannot_be_carried_is_left_out_and_says_why() {
         let left = left_out(paths);
         assert!(left.contains(said), "{left}\nnot\n{said}");
     }
+    assert_eq!(
+        left_out(with_optional(json!({"name": "q", "in": "query", "style": "matrix", "schema": {}}))),
+        "/paths/~1a/get/parameters/0: the operation `op` does without a parameter: the style `matrix` is not carried in the query; use form, spaceDelimited, pipeDelimited or deepObject"
+    );
     let both = left_out(json!({"/a": {"get": {"operationId": "x y"}}, "/b": {"put": {"operationId": "x/y"}}}));
     assert_eq!(both.lines().count(), 2, "none of the two wins: {both}");
 }
@@ -182,7 +194,13 @@ fn faults_of_a_document_name_place_and_mend() {
         "/paths: `paths` is missing or no object; without it there are no operations"
     );
     assert_eq!(faults(r#"{"a":1,"a":2}"#), "the key `a` stands twice in one object");
-    assert!(faults("a: &x 1\nb: *x\n").contains("aliases are not read here"));
+    assert!(faults("a: !x 1\n").contains("tags are not read here"));
+    assert!(faults("a: &x [*x]\n").contains("stands within what it repeats"));
+    let mut laughs = "a0: &a0 [xxxxxxxx, xxxxxxxx]\n".to_owned();
+    for n in 1..40 {
+        laughs += &format!("a{n}: &a{n} [*a{m}, *a{m}, *a{m}, *a{m}]\n", m = n - 1);
+    }
+    assert!(faults(&laughs).contains("too large"));
     assert!(faults("a: 1\na: 2\n").contains("stands twice"));
     assert!(faults(&"- ".repeat(200)).contains("nested deeper"));
     assert!(faults(&"[".repeat(200)).contains("nested deeper"));
@@ -228,7 +246,7 @@ async fn operations_are_chosen_by_id_or_tag() {
 
 #[test]
 fn yaml_is_read_with_unquoted_numbers_as_keys() {
-    let text = "openapi: 3.0.1\nservers:\n  - url: https://{h}.example/v1\n    variables: {h: {default: api}}\npaths:\n  /a:\n    get:\n      operationId: op\n      responses:\n        200: {description: ok}\n";
+    let text = "openapi: 3.0.1\nservers:\n  - url: https://{h}.example/v1\n    variables: {h: {default: &a api}}\nx-again: {again: *a}\npaths:\n  /a:\n    get:\n      operationId: op\n      responses:\n        200: {description: ok}\n";
     assert_eq!(check_text(text, &Choice::default()).unwrap(), Findings::default());
 }
 
