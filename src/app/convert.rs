@@ -4,12 +4,12 @@ use std::{collections::BTreeMap, num::NonZeroU32};
 
 use crate::{
     catalog::Features,
-    config::{self, PolicyFiles, Settings},
+    config::{self, ConfiguredValue, PolicyFiles, Settings},
     domain::{PersonId, Secret, ServerName},
     gateway::{self, Rates},
     identity::{self, IssuerSettings, KeySource, SigningAlgorithm},
     policy::{SourceFile, Sources},
-    upstream::{HttpSettings, Offered, ServerSettings, StdioSettings, Transport},
+    upstream::{HttpSettings, Offered, OpenApiSettings, ServerSettings, StdioSettings, Transport},
 };
 
 /// The holder of the first key.
@@ -59,10 +59,32 @@ fn one(name: &ServerName, server: &config::ServerSettings) -> anyhow::Result<Ser
             allow_private: server.allow_private,
             authorities: None,
         }),
+        config::Transport::OpenApi(api) => Transport::OpenApi(openapi(api, server.allow_private)?),
     };
     let mut made = ServerSettings::new(name.clone(), transport);
     made.timeout = server.timeout;
     Ok(made)
+}
+
+fn openapi(api: &config::OpenApi, allow_private: bool) -> anyhow::Result<OpenApiSettings> {
+    let all = |values: &BTreeMap<String, ConfiguredValue>| {
+        values.iter().map(|(name, value)| (name.clone(), Secret::new(value.expose().clone()))).collect()
+    };
+    let secrets = api.headers.values().chain(api.query.values()).filter_map(|value| match value {
+        ConfiguredValue::Secret(secret) => Some(Secret::new(secret.expose().clone())),
+        ConfiguredValue::Plain(_) => None,
+    });
+    Ok(OpenApiSettings {
+        document: api.document.clone(),
+        url: api.url.as_deref().map(str::parse).transpose()?,
+        choice: api.choice.clone(),
+        headers: all(&api.headers),
+        query: all(&api.query),
+        secrets: secrets.collect(),
+        allow_private,
+        response: api.response,
+        encoded_slashes: api.encoded_slashes,
+    })
 }
 
 pub(super) fn rates(settings: &Settings) -> Rates {

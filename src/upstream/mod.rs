@@ -18,6 +18,7 @@ mod greet;
 mod http;
 mod list;
 mod offered;
+mod openapi;
 mod settings;
 mod stdio;
 #[cfg(test)]
@@ -28,6 +29,7 @@ pub use board::{ServerHealth, ServerState};
 pub use dispatch::{CallEnd, Dispatch, FailureKind, PrincipalKey};
 pub use http::{FetchError, HttpFetch};
 pub use offered::{Offered, Watch};
+pub use openapi::{Choice, OpenApiSettings, Source, check_document};
 pub use settings::{HttpSettings, Patience, ServerSettings, SettingsError, StdioSettings, Transport};
 pub use upstreams::Upstreams;
 

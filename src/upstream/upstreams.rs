@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     CallEnd, Dispatch, FailureKind, Offered, ServerHealth, ServerSettings, SettingsError, Transport, Watch,
-    board::Board, errand::Errand, http::HttpServer, stdio::StdioServer,
+    board::Board, errand::Errand, http::HttpServer, openapi::OpenApiServer, stdio::StdioServer,
 };
 use crate::{
     catalog::ToolCall,
@@ -40,6 +40,7 @@ struct Server {
 enum Road {
     Stdio(Arc<StdioServer>),
     Http(Arc<HttpServer>),
+    OpenApi(Arc<OpenApiServer>),
 }
 
 impl Upstreams {
@@ -128,7 +129,7 @@ impl Upstreams {
     pub fn transport(&self, server: &ServerName) -> &'static str {
         match self.servers.get(server).map(|server| &server.road) {
             Some(Road::Stdio(_)) => "pipe",
-            Some(Road::Http(_)) | None => "tcp",
+            Some(Road::Http(_) | Road::OpenApi(_)) | None => "tcp",
         }
     }
 
@@ -146,6 +147,10 @@ impl Upstreams {
         match self.servers.get(errand.server()).map(|server| &server.road) {
             Some(Road::Stdio(server)) => server.send(errand, dispatch).await,
             Some(Road::Http(server)) => server.send(errand, dispatch).await,
+            Some(Road::OpenApi(server)) => match errand {
+                Errand::Call(call) => server.send(call, dispatch).await,
+                Errand::Inquiry(_) => CallEnd::unsent(FailureKind::Unsupported),
+            },
             None => CallEnd::unsent(FailureKind::Down),
         }
     }
@@ -178,6 +183,7 @@ impl Road {
                 Self::Stdio(Arc::new(StdioServer::new(settings, child, board)))
             }
             Transport::Http(http) => Self::Http(Arc::new(HttpServer::new(settings, http, board)?)),
+            Transport::OpenApi(api) => Self::OpenApi(Arc::new(OpenApiServer::new(settings, api, board)?)),
         })
     }
 
@@ -185,6 +191,7 @@ impl Road {
         match self {
             Self::Stdio(server) => tokio::spawn(server.clone().keep(stop)),
             Self::Http(server) => tokio::spawn(server.clone().keep(stop)),
+            Self::OpenApi(server) => tokio::spawn(server.clone().keep(stop)),
         }
     }
 }

@@ -34,9 +34,9 @@ impl Tools {
         let Ok(Message::Response { answer: Ok(result), .. }) = Message::parse(answer, Limits::ANSWER) else {
             return None;
         };
-        let page = client::tools(result.get().as_bytes()).ok()?;
+        let page = client::page(client::List::Tools, result.get().as_bytes()).ok()?;
         let mut tools = self.held();
-        for tool in page.tools {
+        for tool in page.items {
             let Some((name, mirrors)) = mirrors(tool) else { continue };
             if mirrors.is_empty() {
                 tools.remove(&name);

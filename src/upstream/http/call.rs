@@ -1,7 +1,7 @@
 //! A request to an HTTP server.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     sync::{Arc, Mutex, PoisonError},
 };
 
@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     catalog::{Tool, ToolCall},
-    domain::{Digest, ServerName},
+    domain::{Digest, Secret, ServerName},
     mcp::{
         Era, Mirrors,
         client::{self as wire, Speaker},
@@ -67,7 +67,7 @@ impl HttpServer {
         board: Arc<Board>,
     ) -> Result<Self, SettingsError> {
         let server = settings.name.clone();
-        let headers = own_headers(&server, &http)?;
+        let headers = own_headers(&server, &http.headers)?;
         let (rule, authorities) = rule(&server, &http)?;
         let client = client(rule, authorities).map_err(|_| SettingsError::Authorities(server))?;
         Ok(Self::with(settings, Arc::new(Wire::new(client, http.url, headers, board))))
@@ -201,7 +201,11 @@ fn forgotten(session: &Session, ended: &Result<Reply, Lost>) -> bool {
     session.id.is_some() && not_found
 }
 
-fn own_headers(server: &ServerName, http: &HttpSettings) -> Result<HeaderMap, SettingsError> {
+/// Headers of the configuration, none of which the protocol owns.
+pub(in crate::upstream) fn own_headers(
+    server: &ServerName,
+    configured: &BTreeMap<String, Secret<String>>,
+) -> Result<HeaderMap, SettingsError> {
     let reserved = [
         headers::VERSION,
         headers::METHOD,
@@ -216,7 +220,7 @@ fn own_headers(server: &ServerName, http: &HttpSettings) -> Result<HeaderMap, Se
         header::ACCEPT_ENCODING,
     ];
     let mut out = HeaderMap::new();
-    for (name, secret) in &http.headers {
+    for (name, secret) in configured {
         let fault = || SettingsError::Header { server: server.clone(), header: name.clone() };
         let header: HeaderName = name.parse().map_err(|_| fault())?;
         if reserved.contains(&header) || header.as_str().starts_with(headers::PARAMETER) {
@@ -230,7 +234,7 @@ fn own_headers(server: &ServerName, http: &HttpSettings) -> Result<HeaderMap, Se
 }
 
 /// Which addresses the URL may lead to, and who is trusted to name them.
-fn rule<'a>(server: &ServerName, http: &'a HttpSettings) -> Result<(Rule, Authorities<'a>), SettingsError> {
+pub(super) fn rule<'a>(server: &ServerName, http: &'a HttpSettings) -> Result<(Rule, Authorities<'a>), SettingsError> {
     let bad = |fault| SettingsError::Url { server: server.clone(), fault };
     let url: &Uri = &http.url;
     let inner = http.allow_private;

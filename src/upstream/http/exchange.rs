@@ -229,7 +229,7 @@ pub(super) async fn next_bytes(body: &mut Body) -> Result<Option<Bytes>, Failure
 }
 
 /// A whole body, up to a limit.
-pub(super) async fn read_all(mut body: Body, limit: usize) -> Result<Vec<u8>, FailureKind> {
+pub(in crate::upstream) async fn read_all(mut body: Body, limit: usize) -> Result<Vec<u8>, FailureKind> {
     let mut all = Vec::new();
     while let Some(bytes) = next_bytes(&mut body).await? {
         if all.len() + bytes.len() > limit {
