@@ -1,6 +1,6 @@
 # Commands of the house. `make` alone lists them.
 .DEFAULT_GOAL := help
-.PHONY: help demo test acceptance peers conformance bench check
+.PHONY: help demo test acceptance peers conformance bench fuzz check
 
 CARGO ?= cargo
 PYTHON ?= python3
@@ -28,6 +28,9 @@ conformance: ## The official conformance suite of MCP through the gateway; the l
 bench: ## Benchmarks of the hot path (release profile, long)
 	@echo "== benchmarks; the optimised build takes some minutes"
 	@$(CARGO) bench --locked --bench hot_path
+
+fuzz: ## Fuzz targets in turn, SECONDS=60 each (needs cargo-fuzz; a stable compiler will do)
+	@SECONDS_EACH=$(or $(SECONDS),60) bash fuzz/run.sh
 
 check: ## Formatting and lints; a warning is a failure
 	@echo "== cargo fmt"

@@ -29,8 +29,8 @@ pub enum UriFault {
     /// `.` or `..`, plain or escaped.
     #[error("its path holds a dot segment")]
     DotSegment,
-    /// An escape of a separator, a dot or a control character.
-    #[error("it escapes a character that must not be escaped")]
+    /// An escape of a separator, a dot or a control character, of a character that needs none, or in lower case.
+    #[error("it escapes a character that must not be escaped, or in lower case")]
     Escape,
     /// Control, invisible or otherwise doubtful characters.
     #[error("it holds a character that people do not see, or a backslash")]
@@ -38,6 +38,9 @@ pub enum UriFault {
     /// A file on another machine, or a user before the host.
     #[error("it names a host or a user that is not taken here")]
     Host,
+    /// `file:/a` or `file:///a//b`: what systems take for `file:///a/b`.
+    #[error("a file URI begins with `file:///` and holds no empty segment")]
+    File,
 }
 
 impl Uri {
@@ -57,7 +60,7 @@ impl Uri {
         if scheme.bytes().any(|byte| byte.is_ascii_uppercase()) {
             return Err(UriFault::Scheme);
         }
-        if escapes(text).any(|byte| matches!(byte, 0..0x20 | b'.' | b'/' | b'\\' | b'%' | 0x7f)) {
+        if escapes(text).any(|(digits, byte)| !normal(digits, byte)) {
             return Err(UriFault::Escape);
         }
         let path = iri.path().as_str();
@@ -70,6 +73,9 @@ impl Uri {
             || (scheme == "file" && !host.is_empty())
         {
             return Err(UriFault::Host);
+        }
+        if scheme == "file" && (authority.is_none() || path.is_empty() || path.contains("//")) {
+            return Err(UriFault::File);
         }
         let start = scheme.len() + 1 + authority.as_ref().map_or(0, |authority| authority.as_str().len() + 2);
         Ok(Self {
@@ -111,9 +117,19 @@ impl fmt::Display for Uri {
     }
 }
 
-/// The bytes that the text escapes; every `%` begins an escape in a text that was parsed.
-fn escapes(text: &str) -> impl Iterator<Item = u8> {
-    text.match_indices('%').filter_map(|(at, _)| u8::from_str_radix(text.get(at + 1..at + 3)?, 16).ok())
+/// The bytes that the text escapes, and their digits; every `%` begins an escape in a text that was parsed.
+fn escapes(text: &str) -> impl Iterator<Item = (&str, u8)> {
+    text.match_indices('%').filter_map(|(at, _)| {
+        let digits = text.get(at + 1..at + 3)?;
+        Some((digits, u8::from_str_radix(digits, 16).ok()?))
+    })
+}
+
+/// Whether an escape is the one spelling of a character that needs one (RFC 3986, section 6.2.2).
+fn normal(digits: &str, byte: u8) -> bool {
+    let forbidden = matches!(byte, 0..0x20 | b'.' | b'/' | b'\\' | b'%' | 0x7f);
+    let needless = byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'~');
+    !forbidden && !needless && !digits.bytes().any(|digit| digit.is_ascii_lowercase())
 }
 
 #[cfg(test)]
@@ -139,6 +155,12 @@ mod tests {
             ("/etc/passwd", UriFault::Malformed),
             ("", UriFault::Malformed),
             ("file:///p/%zz", UriFault::Malformed),
+            ("file:///%65tc/passwd", UriFault::Escape),
+            ("file:///%7Eroot", UriFault::Escape),
+            ("file:///a%c3%bc", UriFault::Escape),
+            ("file:/etc/passwd", UriFault::File),
+            ("file:////etc/passwd", UriFault::File),
+            ("file:///etc//passwd", UriFault::File),
         ] {
             assert_eq!(Uri::parse(bad), Err(fault), "{bad:?}");
         }

@@ -48,9 +48,14 @@ pub struct RpcFault<'a> {
     /// Its sentence.
     #[serde(borrow)]
     pub message: Cow<'a, str>,
-    /// More.
-    #[serde(borrow, default)]
+    /// More; a null is something too.
+    #[serde(borrow, default, deserialize_with = "there")]
     pub data: Option<&'a RawValue>,
+}
+
+/// A member that is there, null or not.
+fn there<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<&'de RawValue>, D::Error> {
+    <&RawValue>::deserialize(deserializer).map(Some)
 }
 
 impl<'a> Message<'a> {

@@ -3,6 +3,7 @@
 mod client;
 mod endpoint;
 mod fake;
+mod fidelity;
 mod legacy;
 mod listening;
 mod message;

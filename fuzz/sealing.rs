@@ -1,0 +1,35 @@
+//! The product's tokens, as functions of text.
+
+use postern::{
+    domain::{AgentId, Credential, CredentialKind, Secret, Subject},
+    gateway::{Purpose, Seals as Product},
+};
+
+/// What seals and opens.
+pub struct Seals(Product);
+
+impl Seals {
+    /// With a key of its own.
+    pub fn new() -> Self {
+        Self(Product::new(&Secret::new(vec![7; 32])).expect("a key of 32 bytes"))
+    }
+
+    /// A cursor of this agent behind this name.
+    pub fn seal(&self, agent: &str, last: &str) -> String {
+        self.0.seal(Purpose::Cursor, &subject(agent), &["tools/list"], last.as_bytes()).expect("a token")
+    }
+
+    /// What a cursor is behind, if it is this agent's.
+    pub fn open(&self, agent: &str, cursor: &str) -> Option<String> {
+        String::from_utf8(self.0.open(Purpose::Cursor, &subject(agent), &["tools/list"], cursor)?).ok()
+    }
+}
+
+fn subject(agent: &str) -> Subject {
+    let credential = Credential {
+        id: "crd_1".parse().expect("an id"),
+        kind: CredentialKind::ApiKey,
+        expires: chrono::DateTime::<chrono::Utc>::MAX_UTC,
+    };
+    Subject { agent: AgentId::from(agent), roles: [].into(), on_behalf_of: None, credential }
+}
