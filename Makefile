@@ -1,6 +1,6 @@
 # Commands of the house. `make` alone lists them.
 .DEFAULT_GOAL := help
-.PHONY: help demo test acceptance peers bench fuzz check
+.PHONY: help demo test acceptance peers conformance bench fuzz check
 
 CARGO ?= cargo
 PYTHON ?= python3
@@ -21,6 +21,9 @@ acceptance: ## The black boxes alone; the last line counts them
 
 peers: ## Clients and tool servers that are not ours, through the gateway
 	@bash tests/all.sh peers
+
+conformance: ## The official conformance suite of MCP through the gateway; the last line counts its checks
+	@bash tests/all.sh conformance
 
 bench: ## Benchmarks of the hot path (release profile, long)
 	@echo "== benchmarks; the optimised build takes some minutes"

@@ -177,6 +177,7 @@ fn admit_and_outcome(c: &mut Criterion) {
             arguments: Arguments { digest: Digest::of(b"{}"), sealed: None },
         },
         verdict: permit.verdict().clone(),
+        continues: None,
     };
     let intent = Arc::new(intent);
     let mut next = 0_u128;

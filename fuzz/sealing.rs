@@ -1,26 +1,35 @@
-//! The product's cursors, which their room keeps to itself, as functions of text.
+//! The product's tokens, as functions of text.
 
-#[path = "../src/gateway/cursor.rs"]
-mod cursor;
-
-use crate::domain::AgentId;
+use postern::{
+    domain::{AgentId, Credential, CredentialKind, Secret, Subject},
+    gateway::{Purpose, Seals as Product},
+};
 
 /// What seals and opens.
-pub struct Seals(cursor::Cursors);
+pub struct Seals(Product);
 
 impl Seals {
     /// With a key of its own.
     pub fn new() -> Self {
-        Self(cursor::Cursors::new().expect("random bytes"))
+        Self(Product::new(&Secret::new(vec![7; 32])).expect("a key of 32 bytes"))
     }
 
     /// A cursor of this agent behind this name.
     pub fn seal(&self, agent: &str, last: &str) -> String {
-        self.0.seal(&AgentId::from(agent), last)
+        self.0.seal(Purpose::Cursor, &subject(agent), &["tools/list"], last.as_bytes()).expect("a token")
     }
 
     /// What a cursor is behind, if it is this agent's.
     pub fn open(&self, agent: &str, cursor: &str) -> Option<String> {
-        self.0.open(&AgentId::from(agent), cursor)
+        String::from_utf8(self.0.open(Purpose::Cursor, &subject(agent), &["tools/list"], cursor)?).ok()
     }
+}
+
+fn subject(agent: &str) -> Subject {
+    let credential = Credential {
+        id: "crd_1".parse().expect("an id"),
+        kind: CredentialKind::ApiKey,
+        expires: chrono::DateTime::<chrono::Utc>::MAX_UTC,
+    };
+    Subject { agent: AgentId::from(agent), roles: [].into(), on_behalf_of: None, credential }
 }

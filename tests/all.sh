@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Everything that `make test` runs, or one part of it: acceptance, peers.
+# Everything that `make test` runs, or one part of it: acceptance, peers, conformance.
 # What cannot be set up is listed as NOT RUN; with CI set that is a failure.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -41,6 +41,17 @@ peers() {
   python3 tests/peers/run.py
 }
 
+conformance() {
+  if [ ! -d tests/conformance/node_modules ] || [ ! -d tests/peers/.venv/modern ]; then
+    not_run "conformance suite: its packages are not there (bash tests/setup.sh says why)"
+    return
+  fi
+  say "building the fixture of the conformance suite"
+  cargo build --locked --example fixture
+  say "the official conformance suite, through the gateway (some minutes)"
+  python3 tests/conformance/run.py
+}
+
 demo() {
   say "the demo, as a smoke test (half a minute)"
   local log
@@ -59,7 +70,8 @@ case "${1:-all}" in
   all) setup; build; rust; acceptance; peers; demo ;;
   acceptance) setup; build; acceptance ;;
   peers) setup; build; peers ;;
-  *) echo "usage: tests/all.sh [acceptance|peers]" >&2; exit 2 ;;
+  conformance) setup; build; conformance ;;
+  *) echo "usage: tests/all.sh [acceptance|peers|conformance]" >&2; exit 2 ;;
 esac
 
 if [ ${#skipped[@]} -gt 0 ]; then

@@ -36,14 +36,19 @@ else
   missing+=("python3: clients and servers from PyPI, collectors")
 fi
 
+# npm_packages FOLDER WHAT: npm packages of a lock, installed once for each version of it.
+npm_packages() {
+  local stamp
+  stamp=$(sha256sum "$1/package-lock.json" | cut -c1-16)
+  [ -e "$1/node_modules/.$stamp" ] && return 0
+  say "npm packages of $2"
+  npm ci --prefix "$1" --no-audit --no-fund --silent >/dev/null && touch "$1/node_modules/.$stamp" || missing+=("npm packages of $2")
+}
 if command -v npm >/dev/null; then
-  stamp=$(sha256sum package-lock.json | cut -c1-16)
-  if [ ! -e "node_modules/.$stamp" ]; then
-    say "npm packages"
-    npm ci --no-audit --no-fund --silent >/dev/null && touch "node_modules/.$stamp" || missing+=("npm packages")
-  fi
+  npm_packages . "the real peers"
+  npm_packages ../conformance "the conformance suite"
 else
-  missing+=("npm: clients and servers from npm")
+  missing+=("npm: clients and servers from npm, the conformance suite")
 fi
 
 if [ ${#missing[@]} -gt 0 ]; then

@@ -8,7 +8,7 @@ use super::{build::Loose, house::House};
 use crate::{
     domain::{ExceptionId, Reason},
     evidence::{Alarm, AlarmKind, Journal as _, Record},
-    gateway::Cut,
+    gateway::{Changes, Cut},
     monitoring::Watch,
     telemetry::TracedException,
 };
@@ -103,7 +103,7 @@ async fn controls(house: Arc<House>) {
 }
 
 /// Tells agents when an exception begins or ends, and keeps the metrics of live exceptions.
-async fn exceptions(house: Arc<House>, changes: watch::Sender<u64>) {
+async fn exceptions(house: Arc<House>, changes: watch::Sender<Changes>) {
     let index = house.desk.index();
     let mut changed = index.changes();
     loop {
@@ -118,7 +118,7 @@ async fn exceptions(house: Arc<House>, changes: watch::Sender<u64>) {
             () = tokio::time::sleep(wait) => {}
             done = changed.changed() => if done.is_err() { return },
         }
-        changes.send_modify(|count| *count += 1);
+        changes.send_modify(|changes| changes.tools = changes.tools.wrapping_add(1));
     }
 }
 

@@ -18,7 +18,7 @@ use crate::{
     console::Sessions,
     domain::{Clock, ExceptionId, Registry, limits},
     exception::Desk,
-    gateway::{Admission, Gateway, InFlight, Parts},
+    gateway::{Admission, Changes, Gateway, InFlight, Parts, Seals},
     identity::{Authenticator, KeyStore, Ports},
     monitoring::Controls,
     store::{self, Store},
@@ -29,7 +29,7 @@ use crate::{
 /// What the background looks after.
 pub(super) struct Loose {
     pub(super) exhausted: mpsc::Receiver<ExceptionId>,
-    pub(super) changes: watch::Sender<u64>,
+    pub(super) changes: watch::Sender<Changes>,
 }
 
 /// Opens the store, starts the tool servers and puts the parts together. Must run inside the runtime.
@@ -55,7 +55,7 @@ pub(super) async fn build(
     for (id, what) in &opening.damaged {
         tracing::error!(exception = %id, what, "an exception is not what was approved; it is not used");
     }
-    let (changes, _) = watch::channel(0);
+    let (changes, _) = watch::channel(Changes::default());
     let world = Arc::new(ArcSwap::from_pointee(keeper::empty(recovery.epoch + 1)?));
     let keeper = Arc::new(Keeper {
         world: Arc::clone(&world),
@@ -97,6 +97,7 @@ pub(super) async fn build(
         clock: Arc::clone(&clock),
         exhausted,
         changes: changes.clone(),
+        seals: Seals::new(&store.keyring().handles)?,
         servers: settings.servers.keys().cloned().collect(),
         call_timeout: settings.limits.call_timeout,
         denials: convert::denials(settings),

@@ -3,12 +3,13 @@
 use std::{collections::BTreeMap, num::NonZeroU32};
 
 use crate::{
-    config::{self, PolicyFiles, Settings},
+    catalog::Features,
+    config::{self, ConfiguredValue, PolicyFiles, Settings},
     domain::{PersonId, Secret, ServerName},
     gateway::{self, Rates},
     identity::{self, IssuerSettings, KeySource, SigningAlgorithm},
     policy::{SourceFile, Sources},
-    upstream::{HttpSettings, ServerSettings, StdioSettings, Transport},
+    upstream::{HttpSettings, Offered, OpenApiSettings, ServerSettings, StdioSettings, Transport},
 };
 
 /// The holder of the first key.
@@ -58,10 +59,32 @@ fn one(name: &ServerName, server: &config::ServerSettings) -> anyhow::Result<Ser
             allow_private: server.allow_private,
             authorities: None,
         }),
+        config::Transport::OpenApi(api) => Transport::OpenApi(openapi(api, server.allow_private)?),
     };
     let mut made = ServerSettings::new(name.clone(), transport);
     made.timeout = server.timeout;
     Ok(made)
+}
+
+fn openapi(api: &config::OpenApi, allow_private: bool) -> anyhow::Result<OpenApiSettings> {
+    let all = |values: &BTreeMap<String, ConfiguredValue>| {
+        values.iter().map(|(name, value)| (name.clone(), Secret::new(value.expose().clone()))).collect()
+    };
+    let secrets = api.headers.values().chain(api.query.values()).filter_map(|value| match value {
+        ConfiguredValue::Secret(secret) => Some(Secret::new(secret.expose().clone())),
+        ConfiguredValue::Plain(_) => None,
+    });
+    Ok(OpenApiSettings {
+        document: api.document.clone(),
+        url: api.url.as_deref().map(str::parse).transpose()?,
+        choice: api.choice.clone(),
+        headers: all(&api.headers),
+        query: all(&api.query),
+        secrets: secrets.collect(),
+        allow_private,
+        response: api.response,
+        encoded_slashes: api.encoded_slashes,
+    })
 }
 
 pub(super) fn rates(settings: &Settings) -> Rates {
@@ -80,4 +103,16 @@ pub(super) const fn denials(settings: &Settings) -> gateway::Denials {
 pub(super) fn sources(files: &PolicyFiles) -> Sources {
     let file = |file: &config::SourceText| SourceFile { path: file.path.clone(), text: file.text.clone() };
     Sources { files: files.policies.iter().map(file).collect() }
+}
+
+/// What a server offers beside tools.
+pub(super) fn features(offered: &Offered) -> Features {
+    Features {
+        prompts: offered.has_prompts,
+        resources: offered.has_resources,
+        subscribe: offered.subscribe,
+        completions: offered.completions,
+        logging: offered.logging,
+        extensions: offered.extensions.iter().map(|(name, raw)| (name.clone(), raw.get().into())).collect(),
+    }
 }

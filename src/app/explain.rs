@@ -67,7 +67,13 @@ impl House {
                     recorded = Some(Recorded { seq, at, caller, asked, call, verdict, detail });
                 }
                 Record::Outcome(ended) => outcome = Some(ended),
-                Record::Listing(_)
+                Record::Inquiry(inquiry) => {
+                    let asked = format!("{} {}/{}", inquiry.method, inquiry.server, inquiry.target);
+                    let (at, caller, verdict) = (inquiry.at, inquiry.caller, inquiry.verdict);
+                    recorded = Some(Recorded { seq, at, caller, asked, call: None, verdict, detail: None });
+                }
+                Record::Subscription(_)
+                | Record::Listing(_)
                 | Record::Lifecycle(_)
                 | Record::Catalog(_)
                 | Record::Policy(_)

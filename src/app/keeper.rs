@@ -13,15 +13,15 @@ use tokio::sync::{Mutex, watch};
 
 use super::convert;
 use crate::{
-    catalog::{Catalog, PinRow, PinStore as _, Pins, Tool},
+    catalog::{Catalog, Features, PinRow, PinStore as _, Pins, Shelf, Tool, Ware, Wares},
     config::read_policies,
     domain::{Clock, Digest, Document, Findings, Registry, ServerName},
     evidence::{JournalError, PolicyChange, PolicyEvent},
-    gateway::World,
+    gateway::{Changes, World},
     policy::{PolicySet, Sources, compile},
     store::Store,
     telemetry::Telemetry,
-    upstream::Upstreams,
+    upstream::{Offered, Upstreams},
 };
 
 /// What `explain` builds a world from again.
@@ -54,7 +54,7 @@ pub(super) struct Keeper {
     pub(super) upstreams: Arc<Upstreams>,
     pub(super) telemetry: Arc<Telemetry>,
     pub(super) clock: Arc<dyn Clock>,
-    pub(super) changes: watch::Sender<u64>,
+    pub(super) changes: watch::Sender<Changes>,
     pub(super) policies: PathBuf,
     pub(super) first_use: BTreeSet<ServerName>,
     /// The sources in force, and those that were refused last, so that a fault is reported once.
@@ -138,7 +138,10 @@ impl Keeper {
         let compiled = compile(sources, &tools);
         let same_tools = catalog.digest() == before.catalog.digest();
         let (policies, fault) = match compiled {
-            Ok(policies) if same_tools && policies.digest() == before.policies.digest() => return Ok(()),
+            Ok(policies) if same_tools && policies.digest() == before.policies.digest() => {
+                self.restock(&before);
+                return Ok(());
+            }
             Ok(policies) => (Arc::new(policies), None),
             Err(findings) if same_tools => return Err(KeepError::Faulty(findings)),
             Err(findings) => (Arc::clone(&before.policies), Some(findings)),
@@ -147,10 +150,38 @@ impl Keeper {
         self.record(PolicyEvent::Loaded, policies.digest(), epoch, (actor, bundle.to_string())).await?;
         self.announce(&catalog);
         self.registry.store(Arc::new(policies.registry().clone()));
-        self.world.store(Arc::new(World { epoch, catalog: Arc::new(catalog), policies, bundle }));
-        self.changes.send_modify(|count| *count += 1);
+        let (shelf, features) = self.stock();
+        self.world.store(Arc::new(World { epoch, catalog: Arc::new(catalog), policies, bundle, shelf, features }));
+        self.changes.send_modify(Changes::all);
         tracing::info!(epoch, tools = tools.len(), actor, "catalog and policies are in force");
         fault.map_or(Ok(()), |findings| Err(KeepError::Faulty(findings)))
+    }
+
+    /// What can be read now, and what each server offers.
+    fn stock(&self) -> (Arc<Shelf>, Arc<BTreeMap<ServerName, Features>>) {
+        let offered = self.upstreams.offered();
+        let wares = offered.iter().map(|(server, offered)| {
+            let Offered { prompts, resources, templates, .. } = &**offered;
+            (server, Wares { prompts, resources, templates })
+        });
+        let shelf = Shelf::build(wares);
+        let features = offered.iter().map(|(server, offered)| (server.clone(), convert::features(offered))).collect();
+        (Arc::new(shelf), Arc::new(features))
+    }
+
+    /// Changes what can be read, if it changed; catalog, policies and epoch stay.
+    fn restock(&self, before: &World) {
+        let (shelf, features) = self.stock();
+        let prompts = !before.shelf.same(&shelf, Ware::Prompt);
+        let resources = !before.shelf.same(&shelf, Ware::Resource) || !before.shelf.same(&shelf, Ware::Template);
+        if !prompts && !resources && features == before.features {
+            return;
+        }
+        self.world.store(Arc::new(World { shelf, features, ..before.clone() }));
+        self.changes.send_modify(|changes| {
+            changes.prompts = changes.prompts.wrapping_add(u64::from(prompts));
+            changes.resources = changes.resources.wrapping_add(u64::from(resources));
+        });
     }
 
     /// What the servers list now; for a server that has not listed anything yet, what was approved of it.
@@ -215,5 +246,12 @@ impl Keeper {
 pub(super) fn empty(epoch: u64) -> Result<World, Findings> {
     let policies: PolicySet = compile(&Sources::default(), &[])?;
     let catalog = Catalog::build(epoch, &BTreeMap::new(), &Pins::default());
-    Ok(World { epoch, catalog: Arc::new(catalog), policies: Arc::new(policies), bundle: Digest::of(b"") })
+    Ok(World {
+        epoch,
+        catalog: Arc::new(catalog),
+        policies: Arc::new(policies),
+        bundle: Digest::of(b""),
+        shelf: Arc::default(),
+        features: Arc::default(),
+    })
 }

@@ -115,7 +115,7 @@ pub async fn start(settings: Settings) -> anyhow::Result<Running> {
 }
 
 fn endpoint(settings: &Settings, house: &Arc<House>, bound: SocketAddr) -> Endpoint {
-    let handler: Arc<dyn crate::mcp::server::Handler> = house.gateway.clone();
+    let handler: Arc<dyn crate::mcp::server::Handler> = Arc::new(house.gateway.clone());
     Endpoint::new(
         handler,
         EndpointSettings {

@@ -7,7 +7,7 @@ use serde::{
 };
 use serde_json::{Map, Value, value::RawValue};
 
-use super::{Names, Quarantine, QuarantineReason, Tool, json, names::Taken, schema, text};
+use super::{Names, Quarantine, QuarantineReason, Tool, exposed, json, names::Taken, schema, text};
 use crate::domain::{Digest, ServerName, ToolName, ToolRef, limits};
 
 /// Members that an approval covers, and that drift is measured on.
@@ -61,8 +61,8 @@ fn judge(server: &ServerName, raw: &RawValue, taken: &mut Names, shown: &mut Str
     })?;
     Ok(Tool {
         digest: Digest::of(definition.as_bytes()),
-        listed: members.listed(exposed.as_str()),
-        listed_alone: members.listed(reference.tool.as_str()),
+        listed: members.listed(exposed.as_str(), Some(server)),
+        listed_alone: members.listed(reference.tool.as_str(), None),
         reference,
         exposed,
         definition: definition.into(),
@@ -109,33 +109,47 @@ fn check_members(whole: &Map<String, Value>, members: &Members<'_>) -> Result<js
 }
 
 /// The members of an object in their order, each as it was written.
-struct Members<'a>(Vec<(String, &'a RawValue)>);
+pub(super) struct Members<'a>(Vec<(String, &'a RawValue)>);
 
 impl<'a> Members<'a> {
     fn get(&self, name: &str) -> Option<&'a RawValue> {
         self.0.iter().find(|(key, _)| key == name).map(|(_, raw)| *raw)
     }
 
-    fn listed(&self, name: &str) -> Bytes {
-        let mut out = String::from("{");
-        for (key, raw) in &self.0 {
-            if !PINNED.contains(&key.as_str()) && !CARRIED.contains(&key.as_str()) {
-                continue;
-            }
-            if out.len() > 1 {
-                out.push(',');
-            }
-            // Keys are our own constants and names hold nothing that JSON escapes.
-            out.extend(["\"", key, "\":"]);
-            if key == "name" {
-                out.extend(["\"", name, "\""]);
-            } else {
-                out.push_str(raw.get());
-            }
-        }
-        out.push('}');
-        out.into()
+    /// The tool under this name; with a server, what points to its pages points to where `/mcp` has them.
+    fn listed(&self, name: &str, server: Option<&ServerName>) -> Bytes {
+        let kept = self.0.iter().filter(|(key, _)| PINNED.contains(&key.as_str()) || CARRIED.contains(&key.as_str()));
+        write(kept, ("name", name), server)
     }
+
+    /// The definition under this name, URI or template, as `/mcp` has it.
+    pub(super) fn whole(&self, named: (&str, &str), server: &ServerName) -> Bytes {
+        write(self.0.iter(), named, Some(server))
+    }
+}
+
+fn write<'a>(
+    members: impl Iterator<Item = &'a (String, &'a RawValue)>,
+    (named, name): (&str, &str),
+    server: Option<&ServerName>,
+) -> Bytes {
+    let mut out = String::from("{");
+    for (key, raw) in members {
+        if out.len() > 1 {
+            out.push(',');
+        }
+        out.push_str(&json::text(key));
+        out.push(':');
+        if key == named {
+            out.push_str(&json::text(name));
+        } else if let (Some(server), "_meta") = (server, key.as_str()) {
+            out.push_str(&exposed::meta(server, raw).unwrap_or_else(|| raw.get().to_owned()));
+        } else {
+            out.push_str(raw.get());
+        }
+    }
+    out.push('}');
+    out.into()
 }
 
 impl<'de> Deserialize<'de> for Members<'de> {

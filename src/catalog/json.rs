@@ -32,6 +32,11 @@ pub(super) fn read(raw: &RawValue, depth: usize) -> Result<Value, JsonFault> {
     }
 }
 
+/// A text as JSON.
+pub(super) fn text(text: &str) -> String {
+    Value::from(text).to_string()
+}
+
 /// The message without `at line 1 column 7`, which says nothing to somebody who did not write the text.
 fn plain(error: &serde_json::Error) -> String {
     let text = error.to_string();

@@ -13,6 +13,7 @@ const LONGEST: usize = 2_048;
 pub struct Uri {
     text: Box<str>,
     scheme: usize,
+    host: Box<str>,
     path: (usize, usize),
 }
 
@@ -34,8 +35,8 @@ pub enum UriFault {
     /// Control, invisible or otherwise doubtful characters.
     #[error("it holds a character that people do not see, or a backslash")]
     Character,
-    /// A file on another machine.
-    #[error("a file URI names no host here")]
+    /// A file on another machine, or a user before the host.
+    #[error("it names a host or a user that is not taken here")]
     Host,
     /// `file:/a` or `file:///a//b`: what systems take for `file:///a/b`.
     #[error("a file URI begins with `file:///` and holds no empty segment")]
@@ -66,15 +67,23 @@ impl Uri {
         if path.split('/').any(|segment| matches!(segment, "." | "..")) {
             return Err(UriFault::DotSegment);
         }
-        let host = iri.authority().is_some_and(|authority| !authority.as_str().is_empty());
-        if scheme == "file" && host {
+        let authority = iri.authority();
+        let host = authority.as_ref().map_or("", |authority| authority.host());
+        if authority.as_ref().is_some_and(|authority| authority.has_userinfo())
+            || (scheme == "file" && !host.is_empty())
+        {
             return Err(UriFault::Host);
         }
-        if scheme == "file" && (!iri.has_authority() || path.is_empty() || path.contains("//")) {
+        if scheme == "file" && (authority.is_none() || path.is_empty() || path.contains("//")) {
             return Err(UriFault::File);
         }
-        let start = scheme.len() + 1 + iri.authority().map_or(0, |authority| authority.as_str().len() + 2);
-        Ok(Self { scheme: scheme.len(), path: (start, start + path.len()), text: text.into() })
+        let start = scheme.len() + 1 + authority.as_ref().map_or(0, |authority| authority.as_str().len() + 2);
+        Ok(Self {
+            scheme: scheme.len(),
+            host: host.to_ascii_lowercase().into(),
+            path: (start, start + path.len()),
+            text: text.into(),
+        })
     }
 
     /// The whole text.
@@ -87,6 +96,12 @@ impl Uri {
     #[must_use]
     pub fn scheme(&self) -> &str {
         self.text.get(..self.scheme).unwrap_or_default()
+    }
+
+    /// The host in lower case; empty where there is none.
+    #[must_use]
+    pub fn host(&self) -> &str {
+        &self.host
     }
 
     /// The path, without query and fragment.

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, Parser, Subcommand};
 
-use super::screen::Format;
+use super::{screen::Format, stdio::Arguments};
 use crate::domain::{CredentialId, DecisionId, Digest, ExceptionId, ServerName, ToolName};
 
 /// The tool-access gateway for AI agents.
@@ -40,6 +40,8 @@ pub(super) struct Global {
 pub(super) enum Command {
     /// Run the gateway
     Serve,
+    /// Let an MCP client that spawns its servers use the running gateway: MCP on standard input and output
+    Stdio(Arguments),
     /// Check configuration and policies, and run policies/tests; changes nothing
     Check {
         /// Folder of the policies [default: the one of the configuration]

@@ -91,6 +91,7 @@ fn servers(settings: &Settings) -> Vec<Server> {
         let (transport, place) = match &server.transport {
             Transport::Stdio { command, args, .. } => ("stdio", format!("{} {}", command.display(), args.join(" "))),
             Transport::Http { url, .. } => ("http", url.clone()),
+            Transport::OpenApi(api) => ("openapi", api.url.clone().unwrap_or_else(|| api.document.to_string())),
         };
         let place = place.trim_end().to_owned();
         Server { name: name.to_string(), transport, place, timeout_s: server.timeout.as_secs(), trust: server.trust }
@@ -124,6 +125,9 @@ fn deviations(settings: &Settings) -> Vec<String> {
         }
         if server.allow_private {
             found.push(format!("servers.{name}.allow_private is on: it may be on a private address"));
+        }
+        if let Transport::OpenApi(api) = &server.transport {
+            found.extend(api.left_out.0.iter().map(|finding| format!("servers.{name}: {finding}")));
         }
         if let Transport::Stdio { pass_env, .. } = &server.transport
             && let more = pass_env.iter().filter(|name| *name != "PATH").cloned().collect::<Vec<_>>()

@@ -113,7 +113,17 @@ fn told(record: &Record) -> (String, String) {
         Record::Denial(denial) => {
             (agent(&denial.caller), format!("{}: {}", denial.asked, denial.verdict.reason.as_str()))
         }
-        Record::Listing(listing) => (agent(&listing.caller), format!("{} tools", listing.tools)),
+        Record::Inquiry(inquiry) => {
+            (agent(&inquiry.caller), format!("{} {}/{}", inquiry.method, inquiry.server, inquiry.target))
+        }
+        Record::Subscription(subscription) => {
+            let what = if subscription.opened { "begins to listen to" } else { "no longer listens to" };
+            (agent(&subscription.caller), format!("{what} {}", subscription.topics.join(", ")))
+        }
+        Record::Listing(listing) => {
+            let method = listing.method.as_deref().unwrap_or("tools/list");
+            (agent(&listing.caller), format!("{method}: {} shown", listing.tools))
+        }
         Record::Lifecycle(step) => {
             let event = step.event.get("event").and_then(Value::as_str).unwrap_or_default();
             (step.actor.clone(), format!("{} {event} {}", step.exception, step.reason))

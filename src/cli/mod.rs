@@ -12,6 +12,7 @@ mod remote;
 mod render;
 mod run;
 mod screen;
+mod stdio;
 mod table;
 
 pub use command::Cli;

@@ -18,6 +18,7 @@ use super::{
     parts::Parts,
     remote,
     screen::{Format, Screen},
+    stdio,
     table::printable,
 };
 use crate::config::{self, Operator, Settings};
@@ -71,6 +72,7 @@ fn dispatch(cli: Cli, parts: &Parts, screen: &mut Screen<'_>) -> Result<(), Fail
     let Cli { global, command } = cli;
     match command {
         Command::Serve => local::serve(settings(&global)?, parts),
+        Command::Stdio(arguments) => stdio::stdio(&arguments),
         Command::Check { policies } => local::check(settings(&global)?, policies, parts, screen),
         Command::Doctor => doctor::doctor(&settings(&global)?, screen),
         Command::Evidence(command) => evidence::evidence(&command, &global, screen),

@@ -1,6 +1,6 @@
 //! The shape of `postern.yaml` as it is written, after the JSON Schema was asked.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -66,6 +66,7 @@ pub(super) struct IssuerForm {
 pub(super) struct ServerForm {
     pub(super) stdio: Option<StdioForm>,
     pub(super) http: Option<HttpForm>,
+    pub(super) openapi: Option<OpenApiForm>,
     pub(super) timeout_s: Option<u64>,
     pub(super) trust: Trust,
     pub(super) allow_private: bool,
@@ -88,6 +89,27 @@ pub(super) struct HttpForm {
     pub(super) url: String,
     #[serde(default)]
     pub(super) headers: BTreeMap<String, Value>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct OpenApiForm {
+    pub(super) document: String,
+    pub(super) url: Option<String>,
+    pub(super) include: Option<IncludeForm>,
+    #[serde(default)]
+    pub(super) headers: BTreeMap<String, Value>,
+    #[serde(default)]
+    pub(super) query: BTreeMap<String, Value>,
+    pub(super) response_kib: Option<usize>,
+    #[serde(default)]
+    pub(super) encoded_slashes: bool,
+}
+
+#[derive(Debug, Default, Clone, Deserialize)]
+#[serde(default)]
+pub(super) struct IncludeForm {
+    pub(super) operations: BTreeSet<String>,
+    pub(super) tags: BTreeSet<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -4,6 +4,7 @@ mod check;
 mod form;
 mod listen;
 mod load;
+mod openapi;
 mod policies;
 mod say;
 mod servers;
@@ -13,8 +14,8 @@ mod value;
 pub use load::{Environment, Operator, SCHEMA, load, operator, process_environment};
 pub use policies::{PolicyFiles, SourceText, read_policies};
 pub use settings::{
-    Algorithm, Denials, Durability, Identity, Issuer, Jwks, Limits, Listen, ServerSettings, Settings, StoreSettings,
-    TelemetrySettings, TlsFiles, Transport, Trust,
+    Algorithm, Denials, Durability, Identity, Issuer, Jwks, Limits, Listen, OpenApi, ServerSettings, Settings,
+    StoreSettings, TelemetrySettings, TlsFiles, Transport, Trust,
 };
 pub use value::ConfiguredValue;
 

@@ -11,6 +11,7 @@ use serde_json::Value;
 use super::{
     check::{Ground, host_is_loopback, web_url},
     form::{HttpForm, ServerForm, StdioForm},
+    openapi,
     say::escape,
     settings::{ServerSettings, Transport},
     value::{ConfiguredValue, configured},
@@ -43,11 +44,15 @@ pub(super) fn check(
         if let Err(error) = &name {
             ground.find(findings, &path, error.to_string());
         }
-        let transport = match (&form.stdio, &form.http) {
-            (Some(stdio), None) => Some(self::stdio(stdio, &format!("{path}/stdio"), ground, findings)),
-            (None, Some(http)) => Some(self::http(http, form.allow_private, &path, (ground, &mut *findings))),
-            (Some(_), Some(_)) | (None, None) => {
-                ground.find(findings, &path, "give either `stdio` or `http`");
+        let transport = match (&form.stdio, &form.http, &form.openapi) {
+            (Some(stdio), None, None) => Some(self::stdio(stdio, &format!("{path}/stdio"), ground, findings)),
+            (None, Some(http), None) => Some(self::http(http, form.allow_private, &path, (ground, &mut *findings))),
+            (None, None, Some(api)) => {
+                let allow_private = form.allow_private;
+                Some(openapi::check(api, (&key, allow_private), &format!("{path}/openapi"), ground, findings))
+            }
+            _ => {
+                ground.find(findings, &path, "give exactly one of `stdio`, `http` and `openapi`");
                 None
             }
         };
@@ -114,28 +119,42 @@ fn http(
     path: &str,
     (ground, findings): (&Ground<'_>, &mut Findings),
 ) -> Transport {
-    let at = format!("{path}/http/url");
-    match web_url(&form.url) {
-        Err(message) => ground.find(findings, &at, message),
-        Ok(_) if host_is_loopback(&form.url) && !allow_private => {
-            ground.find(findings, &at, "a server on loopback needs `allow_private: true`");
+    place(&form.url, allow_private, &format!("{path}/http/url"), (ground, &mut *findings));
+    let headers = headers(&form.headers, &format!("{path}/http/headers"), ground, findings);
+    Transport::Http { url: form.url.clone(), headers }
+}
+
+/// A URL that a tool server or an API is at.
+pub(super) fn place(url: &str, allow_private: bool, at: &str, (ground, findings): (&Ground<'_>, &mut Findings)) {
+    match web_url(url) {
+        Err(message) => ground.find(findings, at, message),
+        Ok(_) if host_is_loopback(url) && !allow_private => {
+            ground.find(findings, at, "a server on loopback needs `allow_private: true`");
         }
         Ok(_) => {}
     }
-    for name in form.headers.keys() {
-        let at = format!("{path}/http/headers/{}", escape(name));
+}
+
+/// Headers of every request, their names in lower case.
+pub(super) fn headers(
+    forms: &BTreeMap<String, Value>,
+    path: &str,
+    ground: &Ground<'_>,
+    findings: &mut Findings,
+) -> BTreeMap<String, ConfiguredValue> {
+    for name in forms.keys() {
+        let at = format!("{path}/{}", escape(name));
         if name.parse::<http::HeaderName>().is_err() {
             ground.find(findings, &at, "not the name of a header");
         } else if OWN_HEADERS.contains(&name.to_ascii_lowercase().as_str()) {
             ground.find(findings, &at, "the gateway sets this header itself; remove it");
         }
     }
-    let headers = values(&form.headers, &format!("{path}/http/headers"), ground, findings);
-    let headers = headers.into_iter().map(|(name, value)| (name.to_ascii_lowercase(), value)).collect();
-    Transport::Http { url: form.url.clone(), headers }
+    let headers = values(forms, path, ground, findings);
+    headers.into_iter().map(|(name, value)| (name.to_ascii_lowercase(), value)).collect()
 }
 
-fn values(
+pub(super) fn values(
     forms: &BTreeMap<String, Value>,
     path: &str,
     ground: &Ground<'_>,

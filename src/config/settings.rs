@@ -5,7 +5,10 @@ use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, time::Duration}
 use serde::{Deserialize, Serialize};
 
 use super::value::ConfiguredValue;
-use crate::domain::ServerName;
+use crate::{
+    domain::{Findings, ServerName},
+    upstream::{Choice, Source},
+};
 
 /// Everything that `postern.yaml` says, with defaults for what it does not say.
 #[derive(Debug, Clone)]
@@ -159,6 +162,29 @@ pub enum Transport {
         /// Headers on every request, names in lower case.
         headers: BTreeMap<String, ConfiguredValue>,
     },
+    /// An HTTP API that an OpenAPI document describes.
+    OpenApi(OpenApi),
+}
+
+/// An HTTP API that an OpenAPI document describes.
+#[derive(Debug, Clone)]
+pub struct OpenApi {
+    /// The document: a file, or a URL that is fetched.
+    pub document: Source,
+    /// Where the API is; else the document's first server.
+    pub url: Option<String>,
+    /// Which operations become tools.
+    pub choice: Choice,
+    /// Headers on every request, names in lower case.
+    pub headers: BTreeMap<String, ConfiguredValue>,
+    /// Members of every query.
+    pub query: BTreeMap<String, ConfiguredValue>,
+    /// Bytes of a response that are taken.
+    pub response: usize,
+    /// Whether an argument in the path may hold `/`.
+    pub encoded_slashes: bool,
+    /// Chosen operations of a file that are no tools, and why.
+    pub left_out: Findings,
 }
 
 /// What happens with tools that nobody approved yet.

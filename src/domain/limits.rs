@@ -10,6 +10,10 @@ pub const ANSWER: usize = 8 << 20;
 pub const EVENT: usize = 1 << 20;
 /// Nesting of JSON in a message.
 pub const DEPTH: usize = 32;
+/// Bytes of what a request is for: a name, a URI, the id of a task.
+pub const TARGET: usize = 8 << 10;
+/// Resources, and tasks, that one subscription may name.
+pub const SUBSCRIBED: usize = 256;
 /// Characters of a JSON-RPC id that is a string.
 pub const MESSAGE_ID: usize = 128;
 /// Bytes of all request headers.

@@ -11,6 +11,8 @@ pub const MCP_PROTOCOL: &str = "mcp.protocol.version";
 pub const MCP_SESSION: &str = "mcp.session.id";
 /// Tool name, as the peer of the span knows it.
 pub const TOOL: &str = "gen_ai.tool.name";
+/// The prompt.
+pub const PROMPT: &str = "gen_ai.prompt.name";
 /// `execute_tool` for tool calls.
 pub const OPERATION: &str = "gen_ai.operation.name";
 /// The agent.

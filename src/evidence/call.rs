@@ -90,12 +90,21 @@ pub struct Intent {
     pub call: Called,
     /// Why it may.
     pub verdict: Verdict,
+    /// The decision of the first round, where this is a later one of the same call; that one was charged.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub continues: Option<DecisionId>,
 }
 
 impl Intent {
-    /// The exception whose budget the call is taken from: the one that admits it, if one does.
+    /// The exception whose budget the call is taken from: the one that admits it, if one does, in the first round.
     #[must_use]
     pub fn charged(&self) -> Option<&ExceptionId> {
+        self.admitted_by().filter(|_| self.continues.is_none())
+    }
+
+    /// The exception that admits the call, if one does.
+    #[must_use]
+    pub fn admitted_by(&self) -> Option<&ExceptionId> {
         match self.verdict.basis {
             Basis::Exception | Basis::BreakGlass => self.verdict.exception.as_ref(),
             Basis::Rbac | Basis::Guardrail | Basis::DefaultDeny => None,
@@ -109,6 +118,10 @@ impl Intent {
 pub enum How {
     /// The tool answered.
     Answered,
+    /// The server asked for input instead; the request ends here and may come again.
+    InputRequired,
+    /// The server made a task of it.
+    Task,
     /// The tool answered that it failed.
     ToolError,
     /// The tool server refused the request.
@@ -133,6 +146,8 @@ impl How {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Answered => "answered",
+            Self::InputRequired => "input_required",
+            Self::Task => "task",
             Self::ToolError => "tool_error",
             Self::Refused => "refused",
             Self::Failed => "failed",
@@ -189,9 +204,49 @@ pub struct Denial {
     pub detail: Option<String>,
 }
 
-/// A list of tools was given out.
+/// A request that calls no tool is about to leave: a prompt, a resource, a completion, a task, a subscription.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Inquiry {
+    /// Joins it with its outcome, telemetry and the agent's answer.
+    pub decision: DecisionId,
+    /// When it was judged.
+    pub at: Timestamp,
+    /// Who asked.
+    pub caller: Caller,
+    /// The MCP method.
+    pub method: String,
+    /// The tool server.
+    pub server: ServerName,
+    /// The prompt, the URI, or the tool of a task; cut to 256 characters.
+    pub target: String,
+    /// SHA-256 over method, target and the other params, as they are sent.
+    pub params: Digest,
+    /// Why it may.
+    pub verdict: Verdict,
+}
+
+/// A subscription began or ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Subscription {
+    /// Joins beginning and end.
+    pub decision: DecisionId,
+    /// When.
+    pub at: Timestamp,
+    /// Who listens.
+    pub caller: Caller,
+    /// Whether it begins.
+    pub opened: bool,
+    /// The lists and resources that are told of, as granted; each cut to 256 characters.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub topics: Vec<String>,
+}
+
+/// A list was given out.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Listing {
+    /// The MCP method, where it is not `tools/list`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub method: Option<String>,
     /// When.
     pub at: Timestamp,
     /// To whom.
@@ -199,7 +254,7 @@ pub struct Listing {
     /// The server, or all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub server: Option<ServerName>,
-    /// How many tools were shown.
+    /// How many entries were shown.
     pub tools: u32,
     /// The digest of the catalog that was read.
     pub catalog: Digest,

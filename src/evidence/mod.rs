@@ -17,7 +17,7 @@ mod seal;
 mod signing;
 mod verify;
 
-pub use call::{Arguments, Called, Caller, Denial, How, Intent, Listing, Outcome};
+pub use call::{Arguments, Called, Caller, Denial, How, Inquiry, Intent, Listing, Outcome, Subscription};
 pub use chain::{GENESIS, Head, chain};
 pub use checkpoint::{Checkpoint, CheckpointError};
 pub use export::{ExportError, Index, Line, Row};

@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Aborted, Alarm, CatalogChange, Denial, Freeze, Intent, JournalError, KeyChange, Lifecycle, Listing, Outcome,
-    PolicyChange, Recovered, Start, Stop,
+    Aborted, Alarm, CatalogChange, Denial, Freeze, Inquiry, Intent, JournalError, KeyChange, Lifecycle, Listing,
+    Outcome, PolicyChange, Recovered, Start, Stop, Subscription,
 };
 use crate::domain::{DecisionId, ExceptionId, Timestamp};
 
@@ -21,6 +21,10 @@ pub enum Record {
     Outcome(Outcome),
     /// A call was refused.
     Denial(Denial),
+    /// A request that calls no tool is about to leave.
+    Inquiry(Inquiry),
+    /// A subscription began or ended.
+    Subscription(Subscription),
     /// A list was given out.
     Listing(Listing),
     /// Something happened to an exception.
@@ -90,6 +94,8 @@ impl Record {
                 decision: Some(r.decision.clone()),
                 exception: r.verdict.exception.clone(),
             },
+            Self::Inquiry(r) => Summary { decision: Some(r.decision.clone()), ..plain("inquiry", r.at) },
+            Self::Subscription(r) => Summary { decision: Some(r.decision.clone()), ..plain("subscription", r.at) },
             Self::Listing(r) => plain("listing", r.at),
             Self::Lifecycle(r) => Summary { exception: Some(r.exception.clone()), ..plain("lifecycle", r.at) },
             Self::Catalog(r) => plain("catalog", r.at),

@@ -246,6 +246,8 @@ fn follow(open: &mut BTreeMap<DecisionId, u64>, record: Record, seq: u64) {
             }
         }
         Record::Denial(_)
+        | Record::Inquiry(_)
+        | Record::Subscription(_)
         | Record::Listing(_)
         | Record::Lifecycle(_)
         | Record::Catalog(_)

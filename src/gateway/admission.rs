@@ -18,6 +18,8 @@ pub struct Charge {
     pub digest: Digest,
     /// How much it may use over its life.
     pub budget: Budget,
+    /// Whether an earlier round of the same call was taken from the budget: then it is looked at and not taken again.
+    pub paid: bool,
 }
 
 /// A call that was decided and now asks to be admitted.
@@ -75,6 +77,9 @@ pub trait Admission: Send + Sync {
     /// In one transaction: the intent, the budget, and a check that freeze, credential, policies and exception
     /// are still what they were when the call was decided.
     async fn admit(&self, admit: Admit) -> Result<Position, AdmissionError>;
+
+    /// Whether the gateway is frozen at this moment; [`Self::admit`] looks itself.
+    fn is_frozen(&self) -> bool;
 
     /// Makes any other record durable.
     async fn record(&self, record: Record) -> Result<Position, AdmissionError>;

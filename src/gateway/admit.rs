@@ -1,11 +1,11 @@
 //! Step 5: the intent becomes durable, the budget is taken, and what was judged still holds.
 
-use std::time::Instant;
+use std::{sync::Arc, time::Instant};
 
-use super::{AdmissionError, Admit, Charge, Gateway, refuse::Refusal, visit::Visit};
+use super::{AdmissionError, Admit, Charge, Gateway, refuse::Refusal, round::Round, visit::Visit};
 use crate::{
     catalog::ToolCall,
-    domain::Reason,
+    domain::{Grant, Reason},
     evidence::{Arguments, Called, Intent, Position},
     policy::Permit,
     telemetry::ServerSpan,
@@ -16,15 +16,19 @@ impl Gateway {
         &self,
         visit: &Visit,
         permit: &Permit,
+        round: &Round,
         span: &ServerSpan,
     ) -> Result<Position, Box<Refusal>> {
         let refused = |error: AdmissionError| Box::new(Refusal::admission(permit, reason(&error), error.to_string()));
         let call = self.called(visit, permit.call()).map_err(|error| refused(AdmissionError::Unavailable(error)))?;
+        // An exception pays for the first round of a call; a state is good once, so no other call rides on it.
+        let paid = |grant: &Arc<Grant>| round.paid.as_ref() == Some(&(grant.exception.clone(), grant.revision));
         let charge = permit.grant().map(|grant| Charge {
             exception: grant.exception.clone(),
             revision: grant.revision,
             digest: grant.digest,
             budget: grant.budget,
+            paid: paid(grant),
         });
         let intent = Intent {
             decision: visit.id.clone(),
@@ -32,6 +36,7 @@ impl Gateway {
             caller: visit.caller(span.trace_ids().map(|ids| ids.trace_id)),
             call,
             verdict: permit.verdict().clone(),
+            continues: round.first.clone().filter(|_| charge.as_ref().is_none_or(|charge| charge.paid)),
         };
         let admit = Admit { intent, credential: visit.subject.credential.id.clone(), epoch: visit.world.epoch, charge };
         let begun = Instant::now();

@@ -2,25 +2,29 @@
 
 use std::{sync::Arc, time::Instant};
 
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 pub use crate::upstream::Upstreams;
 use crate::{
-    catalog::Tool,
-    domain::{ExceptionId, Reason},
-    mcp::server::Link,
-    policy::Permit,
+    catalog::{Target, Tool},
+    domain::{Digest, ExceptionId, Method, Reason},
+    mcp::{InputRequired, server::Link},
+    policy::{Clearance, Permit},
     telemetry::{Ending, Peer, ServerSpan},
     upstream::{CallEnd, Dispatch, PrincipalKey},
 };
 
-use super::{Gateway, visit::Visit};
+use super::{Gateway, inquire::Heard, round::Round, visit::Visit};
 
 /// A call that has come back.
 pub(super) struct Returned {
     pub(super) end: CallEnd,
     pub(super) tool: Arc<Tool>,
-    pub(super) exception: Option<ExceptionId>,
+    /// The digest of what was sent.
+    pub(super) digest: Digest,
+    /// The exception that admitted it, and its revision.
+    pub(super) exception: Option<(ExceptionId, u32)>,
     /// Why it was cut, if it was.
     pub(super) cut: Option<Reason>,
     pub(super) took: std::time::Duration,
@@ -31,18 +35,22 @@ impl Gateway {
         &self,
         visit: &Visit,
         permit: Permit,
-        deadline: Option<Instant>,
+        (round, deadline): (&mut Round, Option<Instant>),
         (span, link): (&ServerSpan, Link),
     ) -> Returned {
         let tool = Arc::clone(permit.call().tool());
-        let exception = permit.grant().map(|grant| grant.exception.clone());
+        let digest = permit.call().digest();
+        let exception = permit.grant().map(|grant| (grant.exception.clone(), grant.revision));
         let cancelled: CancellationToken = link.cancelled.child_token();
         let who = (&visit.subject.agent, &visit.subject.credential.id);
-        let flight = self.parts.in_flight.begin(&visit.id, who, exception.as_ref(), cancelled.clone());
+        let flight =
+            self.parts.in_flight.begin(&visit.id, who, exception.as_ref().map(|(id, _)| id), cancelled.clone());
         let own = Instant::now() + self.parts.call_timeout;
         let deadline = deadline.map_or(own, |deadline| deadline.min(own));
         let peer = Peer {
-            tool: tool.reference.clone(),
+            server: tool.reference.server.clone(),
+            method: Method::CallTool,
+            name: Some(tool.reference.tool.to_string()),
             transport: self.parts.upstreams.transport(&tool.reference.server),
             address: None,
             port: None,
@@ -55,8 +63,8 @@ impl Gateway {
             notices: if exception.is_some() { None } else { link.notices },
             progress: visit.progress,
             log_level: visit.log_level,
-            capabilities: Arc::default(),
-            input: None,
+            capabilities: self.capabilities(visit, &tool.reference.server, (&visit.capabilities, exception.is_none())),
+            input: round.input.take(),
             cancelled,
             deadline: deadline.into(),
         };
@@ -66,7 +74,64 @@ impl Gateway {
         let ending = ending(&end);
         client.end(ending);
         self.parts.telemetry.metrics().dispatched(&tool.reference, ending, took);
-        Returned { end, tool, exception, cut: flight.cut(), took }
+        Returned { end, tool, digest, exception, cut: flight.cut(), took }
+    }
+}
+
+impl Gateway {
+    /// Spends a clearance.
+    pub(super) async fn ask(
+        &self,
+        visit: &Visit,
+        clearance: Clearance,
+        round: &mut Round,
+        (span, link): (&ServerSpan, Link),
+    ) -> Heard {
+        let (server, method) = (clearance.inquiry().server().clone(), clearance.inquiry().method());
+        let cancelled: CancellationToken = link.cancelled.child_token();
+        let who = (&visit.subject.agent, &visit.subject.credential.id);
+        let flight = self.parts.in_flight.begin(&visit.id, who, None, cancelled.clone());
+        let client = span.client(Peer {
+            transport: self.parts.upstreams.transport(&server),
+            name: match clearance.inquiry().target() {
+                Target::Prompt(name) => Some(name.to_string()),
+                Target::Resource(_) | Target::Task(_) => None,
+            },
+            method,
+            address: None,
+            port: None,
+            server: server.clone(),
+        });
+        let dispatch = Dispatch {
+            principal: PrincipalKey::from(visit.subject.as_ref()),
+            traceparent: client.traceparent(),
+            notices: link.notices,
+            progress: visit.progress,
+            log_level: visit.log_level,
+            capabilities: self.capabilities(visit, &server, (&visit.capabilities, true)),
+            input: round.input.take(),
+            cancelled,
+            deadline: (Instant::now() + self.parts.call_timeout).into(),
+        };
+        let begun = Instant::now();
+        let end = self.parts.upstreams.ask(clearance, dispatch).await;
+        let took = begun.elapsed();
+        let ending = ending(&end);
+        client.end(ending);
+        self.parts.telemetry.metrics().asked(method, ending, took);
+        Heard { came: Came::from(end), cut: flight.cut(), took }
+    }
+
+    /// Spends a clearance for news of a resource or a task; none if the server tells none.
+    pub(super) async fn watch(&self, clearance: Clearance) -> Option<mpsc::Receiver<bytes::Bytes>> {
+        let server = clearance.inquiry().server().clone();
+        match self.parts.upstreams.watch(clearance).await {
+            Ok(watch) => Some(watch.news),
+            Err(kind) => {
+                tracing::debug!(%server, %kind, "nothing can be watched");
+                None
+            }
+        }
     }
 }
 
@@ -74,7 +139,8 @@ impl Gateway {
 const fn ending(end: &CallEnd) -> Ending {
     match end {
         CallEnd::Answered { result, is_error, .. } => Ending::Answered { bytes: result.len(), is_error: *is_error },
-        CallEnd::InputRequired(_) | CallEnd::Task(_) => Ending::Answered { bytes: 0, is_error: false },
+        CallEnd::InputRequired(_) => Ending::Answered { bytes: 0, is_error: false },
+        CallEnd::Task(result) => Ending::Answered { bytes: result.len(), is_error: false },
         CallEnd::RpcError { code, .. } => Ending::RpcError { code: *code },
         CallEnd::Failed { kind, .. } => Ending::Failed { kind: kind.as_str() },
         CallEnd::Cancelled => Ending::Cancelled,
@@ -84,7 +150,9 @@ const fn ending(end: &CallEnd) -> Ending {
 
 /// How a call came back, without the tool server's types.
 pub(super) enum Came {
-    Answered { result: bytes::Bytes, is_error: bool },
+    Answered { result: bytes::Bytes, is_error: bool, ttl_ms: Option<u64> },
+    InputRequired(InputRequired),
+    Task(bytes::Bytes),
     RpcError { code: i32, message: String, data: Option<Box<serde_json::value::RawValue>> },
     Failed { kind: &'static str, effect_possible: bool },
     Cancelled,
@@ -94,10 +162,9 @@ pub(super) enum Came {
 impl From<CallEnd> for Came {
     fn from(end: CallEnd) -> Self {
         match end {
-            CallEnd::Answered { result, is_error, .. } => Self::Answered { result, is_error },
-            CallEnd::InputRequired(_) | CallEnd::Task(_) => {
-                Self::Failed { kind: "upstream_unsupported", effect_possible: true }
-            }
+            CallEnd::Answered { result, is_error, ttl_ms } => Self::Answered { result, is_error, ttl_ms },
+            CallEnd::InputRequired(required) => Self::InputRequired(required),
+            CallEnd::Task(result) => Self::Task(result),
             CallEnd::RpcError { code, message, data } => Self::RpcError { code, message, data },
             CallEnd::Failed { kind, effect_possible } => Self::Failed { kind: kind.as_str(), effect_possible },
             CallEnd::Cancelled => Self::Cancelled,

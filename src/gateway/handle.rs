@@ -4,23 +4,23 @@ use std::{net::SocketAddr, sync::Arc};
 
 use async_trait::async_trait;
 use http::{StatusCode, request::Parts as Head};
-use tokio::sync::mpsc;
 
 use super::Gateway;
 use crate::{
+    catalog::Ware,
     domain::{Fault, Method, ServerName, Subject},
     identity::Identity,
     mcp::{
         code,
         server::{
-            Event, Filter, Handler, HttpRefusal, Link, List, ListPage, ListRequest, ListenRequest, Listening, Offer,
-            Reply, Request, RpcError, Scope,
+            Handler, HttpRefusal, Link, List, ListPage, ListRequest, ListenRequest, Listening, Offer, Reply, Request,
+            RpcError, Scope,
         },
     },
 };
 
 #[async_trait]
-impl Handler for Gateway {
+impl Handler for Arc<Gateway> {
     async fn identify(&self, head: &Head, _peer: SocketAddr) -> Result<Arc<Subject>, HttpRefusal> {
         let metadata = &self.parts.resource_metadata;
         let subject = match self.parts.authenticator.authenticate(&head.headers).await {
@@ -52,41 +52,30 @@ impl Handler for Gateway {
     }
 
     async fn list(&self, subject: &Arc<Subject>, request: ListRequest) -> Result<ListPage, RpcError> {
-        self.tools(subject, request).await
+        match request.list {
+            List::Tools => self.tools(subject, request).await,
+            List::Prompts => self.wares(subject, request, Ware::Prompt).await,
+            List::Resources => self.wares(subject, request, Ware::Resource).await,
+            List::Templates => self.wares(subject, request, Ware::Template).await,
+        }
     }
 
-    fn offer(&self, _subject: &Subject, _scope: &Scope) -> Offer {
-        Offer::default()
+    fn offer(&self, subject: &Subject, scope: &Scope) -> Offer {
+        self.offered(subject, scope)
     }
 
     async fn serve(&self, subject: Arc<Subject>, request: Request, link: Link) -> Result<Reply, RpcError> {
-        if request.method != Method::CallTool {
-            return Err(RpcError::new(code::METHOD_NOT_FOUND, "method not offered"));
-        }
         let Ok(_place) = self.room.try_acquire() else {
             let busy = RpcError::new(code::INTERNAL, "Too many calls are under way; wait a second.");
             return Err(busy.with_status(StatusCode::SERVICE_UNAVAILABLE));
         };
-        Ok(Reply::Complete { result: self.walk(subject, request, link).await?, ttl_ms: 0 })
+        match request.method {
+            Method::CallTool => self.walk(subject, request, link).await,
+            _ => self.inquire(subject, request, link).await,
+        }
     }
 
-    async fn listen(&self, _subject: &Arc<Subject>, request: ListenRequest) -> Result<Listening, RpcError> {
-        let mut changes = self.parts.changes.subscribe();
-        changes.mark_unchanged();
-        let (sender, events) = mpsc::channel(8);
-        let granted = Filter { tools: request.filter.tools, ..Filter::default() };
-        let tools = granted.tools;
-        tokio::spawn(async move {
-            loop {
-                let changed = tokio::select! {
-                    changed = changes.changed() => changed,
-                    () = sender.closed() => return,
-                };
-                if changed.is_err() || (tools && sender.send(Event::Changed(List::Tools)).await.is_err()) {
-                    return;
-                }
-            }
-        });
-        Ok(Listening { granted, events })
+    async fn listen(&self, subject: &Arc<Subject>, request: ListenRequest) -> Result<Listening, RpcError> {
+        self.subscribe(subject, request).await
     }
 }

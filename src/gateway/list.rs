@@ -2,19 +2,19 @@
 
 use std::sync::Arc;
 
-use super::{Gateway, World};
+use super::{Gateway, Purpose, World};
 use crate::{
-    catalog::Tool,
-    domain::{Subject, Timestamp},
+    catalog::{Item, Tool, Ware},
+    domain::{Effect, Subject, Timestamp},
     evidence::{Caller, Listing, Record},
     mcp::{
         code,
-        server::{ListPage, ListRequest, RpcError, Scope},
+        server::{List, ListPage, ListRequest, RpcError, Scope},
     },
-    policy::Visibility,
+    policy::{Deed, Visibility},
 };
 
-/// Tools on one page.
+/// Entries on one page.
 const PAGE: usize = 1_000;
 /// How long a list may be believed.
 const TTL_MS: u64 = 5_000;
@@ -23,15 +23,7 @@ impl Gateway {
     pub(super) async fn tools(&self, subject: &Arc<Subject>, request: ListRequest) -> Result<ListPage, RpcError> {
         let now = self.parts.clock.now();
         let world = self.parts.world.load_full();
-        let after = match &request.cursor {
-            None => None,
-            Some(cursor) => {
-                let opened = self.cursors.open(&subject.agent, cursor);
-                Some(opened.ok_or_else(|| {
-                    RpcError::invalid_params("the cursor is not one of this list; begin again without one")
-                })?)
-            }
-        };
+        let after = self.after(subject, &request)?;
         let mut shown: Vec<&Arc<Tool>> = Vec::new();
         let mut more = false;
         for tool in world.catalog.tools() {
@@ -49,14 +41,74 @@ impl Gateway {
             }
             shown.push(tool);
         }
-        let next_cursor =
-            shown.last().filter(|_| more).map(|last| self.cursors.seal(&subject.agent, last.exposed.as_str()));
+        let last = shown.last().filter(|_| more).map(|last| last.exposed.as_str());
+        let next_cursor = self.cursor(subject, &request, last)?;
         self.listed(subject, &request, &world, (shown.len(), now)).await?;
         let tools = shown.into_iter().map(|tool| match request.scope {
             Scope::All => tool.listed.clone(),
             Scope::Server(_) => tool.listed_alone.clone(),
         });
-        Ok(ListPage { items: tools.collect(), next_cursor, ttl_ms: TTL_MS, missing: Vec::new() })
+        let items = tools.collect();
+        let mut missing = self.missing(subject, &request.scope);
+        missing.retain(|server| world.catalog.tools().all(|tool| tool.reference.server != *server));
+        Ok(ListPage { items, next_cursor, ttl_ms: TTL_MS, missing })
+    }
+
+    /// Prompts, resources or templates.
+    pub(super) async fn wares(
+        &self,
+        subject: &Arc<Subject>,
+        request: ListRequest,
+        ware: Ware,
+    ) -> Result<ListPage, RpcError> {
+        let now = self.parts.clock.now();
+        let world = self.parts.world.load_full();
+        let after = self.after(subject, &request)?;
+        let of_scope = |item: &&Arc<Item>| match &request.scope {
+            Scope::All => true,
+            Scope::Server(server) => item.server == *server,
+        };
+        let visible = |item: &&Arc<Item>| of_scope(item) && self.reads(&world, subject, (ware, item), now);
+        let mut shown: Vec<&Arc<Item>> = match &after {
+            None => world.shelf.of(ware).filter(visible).take(PAGE + 1).collect(),
+            Some(after) => world.shelf.after(ware, after).filter(visible).take(PAGE + 1).collect(),
+        };
+        let more = shown.len() > PAGE;
+        shown.truncate(PAGE);
+        let last = shown.last().filter(|_| more).map(|last| &*last.exposed);
+        let next_cursor = self.cursor(subject, &request, last)?;
+        self.listed(subject, &request, &world, (shown.len(), now)).await?;
+        let items = shown.into_iter().map(|item| match request.scope {
+            Scope::All => item.listed.clone(),
+            Scope::Server(_) => item.listed_alone.clone(),
+        });
+        let items = items.collect();
+        Ok(ListPage { items, next_cursor, ttl_ms: TTL_MS, missing: self.missing(subject, &request.scope) })
+    }
+
+    /// Behind which exposed name the page begins.
+    fn after(&self, subject: &Subject, request: &ListRequest) -> Result<Option<String>, RpcError> {
+        let Some(cursor) = &request.cursor else { return Ok(None) };
+        let opened = self.seals().open(Purpose::Cursor, subject, &[request.list.method()], cursor);
+        let name = opened.and_then(|text| String::from_utf8(text).ok());
+        let foreign = || RpcError::invalid_params("the cursor is not one of this list; begin again without one");
+        name.map(Some).ok_or_else(foreign)
+    }
+
+    fn cursor(&self, subject: &Subject, request: &ListRequest, last: Option<&str>) -> Result<Option<String>, RpcError> {
+        let Some(last) = last else { return Ok(None) };
+        let sealed = self.seals().seal(Purpose::Cursor, subject, &[request.list.method()], last.as_bytes());
+        sealed.map(Some).ok_or_else(RpcError::internal)
+    }
+
+    fn reads(&self, world: &World, subject: &Subject, (ware, item): (Ware, &Item), now: Timestamp) -> bool {
+        let deed = match (ware, &item.uri) {
+            (Ware::Prompt, _) => Deed::Get(&item.server, &item.own),
+            (Ware::Resource, Some(uri)) => Deed::Read(&item.server, uri),
+            // What a template leads to is judged when it is read.
+            (Ware::Resource | Ware::Template, _) => return world.policies.may_read(subject, &item.server),
+        };
+        world.policies.allows(subject, &deed, now).effect == Effect::Allow
     }
 
     fn sees(&self, world: &World, subject: &Subject, tool: &Tool, now: Timestamp) -> bool {
@@ -79,7 +131,9 @@ impl Gateway {
             Scope::Server(server) => Some(server.clone()),
         };
         let tools = u32::try_from(shown).unwrap_or(u32::MAX);
-        let record = Record::Listing(Listing { at: now, caller, server, tools, catalog: world.catalog.digest() });
+        let method = (request.list != List::Tools).then(|| request.list.method().to_owned());
+        let record =
+            Record::Listing(Listing { method, at: now, caller, server, tools, catalog: world.catalog.digest() });
         self.parts.admission.record(record).await.map(|_| ()).map_err(|error| {
             tracing::error!(%error, "a list is not recorded and not given out");
             RpcError::new(code::INTERNAL, "The gateway cannot keep its record now (audit_unavailable).")

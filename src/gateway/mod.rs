@@ -6,20 +6,27 @@
 
 mod admission;
 mod admit;
-mod cursor;
 mod forward;
 mod handle;
 mod in_flight;
+mod inquire;
 mod list;
+mod listen;
+mod names;
+mod offer;
 mod outcome;
 mod pipeline;
 mod precondition;
+mod question;
 mod rate;
 mod refuse;
+mod rename;
 mod reply;
 mod request;
 mod resolve;
 mod road;
+mod round;
+mod seal;
 mod visit;
 mod world;
 
@@ -27,4 +34,5 @@ pub use admission::{Admission, AdmissionError, Admit, Charge};
 pub use in_flight::{Cut, InFlight};
 pub use rate::Rates;
 pub use road::{Denials, Gateway, Parts};
-pub use world::World;
+pub use seal::{Purpose, Seals};
+pub use world::{Changes, World};

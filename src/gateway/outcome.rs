@@ -10,8 +10,9 @@ use super::{
     visit::Visit,
 };
 use crate::{
-    domain::{Digest, Reason, ToolRef},
+    domain::{Digest, ExceptionId, Reason, ToolRef},
     evidence::{How, Outcome, Record},
+    mcp::InputRequired,
     monitoring::{Held, Release, Withheld},
     telemetry::Ending,
 };
@@ -21,6 +22,10 @@ pub(super) struct Ended {
     pub(super) tool: ToolRef,
     pub(super) came: End,
     pub(super) took: std::time::Duration,
+    /// The digest of what was sent.
+    pub(super) digest: Digest,
+    /// The exception that admitted it, and its revision.
+    pub(super) exception: Option<(ExceptionId, u32)>,
 }
 
 /// What a JSON-RPC error says beside its code.
@@ -36,6 +41,10 @@ pub(super) enum End {
         release: Release,
         is_error: bool,
     },
+    /// The server asks instead; what it asks is a result too.
+    InputRequired(Release),
+    /// The server made a task of it.
+    Task(Release),
     Withheld(Withheld, Digest, usize),
     Cut(Reason),
     /// The server's own error; its words are a result too, and leave only as a release.
@@ -52,14 +61,29 @@ pub(super) enum End {
 }
 
 impl Gateway {
-    pub(super) fn fulfil(&self, returned: Returned, held: Held, trace_queued: bool) -> Ended {
-        let Returned { end, tool, exception, cut, took } = returned;
+    pub(super) fn fulfil(&self, visit: &Visit, returned: Returned, held: Held, trace_queued: bool) -> Ended {
+        let Returned { end, tool, digest, exception, cut, took } = returned;
         let came = match (cut, Came::from(end)) {
             (Some(reason), _) => End::Cut(reason),
-            (None, Came::Answered { result, is_error }) => match self.release(held, result, trace_queued) {
+            (None, Came::Answered { result, is_error, .. }) => match self.release(held, result, trace_queued) {
                 Ok(release) => End::Released { release, is_error },
                 Err(withheld) => withheld,
             },
+            (None, Came::InputRequired(required)) => {
+                let asked = required.requests.iter().map(|one| self.question(visit, &tool.reference.server, one));
+                match asked.collect::<Result<(), String>>() {
+                    Ok(()) => self
+                        .release(held, required.json(), trace_queued)
+                        .map_or_else(|withheld| withheld, End::InputRequired),
+                    Err(why) => {
+                        tracing::warn!(tool = %tool.reference, why, "a question of a tool server is refused");
+                        End::Failed { kind: "question_refused", effect_possible: true }
+                    }
+                }
+            }
+            (None, Came::Task(result)) => {
+                self.release(held, result, trace_queued).map_or_else(|withheld| withheld, End::Task)
+            }
             (None, Came::RpcError { code, message, data }) => {
                 let words = serde_json::to_vec(&Words { message, data }).unwrap_or_default();
                 match self.release(held, words.into(), trace_queued) {
@@ -71,10 +95,10 @@ impl Gateway {
             (None, Came::Cancelled) => End::Cancelled,
             (None, Came::TimedOut) => End::TimedOut,
         };
-        if let (End::Withheld(withheld, ..), Some(exception)) = (&came, &exception) {
+        if let (End::Withheld(withheld, ..), Some((exception, _))) = (&came, &exception) {
             tracing::warn!(%exception, control = withheld.control, "a result was withheld");
         }
-        Ended { tool: tool.reference.clone(), came, took }
+        Ended { tool: tool.reference.clone(), came, took, digest, exception }
     }
 
     fn release(&self, held: Held, result: Bytes, trace_queued: bool) -> Result<Release, End> {
@@ -91,6 +115,12 @@ impl Gateway {
                 let how = if *is_error { How::ToolError } else { How::Answered };
                 (how, true, Some((Digest::of(release.bytes()), release.bytes().len())), None)
             }
+            End::InputRequired(release) => {
+                let methods = InputRequired::read(std::str::from_utf8(release.bytes()).unwrap_or_default());
+                let methods = methods.map(|required| asked(&required)).unwrap_or_default();
+                (How::InputRequired, true, Some((Digest::of(release.bytes()), release.bytes().len())), Some(methods))
+            }
+            End::Task(release) => (How::Task, true, Some((Digest::of(release.bytes()), release.bytes().len())), None),
             End::Withheld(withheld, digest, size) => {
                 (How::Withheld, true, Some((*digest, *size)), Some(withheld.control.to_owned()))
             }
@@ -114,12 +144,21 @@ impl Gateway {
     }
 }
 
+/// The methods that a server asks for, for the record.
+pub(super) fn asked(required: &InputRequired) -> String {
+    let methods: Vec<&str> = required.requests.iter().map(|request| request.method.as_str()).collect();
+    methods.join(", ")
+}
+
 impl Ended {
     /// How the whole call ended, for its span and the metrics.
     pub(super) fn ending(&self) -> Ending {
         match &self.came {
             End::Released { release, is_error } => {
                 Ending::Answered { bytes: release.bytes().len(), is_error: *is_error }
+            }
+            End::InputRequired(release) | End::Task(release) => {
+                Ending::Answered { bytes: release.bytes().len(), is_error: false }
             }
             End::Withheld(..) => Ending::Withheld,
             End::Cut(_) | End::Cancelled => Ending::Cancelled,

@@ -2,23 +2,25 @@
 
 use std::{sync::Arc, time::Instant};
 
-use bytes::Bytes;
-
 use super::{Gateway, refuse::Refusal};
 use crate::{
     domain::Subject,
-    mcp::server::{Link, Request, RpcError},
+    mcp::server::{Link, Reply, Request, RpcError},
     policy::Decision,
 };
 
 impl Gateway {
     /// Steps 2 to 9 of a call; step 1, who is calling, was taken before a byte of its body was read.
-    pub(super) async fn walk(&self, subject: Arc<Subject>, request: Request, link: Link) -> Result<Bytes, RpcError> {
+    pub(super) async fn walk(&self, subject: Arc<Subject>, request: Request, link: Link) -> Result<Reply, RpcError> {
         let visit = self.visit(subject, &request);
 
         // 2 resolve: the name leads to a tool that this subject sees, and the arguments pass its schema
         let (call, candidates) = match self.resolve(&visit, &request) {
             Ok(resolved) => resolved,
+            Err(refusal) => return self.refuse(&visit, *refusal, None).await,
+        };
+        let mut round = match self.round_of(&visit, &call, &request) {
+            Ok(round) => round,
             Err(refusal) => return self.refuse(&visit, *refusal, None).await,
         };
 
@@ -39,7 +41,7 @@ impl Gateway {
         };
 
         // 5 admit: one transaction; nothing left before it
-        let position = match self.admit(&visit, &permit, &span).await {
+        let position = match self.admit(&visit, &permit, &round, &span).await {
             Ok(position) => position,
             Err(refusal) => return self.refuse(&visit, *refusal, Some(span)).await,
         };
@@ -48,15 +50,15 @@ impl Gateway {
         span.satisfied(held.met());
 
         // 6 forward: spends the permit
-        let flight = self.forward(&visit, *permit, held.deadline(), (&span, link)).await;
+        let flight = self.forward(&visit, *permit, (&mut round, held.deadline()), (&span, link)).await;
 
         // 7 fulfil: duties on the result are met, or it is withheld
-        let ended = self.fulfil(flight, held, span.is_secured());
+        let ended = self.fulfil(&visit, flight, held, span.is_secured());
 
         // 8 outcome: durable before the answer leaves
         let recorded = self.outcome(&visit, &ended).await;
 
         // 9 reply
-        self.reply(&visit, ended, recorded, span)
+        self.reply(&visit, (ended, recorded), (round, request.scope), span)
     }
 }

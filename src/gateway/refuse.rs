@@ -10,8 +10,9 @@ use serde_json::value::RawValue;
 
 use super::{
     Gateway,
-    reply::{Shown, unrecorded},
+    reply::{Shown, complete, unrecorded},
     request,
+    round::ForeignState,
     visit::Visit,
 };
 use crate::{
@@ -20,7 +21,7 @@ use crate::{
     evidence::{self, Called, Record},
     mcp::{
         HeaderFault,
-        server::{Request, RpcError},
+        server::{Reply, Request, RpcError},
     },
     monitoring::Unmet,
     policy::{Denial, Permit},
@@ -78,6 +79,12 @@ impl Refusal {
         Self { detail: Some(fault.to_string()), as_error: Some(fault.into()), ..Self::plain(verdict, Some(tool)) }
     }
 
+    /// The state of a round is not one of this call (T035).
+    pub(super) fn state(verdict: Verdict, tool: &Arc<Tool>, fault: ForeignState) -> Self {
+        let error = RpcError::invalid_params(fault.to_string());
+        Self { detail: Some(fault.to_string()), as_error: Some(error), ..Self::plain(verdict, Some(tool)) }
+    }
+
     /// The decision point said no.
     pub(super) fn of(denial: Denial, tool: &Arc<Tool>, request: &Request) -> Self {
         let sent = Some(Sent { arguments: request.arguments.clone(), passthrough: request.members.clone() });
@@ -106,7 +113,7 @@ impl Gateway {
         visit: &Visit,
         refusal: Refusal,
         span: Option<ServerSpan>,
-    ) -> Result<Bytes, RpcError> {
+    ) -> Result<Reply, RpcError> {
         self.parts.telemetry.metrics().decided(&refusal.verdict, visit.begun.elapsed());
         let mut span = span.unwrap_or_else(|| self.span(visit, refusal.tool.as_deref(), &refusal.verdict));
         span.authorize(visit.begun, Instant::now(), &refusal.verdict);
@@ -142,7 +149,7 @@ impl Gateway {
             elapsed,
         );
         span.end(ending);
-        answer
+        answer.map(complete)
     }
 
     /// What was asked for, with sealed arguments, so that `explain` can judge it again.

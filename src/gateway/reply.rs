@@ -7,11 +7,16 @@ use serde_json::{Map, Value, json};
 use super::{
     AdmissionError, Denials, Gateway,
     outcome::{End, Ended, Words},
+    rename,
+    round::Round,
     visit::Visit,
 };
 use crate::{
-    domain::{DecisionId, Reason},
-    mcp::{code, server::RpcError},
+    domain::{DecisionId, ExceptionId, Method, Reason, ToolRef},
+    mcp::{
+        InputRequired, code,
+        server::{Reply, RpcError, Scope},
+    },
     telemetry::{Ending, ServerSpan},
 };
 
@@ -32,10 +37,10 @@ impl Gateway {
     pub(super) fn reply(
         &self,
         visit: &Visit,
-        ended: Ended,
-        recorded: Result<(), AdmissionError>,
+        (ended, recorded): (Ended, Result<(), AdmissionError>),
+        (round, scope): (Round, Scope),
         span: ServerSpan,
-    ) -> Result<Bytes, RpcError> {
+    ) -> Result<Reply, RpcError> {
         let elapsed = visit.origin.received.elapsed();
         let ending = if recorded.is_err() { Ending::Withheld } else { ended.ending() };
         span.end(ending);
@@ -50,8 +55,16 @@ impl Gateway {
                 Shown { sentence, reason, basis: "default_deny", exception: None, retry_after_ms: None, request: None };
             self.answer(&visit.id, &shown)
         };
-        match ended.came {
-            End::Released { release, .. } => Ok(release.into_bytes()),
+        let result = match ended.came {
+            End::Released { release, .. } => Ok(match scope {
+                Scope::All => rename::result(Method::CallTool, &tool.server, release.into_bytes()),
+                Scope::Server(_) => release.into_bytes(),
+            }),
+            End::InputRequired(release) => {
+                let what = (format!("{tool} {}", ended.digest), ended.exception);
+                return self.ask_back(visit, &round, release.bytes(), what);
+            }
+            End::Task(release) => return self.task(visit, tool, release.bytes()),
             End::Withheld(withheld, ..) => refused(
                 Reason::ControlUnmet,
                 format!(
@@ -80,7 +93,29 @@ impl Gateway {
             End::TimedOut => {
                 Ok(failed(&visit.id, &format!("`{tool}` did not answer in time. The call's effect may have happened.")))
             }
-        }
+        };
+        result.map(complete)
+    }
+
+    /// The questions of a server, with a sealed state that leads to the next round.
+    pub(super) fn ask_back(
+        &self,
+        visit: &Visit,
+        round: &Round,
+        required: &Bytes,
+        (what, paid): (String, Option<(ExceptionId, u32)>),
+    ) -> Result<Reply, RpcError> {
+        let text = std::str::from_utf8(required).map_err(|_| RpcError::internal())?;
+        let mut required = InputRequired::read(text).map_err(|_| RpcError::internal())?;
+        let state = self.next_state(visit, &what, round, (required.state.take(), paid));
+        required.state = Some(state.ok_or_else(RpcError::internal)?);
+        Ok(Reply::InputRequired(required))
+    }
+
+    /// A task under an id that only this caller can use.
+    fn task(&self, visit: &Visit, tool: &ToolRef, result: &Bytes) -> Result<Reply, RpcError> {
+        let handle = |own: &str| self.handle(visit, tool, own);
+        rename::task(result, None, handle).map(Reply::Task).ok_or_else(RpcError::internal)
     }
 
     /// A refusal of a visible tool.
@@ -107,6 +142,11 @@ impl Gateway {
     }
 }
 
+/// A whole result that nobody may keep.
+pub(super) const fn complete(result: Bytes) -> Reply {
+    Reply::Complete { result, ttl_ms: 0 }
+}
+
 /// The record of a call cannot be made durable.
 pub(super) fn unrecorded(id: &DecisionId, effect_possible: bool) -> RpcError {
     let effect = if effect_possible { " The call's effect may have happened." } else { "" };
@@ -129,6 +169,6 @@ fn tool_result(text: &str, refusal: Option<Value>) -> Bytes {
 }
 
 /// Codes that MCP reserves for what only the gateway may say become an internal error.
-const fn foreign(given: i32) -> i32 {
+pub(super) const fn foreign(given: i32) -> i32 {
     if given >= -32_099 && given <= -32_020 || given == REFUSED { code::INTERNAL } else { given }
 }

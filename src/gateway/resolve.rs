@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Gateway, refuse::Refusal, visit::Visit};
+use super::{Gateway, refuse::Refusal, round::Round, visit::Visit};
 use crate::{
     catalog::{Tool, ToolCall},
     domain::{Candidate, Reason},
@@ -34,6 +34,17 @@ impl Gateway {
             Box::new(Refusal::arguments(visit.refusal(Reason::InvalidArguments), tool, error.to_string()))
         })?;
         Ok((call, candidates))
+    }
+}
+
+impl Gateway {
+    /// Which round of the call this is.
+    pub(super) fn round_of(&self, visit: &Visit, call: &ToolCall, request: &Request) -> Result<Round, Box<Refusal>> {
+        let foreign = |fault| Box::new(Refusal::state(visit.refusal(Reason::InvalidArguments), call.tool(), fault));
+        let what = format!("{} {}", call.tool().reference, call.digest());
+        let round = self.round(visit, &what, request.input.as_ref()).map_err(foreign)?;
+        self.spend(visit, &round).map_err(foreign)?;
+        Ok(round)
     }
 }
 

@@ -3,9 +3,10 @@
 use std::{sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
+use aws_lc_rs::rand;
 use tokio::sync::{Semaphore, mpsc, watch};
 
-use super::{Admission, InFlight, Rates, World, cursor::Cursors};
+use super::{Admission, Changes, InFlight, Rates, Seals, World, round::Spent};
 use crate::{
     domain::{Clock, ExceptionId, ServerName, limits},
     evidence::Sealer,
@@ -51,7 +52,9 @@ pub struct Parts {
     /// Takes exceptions whose budget turned out to be spent.
     pub exhausted: mpsc::Sender<ExceptionId>,
     /// Bumped when what somebody sees may have changed.
-    pub changes: watch::Sender<u64>,
+    pub changes: watch::Sender<Changes>,
+    /// Seals what callers carry for us.
+    pub seals: Seals,
     /// The servers of the configuration.
     pub servers: Vec<ServerName>,
     /// Longest time of a call.
@@ -67,7 +70,10 @@ pub struct Parts {
 /// The enforcement point.
 pub struct Gateway {
     pub(super) parts: Parts,
-    pub(super) cursors: Cursors,
+    /// States of rounds that were used.
+    pub(super) spent: Spent,
+    /// This process; states of another do not open.
+    pub(super) boot: String,
     /// Calls that may be on the road at once.
     pub(super) room: Semaphore,
 }
@@ -78,7 +84,14 @@ impl Gateway {
     /// # Errors
     /// The machine gives no random bytes.
     pub fn new(parts: Parts) -> Result<Self, aws_lc_rs::error::Unspecified> {
-        Ok(Self { parts, cursors: Cursors::new()?, room: Semaphore::new(limits::IN_FLIGHT) })
+        let mut boot = [0; 16];
+        rand::fill(&mut boot)?;
+        let boot = format!("{:032x}", u128::from_be_bytes(boot));
+        Ok(Self { parts, spent: Spent::default(), boot, room: Semaphore::new(limits::IN_FLIGHT) })
+    }
+
+    pub(super) const fn seals(&self) -> &Seals {
+        &self.parts.seals
     }
 
     /// Returns when no call is on the road: each has its outcome on record. Calls that come later wait for nothing.

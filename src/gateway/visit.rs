@@ -6,10 +6,10 @@ use aws_lc_rs::rand;
 
 use super::{Gateway, World};
 use crate::{
-    domain::{Basis, DecisionId, Digest, Effect, Reason, Subject, Timestamp, Verdict},
+    domain::{Basis, DecisionId, Digest, Effect, ExposedName, Method, Reason, ServerName, Subject, Timestamp, Verdict},
     evidence::Caller,
     mcp::{
-        LogLevel,
+        Capabilities, LogLevel,
         server::{Origin, Request},
     },
     telemetry::{ServerSpan, SpanFacts},
@@ -22,12 +22,15 @@ pub(super) struct Visit {
     pub(super) begun: Instant,
     pub(super) world: Arc<World>,
     pub(super) subject: Arc<Subject>,
+    pub(super) method: Method,
     pub(super) asked: String,
     pub(super) origin: Origin,
     pub(super) traceparent: Option<String>,
     pub(super) tracestate: Option<String>,
     /// Whether the client wants progress.
     pub(super) progress: bool,
+    /// What the client can do for a server that asks it back.
+    pub(super) capabilities: Arc<Capabilities>,
     /// The log messages that the client wants.
     pub(super) log_level: Option<LogLevel>,
 }
@@ -41,21 +44,35 @@ impl Gateway {
             begun: Instant::now(),
             world: self.parts.world.load_full(),
             subject,
+            method: request.method,
             asked: request.target.chars().take(128).collect(),
             origin: request.origin.clone(),
             traceparent: request.meta.traceparent.clone(),
             tracestate: request.meta.tracestate.clone(),
             progress: request.meta.progress_token.is_some(),
+            capabilities: Arc::clone(&request.capabilities),
             log_level: request.meta.log_level,
         }
     }
 
     /// The SERVER span of a call, begun after its decision so that the sampler sees it.
     pub(super) fn span(&self, visit: &Visit, tool: Option<&crate::catalog::Tool>, verdict: &Verdict) -> ServerSpan {
+        let exposed = tool.map(|tool| tool.exposed.clone());
+        self.span_of(visit, (exposed, None, tool.map(|tool| tool.reference.server.clone())), verdict)
+    }
+
+    /// The same for any request: its tool or prompt, and its server, once they were resolved.
+    pub(super) fn span_of(
+        &self,
+        visit: &Visit,
+        (tool, prompt, server): (Option<ExposedName>, Option<String>, Option<ServerName>),
+        verdict: &Verdict,
+    ) -> ServerSpan {
         let facts = SpanFacts {
-            method: "tools/call",
-            tool: tool.map(|tool| tool.exposed.clone()),
-            server: tool.map(|tool| tool.reference.server.clone()),
+            method: visit.method.as_str(),
+            tool,
+            prompt,
+            server,
             agent: visit.subject.agent.clone(),
             user: visit.subject.on_behalf_of.as_ref().map(|delegator| delegator.person.clone()),
             decision: visit.id.clone(),
@@ -104,7 +121,7 @@ impl Visit {
 
 /// Milliseconds of the time, then 80 random bits: ids sort by time and cannot be guessed. Without random bytes the
 /// id is still unique to the microsecond.
-fn decision_id(now: Timestamp) -> DecisionId {
+pub(super) fn decision_id(now: Timestamp) -> DecisionId {
     let millis = u128::try_from(now.timestamp_millis()).unwrap_or(0);
     let mut random = [0_u8; 16];
     let (_, low) = random.split_at_mut(6);

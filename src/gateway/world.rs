@@ -1,11 +1,15 @@
 //! What is in force: the catalog and the policies that were compiled against it, changed together.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
-use crate::{catalog::Catalog, domain::Digest, policy::PolicySet};
+use crate::{
+    catalog::{Catalog, Features, Shelf},
+    domain::{Digest, ServerName},
+    policy::PolicySet,
+};
 
 /// One consistent view; a call takes it once and uses it to its end (T068).
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct World {
     /// Counts up with each change; the admission transaction checks it again.
     pub epoch: u64,
@@ -15,4 +19,28 @@ pub struct World {
     pub policies: Arc<PolicySet>,
     /// Digest of the bundle (sources and tool definitions) from which `explain` can build this world again.
     pub bundle: Digest,
+    /// Prompts and resources.
+    pub shelf: Arc<Shelf>,
+    /// What each server offers that was ready once.
+    pub features: Arc<BTreeMap<ServerName, Features>>,
+}
+
+/// Counts of changes, one for each list; a change of the policies counts for all.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Changes {
+    /// Of tools.
+    pub tools: u64,
+    /// Of prompts.
+    pub prompts: u64,
+    /// Of resources and their templates.
+    pub resources: u64,
+}
+
+impl Changes {
+    /// Something changed that every list hangs on.
+    pub const fn all(&mut self) {
+        self.tools = self.tools.wrapping_add(1);
+        self.prompts = self.prompts.wrapping_add(1);
+        self.resources = self.resources.wrapping_add(1);
+    }
 }

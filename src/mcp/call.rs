@@ -68,6 +68,8 @@ pub struct Meta<'a> {
     pub client_capabilities: Option<&'a RawValue>,
     /// What the client calls itself: an object, for display only.
     pub client_info: Option<&'a RawValue>,
+    /// The least severe level of log messages that are wanted; judged by whom it concerns.
+    pub log_level: Option<&'a RawValue>,
 }
 
 impl<'a> Meta<'a> {
@@ -98,6 +100,7 @@ impl<'a> Meta<'a> {
                 }
                 "io.modelcontextprotocol/clientCapabilities" => meta.client_capabilities = object,
                 "io.modelcontextprotocol/clientInfo" => meta.client_info = object,
+                "io.modelcontextprotocol/logLevel" => meta.log_level = Some(value),
                 _ => {}
             }
         }

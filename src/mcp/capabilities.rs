@@ -62,6 +62,12 @@ impl Capabilities {
         Ok(read)
     }
 
+    /// Whether nothing is declared.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.members.is_empty() && self.extensions.is_empty()
+    }
+
     /// Whether the client declared this.
     #[must_use]
     pub fn has(&self, feature: Feature) -> bool {

@@ -46,6 +46,12 @@ pub fn single<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<&'
     }
 }
 
+/// A header's value that carries this text: plain where that is safe, else in the base64 form.
+#[must_use]
+pub fn value(text: &str) -> Option<HeaderValue> {
+    sentinel::encode(text)
+}
+
 /// A header is there once and says what the body says.
 ///
 /// # Errors

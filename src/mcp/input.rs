@@ -1,8 +1,9 @@
 //! Rounds of a request: what a server asks for before it answers, and what the client says to it (SEP-2322).
 
+use bytes::Bytes;
 use serde_json::value::RawValue;
 
-use super::{Feature, ParseError, members, message};
+use super::{Feature, ParseError, emit, members, message};
 
 /// Requests for input in one round.
 const REQUESTS: usize = 32;
@@ -89,6 +90,39 @@ impl InputRequired {
             return Err(ParseError::Member("inputRequests"));
         }
         Ok(read)
+    }
+}
+
+impl InputRequired {
+    /// `inputRequests` as a JSON object, in order.
+    #[must_use]
+    pub fn requests_json(&self) -> Vec<u8> {
+        let each = self.requests.iter().map(|request| {
+            let method = emit::json(request.method.as_str());
+            let mut pieces: Vec<(&str, &[u8])> = vec![("method", &method)];
+            if let Some(params) = &request.params {
+                pieces.push(("params", params.get().as_bytes()));
+            }
+            (&*request.key, emit::object(&pieces))
+        });
+        let each: Vec<_> = each.collect();
+        let pieces: Vec<_> = each.iter().map(|(key, request)| (*key, request.as_ref())).collect();
+        emit::object(&pieces).into()
+    }
+
+    /// The members of a result, as [`Self::read`] takes them.
+    #[must_use]
+    pub fn json(&self) -> Bytes {
+        let requests = self.requests_json();
+        let state = self.state.as_deref().map(emit::json);
+        let mut pieces: Vec<(&str, &[u8])> = Vec::with_capacity(2);
+        if !self.requests.is_empty() {
+            pieces.push(("inputRequests", &requests));
+        }
+        if let Some(state) = &state {
+            pieces.push(("requestState", state));
+        }
+        emit::object(&pieces)
     }
 }
 

@@ -1,8 +1,13 @@
 //! Event streams: events are encoded whole, and decoded piece by piece within a bound.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 
 use crate::domain::limits;
+
+/// Bytes of an event's id that is kept.
+const EVENT_ID: usize = 1_024;
 
 /// An event stream that is not read any further.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -15,7 +20,8 @@ pub enum StreamFault {
     NotUtf8,
 }
 
-/// One event. Its id and its retry time are not kept: they belong to the peer's stream, not to ours (T032).
+/// One event. Its id and its retry time belong to the peer's stream, not to ours (T032): the decoder keeps the last
+/// ones, for whoever asks the peer to go on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Event {
     /// Its name; `message` where none was given.
@@ -52,6 +58,9 @@ pub struct Decoder {
     filled: bool,
     after_return: bool,
     begun: bool,
+    id: Option<String>,
+    last_id: Option<String>,
+    retry: Option<Duration>,
 }
 
 impl Default for Decoder {
@@ -65,7 +74,20 @@ impl Decoder {
     #[must_use]
     pub fn new(limit: usize) -> Self {
         let (line, name, data) = (Vec::new(), String::new(), String::new());
-        Self { limit, line, name, data, filled: false, after_return: false, begun: false }
+        let (filled, after_return, begun) = (false, false, false);
+        Self { limit, line, name, data, filled, after_return, begun, id: None, last_id: None, retry: None }
+    }
+
+    /// The id of the last complete event that had one; one that no header can carry counts as none.
+    #[must_use]
+    pub fn last_event_id(&self) -> Option<&str> {
+        self.last_id.as_deref()
+    }
+
+    /// How long the peer wants to be left alone before it is asked to go on.
+    #[must_use]
+    pub const fn retry(&self) -> Option<Duration> {
+        self.retry
     }
 
     /// Takes the next bytes and gives back the events that they complete. What is incomplete at the end of the
@@ -102,6 +124,9 @@ impl Decoder {
             line = line.strip_prefix('\u{feff}').unwrap_or(line);
         }
         if line.is_empty() {
+            if let Some(id) = self.id.take() {
+                self.last_id = Some(id).filter(|id| !id.is_empty());
+            }
             let (name, data) = (std::mem::take(&mut self.name), std::mem::take(&mut self.data));
             if !std::mem::take(&mut self.filled) {
                 return Ok(None);
@@ -118,6 +143,12 @@ impl Decoder {
                     self.data.push('\n');
                 }
                 self.data.push_str(value);
+            }
+            "id" if value.len() <= EVENT_ID && value.bytes().all(|byte| (0x20..0x7f).contains(&byte)) => {
+                self.id = Some(value.to_owned());
+            }
+            "retry" if !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit()) => {
+                self.retry = value.parse().ok().map(Duration::from_millis);
             }
             _ => {}
         }

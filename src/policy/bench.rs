@@ -34,6 +34,33 @@ pub(super) enum Ruling {
     Silent,
 }
 
+impl Ruling {
+    /// What Cedar's answer over policies of these levels says.
+    pub(super) fn of(response: &Response, levels: &[(Arc<str>, Level)]) -> Self {
+        let ids = |wanted: &[Level], found: &[&PolicyId]| {
+            named(levels.iter().filter(|(_, level)| wanted.contains(level)).map(|(id, _)| id), found)
+        };
+        let errors: Vec<_> = response.diagnostics().errors().map(erring).collect();
+        if !errors.is_empty() {
+            return Self::Failed(ids(&[Level::Hard, Level::Soft, Level::Role], &errors));
+        }
+        let reasons: Vec<_> = response.diagnostics().reason().collect();
+        if reasons.is_empty() {
+            return Self::Silent;
+        }
+        let [hard, soft, roles] = [Level::Hard, Level::Soft, Level::Role].map(|level| ids(&[level], &reasons));
+        if !hard.is_empty() {
+            Self::Hard(hard)
+        } else if !soft.is_empty() {
+            Self::Soft(soft)
+        } else if response.decision() == Decision::Allow && !roles.is_empty() {
+            Self::Permitted(roles)
+        } else {
+            Self::Failed(Vec::new())
+        }
+    }
+}
+
 /// The policies that can match one principal.
 pub(super) struct Judge {
     /// The principal.
@@ -166,27 +193,7 @@ impl Judge {
         let Some(response) = self.ask(&self.binding, &known.action, (bench, known), context) else {
             return Ruling::Failed(Vec::new());
         };
-        let ids = |wanted: &[Level], found: &[&PolicyId]| {
-            named(self.levels.iter().filter(|(_, level)| wanted.contains(level)).map(|(id, _)| id), found)
-        };
-        let errors: Vec<_> = response.diagnostics().errors().map(erring).collect();
-        if !errors.is_empty() {
-            return Ruling::Failed(ids(&[Level::Hard, Level::Soft, Level::Role], &errors));
-        }
-        let reasons: Vec<_> = response.diagnostics().reason().collect();
-        if reasons.is_empty() {
-            return Ruling::Silent;
-        }
-        let [hard, soft, roles] = [Level::Hard, Level::Soft, Level::Role].map(|level| ids(&[level], &reasons));
-        if !hard.is_empty() {
-            Ruling::Hard(hard)
-        } else if !soft.is_empty() {
-            Ruling::Soft(soft)
-        } else if response.decision() == Decision::Allow && !roles.is_empty() {
-            Ruling::Permitted(roles)
-        } else {
-            Ruling::Failed(Vec::new())
-        }
+        Ruling::of(&response, &self.levels)
     }
 
     fn ask(
@@ -203,7 +210,7 @@ impl Judge {
 }
 
 /// The stronger of two rulings; of equals, both.
-fn worse(one: Ruling, other: Ruling) -> Ruling {
+pub(super) fn worse(one: Ruling, other: Ruling) -> Ruling {
     use Ruling::{Failed, Hard, Permitted, Silent, Soft};
     let both = |mut a: Vec<Arc<str>>, b| {
         a.extend::<Vec<_>>(b);

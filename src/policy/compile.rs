@@ -185,7 +185,8 @@ impl Check<'_> {
     }
 
     fn absent_server(&self, rule: &Rule) -> Option<ServerName> {
-        rule.server(self.names).filter(|server| self.known.keys().all(|tool| tool.server != *server))
+        rule.server(self.names)
+            .filter(|server| !rule.is_of_verbs(self.names) && self.known.keys().all(|tool| tool.server != *server))
     }
 
     /// Whether the policy matches no tool, because what it names is not there.

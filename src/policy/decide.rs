@@ -124,7 +124,8 @@ impl PolicySet {
         self.because(basis, reason, Vec::new())
     }
 
-    fn because(&self, basis: Basis, reason: Reason, determining: Vec<Arc<str>>) -> Verdict {
+    /// A verdict that refuses and names these policies.
+    pub(super) fn because(&self, basis: Basis, reason: Reason, determining: Vec<Arc<str>>) -> Verdict {
         Verdict {
             effect: Effect::Deny,
             basis,

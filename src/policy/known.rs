@@ -96,7 +96,8 @@ impl Moment {
         Context::from_pairs(self.pairs(mention)?).map_err(|_| Unfit)
     }
 
-    fn pairs(&self, mention: &Mention) -> Result<Vec<(String, RestrictedExpression)>, Unfit> {
+    /// Time and user, as far as they are read.
+    pub(super) fn pairs(&self, mention: &Mention) -> Result<Vec<(String, RestrictedExpression)>, Unfit> {
         let mut pairs = Vec::with_capacity(3);
         if mention.now {
             let text = grant::milliseconds(self.now).ok_or(Unfit)?;

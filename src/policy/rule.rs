@@ -164,6 +164,41 @@ impl Rule {
             }
     }
 
+    /// Whether the scope of the policy can match this action, whatever it is done to.
+    pub(super) fn acts(&self, action: &EntityUid) -> bool {
+        match &self.action {
+            ActionConstraint::Any => true,
+            ActionConstraint::Eq(uid) => uid == action,
+            ActionConstraint::In(uids) => uids.contains(action),
+        }
+    }
+
+    /// Whether the policy speaks of no call of a tool and no wish for one.
+    pub(super) fn is_of_verbs(&self, names: &Names) -> bool {
+        match &self.action {
+            ActionConstraint::Any => false,
+            ActionConstraint::Eq(uid) => names.is_verb(uid),
+            ActionConstraint::In(uids) => uids.iter().all(|uid| names.is_verb(uid)),
+        }
+    }
+
+    /// Whether the scope of the policy may reach something of this server.
+    pub(super) fn reaches(&self, server: &EntityUid, names: &Names) -> bool {
+        let within = |uid: &EntityUid| {
+            uid == server || names.as_tool(uid).is_some_and(|tool| names.server(&tool.server) == *server)
+        };
+        let resource = match &self.resource {
+            ResourceConstraint::Any | ResourceConstraint::Is(_) => true,
+            ResourceConstraint::Eq(uid) | ResourceConstraint::In(uid) | ResourceConstraint::IsIn(_, uid) => within(uid),
+        };
+        let action = match &self.action {
+            ActionConstraint::Any => true,
+            ActionConstraint::Eq(uid) => names.as_tool(uid).is_none() || within(uid),
+            ActionConstraint::In(uids) => uids.iter().any(|uid| names.as_tool(uid).is_none() || within(uid)),
+        };
+        resource && action
+    }
+
     /// Whether the scope of the policy can match this principal with these roles.
     pub(super) fn concerns(&self, principal: &EntityUid, roles: &HashSet<EntityUid>) -> bool {
         let is_principal = |uid: &EntityUid| uid == principal || roles.contains(uid);

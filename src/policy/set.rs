@@ -7,9 +7,10 @@ use cedar_policy::SchemaFragment;
 use super::{
     bench::Bench,
     cache::Cache,
+    court::Court,
     grant::{self, Compiled},
     known::Known,
-    model::{self, Names},
+    model::{self, Names, Verb},
     rule::Rule,
     source::Level,
 };
@@ -19,7 +20,10 @@ use crate::domain::{AgentId, Delegator, Digest, Findings, Grant, PersonId, Regis
 const BENCHES: usize = 16_384;
 /// How many grants are kept compiled.
 const GRANTS: usize = 16_384;
+/// How many subjects before verbs are kept ready.
+const COURTS: usize = 4_096;
 
+type CourtKey = (Verb, AgentId, Arc<[RoleName]>, Option<(PersonId, Arc<[RoleName]>)>);
 type BenchKey = (ToolRef, AgentId, Arc<[RoleName]>, Option<(PersonId, Arc<[RoleName]>)>);
 
 /// All policies, compiled and frozen. Decisions are a pure function of it, the subject, the call, the candidates and
@@ -33,6 +37,7 @@ pub struct PolicySet {
     known: HashMap<ToolRef, Known>,
     benches: Cache<BenchKey, Option<Bench>>,
     grants: Cache<(Digest, ToolRef), Compiled>,
+    courts: Cache<CourtKey, Option<Court>>,
 }
 
 /// What a set is made of.
@@ -61,7 +66,17 @@ pub struct PolicyText<'a> {
 impl PolicySet {
     pub(super) fn new(parts: Parts) -> Self {
         let Parts { digest, registry, names, rules, known, notes } = parts;
-        Self { digest, registry, notes, names, rules, known, benches: Cache::new(BENCHES), grants: Cache::new(GRANTS) }
+        Self {
+            digest,
+            registry,
+            notes,
+            names,
+            rules,
+            known,
+            benches: Cache::new(BENCHES),
+            grants: Cache::new(GRANTS),
+            courts: Cache::new(COURTS),
+        }
     }
 
     /// How many policies there are in roles and guardrails.
@@ -151,6 +166,14 @@ impl PolicySet {
         let user = user.map(|Delegator { person, roles }| (person.clone(), Arc::clone(roles)));
         let key = (known.tool.reference.clone(), subject.agent.clone(), Arc::clone(&subject.roles), user);
         self.benches.get(&key, |_| true, || Bench::new(&self.rules, known, &self.names, subject))
+    }
+
+    /// The subject before a verb.
+    pub(super) fn court(&self, verb: Verb, subject: &Subject) -> Arc<Option<Court>> {
+        let user = subject.on_behalf_of.as_ref();
+        let user = user.map(|Delegator { person, roles }| (person.clone(), Arc::clone(roles)));
+        let key = (verb, subject.agent.clone(), Arc::clone(&subject.roles), user);
+        self.courts.get(&key, |_| true, || Court::new(&self.rules, verb, &self.names, subject))
     }
 
     /// The grant, compiled for the tool. The digest alone would do if records were always what they say.

@@ -38,7 +38,9 @@ struct Check {
 impl Admission for Store {
     async fn admit(&self, admit: Admit) -> Result<Position, AdmissionError> {
         let Admit { intent, credential, epoch, charge } = admit;
-        if intent.charged() != charge.as_ref().map(|charge| &charge.exception) {
+        let named = charge.as_ref().map(|charge| &charge.exception);
+        let paid = charge.as_ref().is_some_and(|charge| charge.paid);
+        if intent.admitted_by() != named || (paid != (named.is_some() && intent.continues.is_some())) {
             return Err(AdmissionError::ExceptionChanged("the verdict and the charge name different ones".to_owned()));
         }
         let early = self.settings.durability == Durability::Exceptions && intent.verdict.basis == Basis::Rbac;
@@ -47,6 +49,10 @@ impl Admission for Store {
         let entry = Entry::of(&Record::Intent(intent))?;
         let terms = Terms { limit: self.settings.commit_timeout, late: Some(late), early };
         self.ask(terms, move |ledger| admit_in(ledger, &check, &entry)).await?
+    }
+
+    fn is_frozen(&self) -> bool {
+        *self.frozen().borrow()
     }
 
     async fn record(&self, record: Record) -> Result<Position, AdmissionError> {
@@ -105,7 +111,7 @@ fn admit_in(
                 return Ok(Done::plain(Err(AdmissionError::ExceptionChanged(why))));
             }
         }
-        if !ledger.take_use(&charge.exception, charge.budget.calls)? {
+        if !charge.paid && !ledger.take_use(&charge.exception, charge.budget.calls)? {
             return Ok(Done::plain(Err(AdmissionError::Exhausted)));
         }
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::folder::{Folder, FolderError};
 use crate::{
-    domain::Secret,
+    domain::{Digest, Secret},
     evidence::{KeyError, SealError, Sealer, SigningKey, VerifyingKey},
     exception::{SignError, Signer, Verifier},
 };
@@ -44,6 +44,8 @@ pub struct Keyring {
     pub pepper: Secret<Vec<u8>>,
     /// Seals arguments.
     pub sealer: Arc<Sealer>,
+    /// Seals what callers carry for us: cursors, states, ids of tasks. Made from the key that seals arguments.
+    pub handles: Secret<Vec<u8>>,
     /// Signs checkpoints and approvals.
     pub signing: Arc<SigningKey>,
 }
@@ -64,7 +66,9 @@ impl Keyring {
         } else if folder.read(PUBLIC)? != public.as_bytes() {
             return Err(KeyringError::Content(PUBLIC));
         }
-        Ok(Self { pepper, sealer: Arc::new(Sealer::new(&seal)?), signing: Arc::new(signing) })
+        let handles = Digest::of_parts(&[b"postern handle key\n", seal.expose()]);
+        let handles = Secret::new(handles.as_bytes().to_vec());
+        Ok(Self { pepper, sealer: Arc::new(Sealer::new(&seal)?), handles, signing: Arc::new(signing) })
     }
 
     /// The key that verifies, for reading beside a gateway.

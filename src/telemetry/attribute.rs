@@ -6,7 +6,7 @@ use super::{
     ending::Ending,
     span::{Peer, SpanFacts},
 };
-use crate::domain::{Digest, PersonId, Verdict, names};
+use crate::domain::{Digest, Method, PersonId, Verdict, names};
 
 /// What both the SERVER and the authorize span say of the decision.
 pub(super) fn decision(verdict: &Verdict) -> Vec<KeyValue> {
@@ -51,6 +51,9 @@ pub(super) fn server(facts: &SpanFacts) -> Vec<KeyValue> {
     if let Some(tool) = &facts.tool {
         list.push(KeyValue::new(names::TOOL, tool.as_str().to_owned()));
     }
+    if let Some(prompt) = &facts.prompt {
+        list.push(KeyValue::new(names::PROMPT, prompt.clone()));
+    }
     if let Some(server) = &facts.server {
         list.push(KeyValue::new(names::SERVER, server.as_str().to_owned()));
     }
@@ -66,12 +69,17 @@ pub(super) fn server(facts: &SpanFacts) -> Vec<KeyValue> {
 /// What a CLIENT span says of the dispatch.
 pub(super) fn client(peer: &Peer) -> Vec<KeyValue> {
     let mut list = vec![
-        KeyValue::new(names::MCP_METHOD, CALL),
-        KeyValue::new(names::OPERATION, "execute_tool"),
-        KeyValue::new(names::TOOL, peer.tool.tool.as_str().to_owned()),
-        KeyValue::new(names::SERVER, peer.tool.server.as_str().to_owned()),
+        KeyValue::new(names::MCP_METHOD, peer.method.as_str()),
+        KeyValue::new(names::SERVER, peer.server.as_str().to_owned()),
         KeyValue::new(names::TRANSPORT, peer.transport),
     ];
+    if peer.method == Method::CallTool {
+        list.push(KeyValue::new(names::OPERATION, "execute_tool"));
+    }
+    if let Some(name) = &peer.name {
+        let key = if peer.method == Method::CallTool { names::TOOL } else { names::PROMPT };
+        list.push(KeyValue::new(key, name.clone()));
+    }
     if let Some(address) = &peer.address {
         list.push(KeyValue::new(names::SERVER_ADDRESS, address.clone()));
     }

@@ -10,7 +10,7 @@ use super::{
     instrument::{AuditMetrics, Maker, TraceMetrics, seconds, whole},
     series::ToolDurations,
 };
-use crate::domain::{ExceptionId, Obligation, PilotId, Timestamp, ToolRef, Verdict};
+use crate::domain::{ExceptionId, Method, Obligation, PilotId, Timestamp, ToolRef, Verdict};
 
 /// Bounds of `mcp.server.operation.duration` and `mcp.client.operation.duration`, as the conventions set them.
 const OPERATION: [f64; 14] = [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0];
@@ -118,6 +118,17 @@ impl Metrics {
     /// A tool server answered a call, or did not.
     pub fn dispatched(&self, tool: &ToolRef, ending: Ending, elapsed: Duration) {
         self.client.observe(Some(tool), ending, elapsed);
+    }
+
+    /// A request that calls no tool was answered.
+    pub fn inquired(&self, method: Method, ending: Ending, elapsed: Duration, overhead: Duration) {
+        self.server.observe_other(method, ending, elapsed);
+        self.overhead.observe(overhead.as_secs_f64());
+    }
+
+    /// A tool server answered a request that calls no tool, or did not.
+    pub fn asked(&self, method: Method, ending: Ending, elapsed: Duration) {
+        self.client.observe_other(method, ending, elapsed);
     }
 
     /// These tools have series of their own from now on; the rest is `other`.

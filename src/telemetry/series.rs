@@ -10,7 +10,7 @@ use arc_swap::ArcSwap;
 use prometheus::{Histogram, HistogramVec};
 
 use super::{attribute, ending::Ending};
-use crate::domain::ToolRef;
+use crate::domain::{Method, ToolRef};
 
 /// What stands for a tool that nobody registered.
 const OTHER: &str = "other";
@@ -58,6 +58,14 @@ impl ToolDurations {
         let label = ending.label();
         let (Some(series), Some(error)) = (bound.get(label), Ending::LABELS.get(label)) else { return };
         series.get_or_init(|| self.all.with_label_values(&labels(tool, error))).observe(elapsed.as_secs_f64());
+    }
+}
+
+impl ToolDurations {
+    /// A request that calls no tool took this long.
+    pub(super) fn observe_other(&self, method: Method, ending: Ending, elapsed: Duration) {
+        let Some(error) = Ending::LABELS.get(ending.label()) else { return };
+        self.all.with_label_values(&[method.as_str(), "", "", error]).observe(elapsed.as_secs_f64());
     }
 }
 

@@ -20,7 +20,7 @@ use super::{
     sample::{Class, Sampler},
 };
 use crate::domain::{
-    AgentId, DecisionId, Effect, ExposedName, PersonId, ServerName, SessionId, Timestamp, ToolRef, Verdict, names,
+    AgentId, DecisionId, Effect, ExposedName, Method, PersonId, ServerName, SessionId, Timestamp, Verdict, names,
 };
 
 /// What a span says of the agent's request.
@@ -30,6 +30,8 @@ pub struct SpanFacts {
     pub method: &'static str,
     /// The tool as the agent named it, once it was resolved; never a name that the catalog does not know (T107).
     pub tool: Option<ExposedName>,
+    /// The prompt as its server names it, once it was judged.
+    pub prompt: Option<String>,
     /// The server that offers it.
     pub server: Option<ServerName>,
     /// The agent.
@@ -56,11 +58,15 @@ pub struct SpanFacts {
     pub tracestate: Option<String>,
 }
 
-/// The tool server that a call is dispatched to.
+/// The tool server that a request is dispatched to.
 #[derive(Debug, Clone)]
 pub struct Peer {
-    /// The tool, as the server knows it.
-    pub tool: ToolRef,
+    /// The server.
+    pub server: ServerName,
+    /// What is asked of it.
+    pub method: Method,
+    /// The tool or prompt, as the server knows it.
+    pub name: Option<String>,
     /// `tcp` or `pipe`.
     pub transport: &'static str,
     /// The server's host, where it has one.
@@ -255,7 +261,8 @@ impl Call {
         if self.class == Class::Unsampled {
             return false;
         }
-        let name = self.facts.tool.as_ref().map(|tool| format!("{} {tool}", self.facts.method).into());
+        let target = self.facts.tool.as_ref().map(ExposedName::as_str).or(self.facts.prompt.as_deref());
+        let name = target.map(|target| format!("{} {target}", self.facts.method).into());
         let mut span = data(&self.context, SpanKind::Server, name.unwrap_or(self.facts.method.into()));
         if let Some(parent) = &self.parent {
             (span.parent_span_id, span.parent_span_is_remote) = (parent.span_id(), true);
@@ -322,7 +329,9 @@ impl ClientSpan {
 
     fn finish(&mut self, ending: Ending) {
         let (Some(open), Some(context)) = (self.open.take(), &self.context) else { return };
-        let mut span = data(context, SpanKind::Client, format!("{} {}", attribute::CALL, open.peer.tool.tool).into());
+        let method = open.peer.method.as_str();
+        let name = open.peer.name.as_ref().map(|name| format!("{method} {name}").into());
+        let mut span = data(context, SpanKind::Client, name.unwrap_or(method.into()));
         span.parent_span_id = open.parent;
         (span.start_time, span.end_time) = (open.start, open.start + open.began.elapsed());
         span.attributes = attribute::client(&open.peer);

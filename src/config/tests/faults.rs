@@ -70,7 +70,7 @@ servers:
             "5 /identity/issuers/1/issuer: this issuer stands twice; keep one",
             "5 /identity/issuers/1/jwks_url: keys are fetched over https only, except from loopback",
             "7 /servers/Bad_Name: `Bad_Name` cannot be a server name: 1 to 32 of a-z 0-9 -",
-            "8 /servers/both: give either `stdio` or `http`",
+            "8 /servers/both: give exactly one of `stdio`, `http` and `openapi`",
             "12 /servers/one/stdio/command: `not-a-program-of-this-machine` is not in PATH; install it or write its full path",
             "15 /servers/web/http/url: a server on loopback needs `allow_private: true`",
             "16 /servers/web/http/headers/host: the gateway sets this header itself; remove it",

@@ -5,8 +5,10 @@ use serde_json::value::RawValue;
 
 use crate::{
     domain::limits,
-    mcp::{Decoder, IdKey, Limits, Message, ParseError},
+    mcp::{Decoder, IdKey, Limits, LogLevel, Message, Params, ParseError, emit, members},
 };
+
+use super::request::Filter;
 
 /// The answer to one of our requests.
 #[derive(Debug, Clone)]
@@ -47,20 +49,58 @@ pub enum Incoming {
         /// The params without the token, as a JSON object.
         params: Bytes,
     },
-    /// The list of tools changed.
-    ToolsChanged,
-    /// The server asks something; it can only be answered with `pong` or `refuse`.
+    /// A list changed.
+    ListChanged,
+    /// A log message.
+    Log {
+        /// How severe it is.
+        level: LogLevel,
+        /// The params, as a JSON object.
+        params: Bytes,
+    },
+    /// A stream of notifications was opened for these (modern).
+    Acknowledged {
+        /// Our request that opened it, where the server says so.
+        of: Option<u64>,
+        /// What the server will tell.
+        filter: Filter,
+    },
+    /// Something that is watched has news.
+    News(News),
+    /// The server no longer wants an answer to its request of this id (JSON).
+    Withdrawn(Box<RawValue>),
+    /// The server asks something.
     Request {
         /// Its id, as JSON.
         id: Box<RawValue>,
         /// What it asks.
         method: String,
+        /// With what: a JSON object without `_meta`, if there is anything.
+        params: Option<Box<RawValue>>,
     },
     /// Another notification.
     Notification {
         /// What happened.
         method: String,
     },
+}
+
+/// What may be watched.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Topic {
+    /// A resource, by its URI.
+    Resource(String),
+    /// A task, by its id.
+    Task(String),
+}
+
+/// News of something that is watched.
+#[derive(Debug, Clone)]
+pub struct News {
+    /// Of what.
+    pub topic: Topic,
+    /// The params without `_meta`, as a JSON object.
+    pub params: Bytes,
 }
 
 /// Reads one message.
@@ -85,22 +125,77 @@ pub fn read(bytes: &[u8]) -> Result<Incoming, ParseError> {
             };
             Incoming::Answer { id, answer }
         }
-        Message::Request { id, method, .. } => {
-            Incoming::Request { id: id.raw().to_owned(), method: method.into_owned() }
-        }
-        Message::Notification { method, params } => match method.as_ref() {
-            "notifications/progress" => {
-                let token = params.get("progressToken").and_then(|token| token.get().parse().ok());
-                let Some(id) = token else { return Ok(Incoming::Notification { method: method.into_owned() }) };
-                let rest: Vec<_> =
-                    params.iter().filter(|(key, _)| !matches!(*key, "progressToken" | "_meta")).collect();
-                let rest: Vec<_> = rest.iter().map(|(key, value)| (*key, value.get().as_bytes())).collect();
-                Incoming::Progress { id, params: crate::mcp::emit::object(&rest) }
-            }
-            "notifications/tools/list_changed" => Incoming::ToolsChanged,
-            _ => Incoming::Notification { method: method.into_owned() },
+        Message::Request { id, method, params } => Incoming::Request {
+            id: id.raw().to_owned(),
+            method: method.into_owned(),
+            params: raw(without(&params, &["_meta"])).filter(|params| params.get() != "{}"),
         },
+        Message::Notification { method, params } => notification(&method, &params),
     })
+}
+
+fn notification(method: &str, params: &Params<'_>) -> Incoming {
+    let other = || Incoming::Notification { method: method.chars().take(80).collect() };
+    match method {
+        "notifications/progress" => match params.get("progressToken").and_then(|token| token.get().parse().ok()) {
+            Some(id) => Incoming::Progress { id, params: without(params, &["progressToken", "_meta"]) },
+            None => other(),
+        },
+        "notifications/tools/list_changed"
+        | "notifications/prompts/list_changed"
+        | "notifications/resources/list_changed" => Incoming::ListChanged,
+        "notifications/message" => match params.text("level").and_then(|level| LogLevel::of(&level)) {
+            Some(level) => Incoming::Log { level, params: without(params, &["_meta"]) },
+            None => other(),
+        },
+        "notifications/resources/updated" => news(params, "uri", Topic::Resource).unwrap_or_else(other),
+        "notifications/tasks" => news(params, "taskId", Topic::Task).unwrap_or_else(other),
+        "notifications/subscriptions/acknowledged" => acknowledged(params),
+        "notifications/cancelled" => match params.get("requestId") {
+            Some(id) => Incoming::Withdrawn(id.to_owned()),
+            None => other(),
+        },
+        _ => other(),
+    }
+}
+
+fn news(params: &Params<'_>, member: &str, topic: fn(String) -> Topic) -> Option<Incoming> {
+    let topic = topic(params.text(member)?.into_owned());
+    Some(Incoming::News(News { topic, params: without(params, &["_meta"]) }))
+}
+
+fn acknowledged(params: &Params<'_>) -> Incoming {
+    let meta = params.get("_meta").and_then(|meta| members(meta.get()).ok()).unwrap_or_default();
+    let of = meta.iter().find(|(key, _)| key == "io.modelcontextprotocol/subscriptionId");
+    let of = of.and_then(|(_, id)| id.get().parse().ok());
+    let all = params.get("notifications").and_then(|all| members(all.get()).ok()).unwrap_or_default();
+    let mut filter = Filter::default();
+    for (key, value) in &all {
+        let on = value.get() == "true";
+        match key.as_ref() {
+            "toolsListChanged" => filter.tools = on,
+            "promptsListChanged" => filter.prompts = on,
+            "resourcesListChanged" => filter.resources = on,
+            "resourceSubscriptions" => filter.uris = serde_json::from_str(value.get()).unwrap_or_default(),
+            "taskIds" => filter.tasks = serde_json::from_str(value.get()).unwrap_or_default(),
+            _ => {}
+        }
+    }
+    Incoming::Acknowledged { of, filter }
+}
+
+/// The params as a JSON object without these members.
+fn without(params: &Params<'_>, left_out: &[&str]) -> Bytes {
+    let kept: Vec<_> = params
+        .iter()
+        .filter(|(key, _)| !left_out.contains(key))
+        .map(|(key, value)| (key, value.get().as_bytes()))
+        .collect();
+    emit::one_line(emit::object(&kept))
+}
+
+fn raw(json: Bytes) -> Option<Box<RawValue>> {
+    RawValue::from_string(String::from_utf8(json.into()).ok()?).ok()
 }
 
 /// Reads the whole body of an HTTP answer, JSON or event stream, up to the answer to request `id`.

@@ -1,11 +1,15 @@
 //! Towards tool servers: requests to send, answers to read; pure, no connection is held here.
 
+mod greeting;
 mod incoming;
+mod offer;
+mod reply;
 mod request;
 mod result;
 
-pub use incoming::{Answer, Incoming, RpcFailure, read, read_body};
-pub use request::{
-    Call, Outgoing, Speaker, call_tool, cancelled, discover, initialize, initialized, list_tools, listen, pong, refuse,
-};
-pub use result::{Complete, ResultFault, Server, ToolPage, complete, server, tools};
+pub use greeting::{discover, farewell, initialize, initialized, standing_stream};
+pub use incoming::{Answer, Incoming, News, RpcFailure, Topic, read, read_body};
+pub use offer::{List, Offer, Page, Server, page, server};
+pub use reply::{answer, fault, no_roots, pong, refuse};
+pub use request::{Along, Carried, Filter, Outgoing, Speaker, cancelled, carry, list, listen, set_level, subscribe};
+pub use result::{Complete, Outcome, ResultFault, outcome};

@@ -1,10 +1,15 @@
-//! The messages that are sent to tool servers, with the headers that HTTP needs beside them.
+//! The requests that are sent to tool servers, with the headers that HTTP needs beside them.
 
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, header};
 use serde_json::value::RawValue;
 
-use crate::mcp::{Id, MODERN, Mirrors, Version, code, emit, headers, sentinel};
+use crate::{
+    domain::Method,
+    mcp::{Capabilities, InputGiven, LogLevel, MODERN, Mirrors, Version, emit, headers, sentinel},
+};
+
+use super::offer::List;
 
 /// What is sent: over HTTP both parts, over stdio the body and a line feed (the body holds none).
 #[derive(Debug, Clone)]
@@ -29,51 +34,45 @@ impl Speaker<'static> {
     pub const MODERN: Self = Self { version: Version::MODERN, session: None };
 }
 
-/// A tool call to send.
+/// A request of a client that is carried to a server.
 #[derive(Debug, Clone, Copy)]
-pub struct Call<'a> {
+pub struct Carried<'a> {
     /// Our id; also the progress token.
     pub id: u64,
-    /// The tool's own name.
+    /// What is asked.
+    pub method: Method,
+    /// The value of [`Method::target`].
     pub name: &'a str,
-    /// The arguments: a JSON object.
+    /// The arguments of a tool call: a JSON object.
     pub arguments: Option<&'a RawValue>,
     /// Further members of `params`.
-    pub passthrough: &'a [(Box<str>, Box<RawValue>)],
+    pub members: &'a [(Box<str>, Box<RawValue>)],
+    /// Answers to the questions of an earlier round (modern servers only).
+    pub input: Option<&'a InputGiven>,
+    /// What is told in `_meta`.
+    pub along: Along<'a>,
+}
+
+/// What a request tells in `_meta`.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Along<'a> {
+    /// What the server may know of the client (modern servers only).
+    pub capabilities: Option<&'a Capabilities>,
     /// W3C trace context for the server.
     pub traceparent: Option<&'a str>,
     /// Whether progress is wanted.
     pub progress: bool,
+    /// The least severe level of wanted log messages (modern servers only).
+    pub log_level: Option<LogLevel>,
 }
 
-/// `server/discover`: what a modern server answers to and a legacy one refuses.
-#[must_use]
-pub fn discover(id: u64) -> Outgoing {
-    let meta = meta(Speaker::MODERN, None, None);
-    let body = emit::request(id, "server/discover", &[("_meta", &meta)]);
-    outgoing(Speaker::MODERN, "server/discover", None, body)
-}
+/// What the gateway itself can do for a server that lists to it, so that all is listed (modern).
+const OWN: &[u8] = br#"{"elicitation":{"form":{},"url":{}},"sampling":{},"roots":{},"extensions":{"io.modelcontextprotocol/tasks":{},"io.modelcontextprotocol/ui":{"mimeTypes":["text/html;profile=mcp-app"]}}}"#;
 
-/// `initialize`: opens a legacy session.
+/// A page of a list, from a cursor on.
 #[must_use]
-pub fn initialize(id: u64, version: Version) -> Outgoing {
-    let params: emit::Pieces<'_> =
-        &[("protocolVersion", &emit::json(version.name)), ("capabilities", b"{}"), ("clientInfo", &client_info())];
-    let body = emit::request(id, "initialize", params);
-    // The revision is not agreed on yet, so no header names it.
-    Outgoing { headers: content().into(), body }
-}
-
-/// `notifications/initialized`: closes the opening of a legacy session.
-#[must_use]
-pub fn initialized(speaker: Speaker<'_>) -> Outgoing {
-    outgoing(speaker, "notifications/initialized", None, emit::notification("notifications/initialized", &[]))
-}
-
-/// `tools/list`, from a cursor on.
-#[must_use]
-pub fn list_tools(speaker: Speaker<'_>, id: u64, cursor: Option<&str>) -> Outgoing {
-    let meta = meta(speaker, None, None);
+pub fn list(speaker: Speaker<'_>, id: u64, list: List, cursor: Option<&str>) -> Outgoing {
+    let meta = own_meta(speaker);
     let cursor = cursor.map(emit::json);
     let mut params = Vec::with_capacity(2);
     if let Some(cursor) = &cursor {
@@ -82,35 +81,105 @@ pub fn list_tools(speaker: Speaker<'_>, id: u64, cursor: Option<&str>) -> Outgoi
     if !meta.is_empty() {
         params.push(("_meta", &meta));
     }
-    outgoing(speaker, "tools/list", None, emit::request(id, "tools/list", &params))
+    outgoing(speaker, list.method(), None, emit::request(id, list.method(), &params))
 }
 
-/// `tools/call`. `mirrors` are the headers that the tool's schema wants (modern servers only).
+/// A request of a client. `mirrors` are the headers that a tool's schema wants (modern servers only).
 #[must_use]
-pub fn call_tool(speaker: Speaker<'_>, call: Call<'_>, mirrors: &Mirrors) -> Outgoing {
-    let meta = meta(speaker, call.traceparent, call.progress.then_some(call.id));
-    let name = emit::json(call.name);
-    let mut params = Vec::with_capacity(3 + call.passthrough.len());
-    params.push(("name", name.as_slice()));
-    if let Some(arguments) = call.arguments {
+pub fn carry(speaker: Speaker<'_>, carried: Carried<'_>, mirrors: &Mirrors) -> Outgoing {
+    let modern = speaker.version == Version::MODERN;
+    let meta = meta(speaker, carried.along, carried.along.progress.then_some(carried.id));
+    let name = emit::json(carried.name);
+    let input = carried.input.filter(|_| modern);
+    let state = input.and_then(|input| input.state.as_deref()).map(emit::json);
+    let mut params = Vec::with_capacity(6 + carried.members.len());
+    if let Some(target) = carried.method.target() {
+        params.push((target, name.as_slice()));
+    }
+    if let Some(arguments) = carried.arguments {
         params.push(("arguments", arguments.get().as_bytes()));
     }
-    params.extend(call.passthrough.iter().map(|(key, value)| (&**key, value.get().as_bytes())));
+    let given = |key: &str| input.is_some() && matches!(key, "inputResponses" | "requestState");
+    let others = carried.members.iter().filter(|(key, _)| &**key != "_meta" && !given(key));
+    params.extend(others.map(|(key, value)| (&**key, value.get().as_bytes())));
+    if let Some(responses) = input.and_then(|input| input.responses.as_deref()) {
+        params.push(("inputResponses", responses.get().as_bytes()));
+    }
+    if let Some(state) = &state {
+        params.push(("requestState", state));
+    }
     if !meta.is_empty() {
         params.push(("_meta", &meta));
     }
-    let mut out = outgoing(speaker, "tools/call", Some(call.name), emit::request(call.id, "tools/call", &params));
-    if speaker.version == Version::MODERN {
-        out.headers.extend(mirrors.headers(call.arguments));
+    let method = carried.method.as_str();
+    let named = carried.method.target().map(|_| carried.name);
+    let mut out = outgoing(speaker, method, named, emit::request(carried.id, method, &params));
+    if modern {
+        out.headers.extend(mirrors.headers(carried.arguments));
     }
     out
 }
 
-/// `subscriptions/listen` for changes of the list of tools (modern servers).
+/// `logging/setLevel` (legacy servers).
 #[must_use]
-pub fn listen(id: u64) -> Outgoing {
-    let meta = meta(Speaker::MODERN, None, None);
-    let params: emit::Pieces<'_> = &[("notifications", br#"{"toolsListChanged":true}"#), ("_meta", &meta)];
+pub fn set_level(speaker: Speaker<'_>, id: u64, level: LogLevel) -> Outgoing {
+    let params: emit::Pieces<'_> = &[("level", &emit::json(level.as_str()))];
+    outgoing(speaker, "logging/setLevel", None, emit::request(id, "logging/setLevel", params))
+}
+
+/// `resources/subscribe`, or its end (legacy servers).
+#[must_use]
+pub fn subscribe(speaker: Speaker<'_>, id: u64, uri: &str, on: bool) -> Outgoing {
+    let method = if on { "resources/subscribe" } else { "resources/unsubscribe" };
+    outgoing(speaker, method, None, emit::request(id, method, &[("uri", &emit::json(uri))]))
+}
+
+/// What a stream of notifications is opened for (modern servers).
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Filter {
+    /// Changes of the list of tools.
+    pub tools: bool,
+    /// Changes of the list of prompts.
+    pub prompts: bool,
+    /// Changes of the list of resources.
+    pub resources: bool,
+    /// Updates of these resources.
+    pub uris: Vec<String>,
+    /// News of these tasks.
+    pub tasks: Vec<String>,
+}
+
+impl Filter {
+    /// Whether it asks for nothing.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    fn json(&self) -> Vec<u8> {
+        let (uris, tasks) = (emit::json(&self.uris), emit::json(&self.tasks));
+        let mut members: Vec<(&str, &[u8])> = Vec::with_capacity(5);
+        let lists = [
+            ("toolsListChanged", self.tools),
+            ("promptsListChanged", self.prompts),
+            ("resourcesListChanged", self.resources),
+        ];
+        members.extend(lists.iter().filter(|(_, wanted)| *wanted).map(|(key, _)| (*key, &b"true"[..])));
+        if !self.uris.is_empty() {
+            members.push(("resourceSubscriptions", &uris));
+        }
+        if !self.tasks.is_empty() {
+            members.push(("taskIds", &tasks));
+        }
+        emit::object(&members).into()
+    }
+}
+
+/// `subscriptions/listen` (modern servers).
+#[must_use]
+pub fn listen(id: u64, filter: &Filter) -> Outgoing {
+    let (meta, filter) = (own_meta(Speaker::MODERN), filter.json());
+    let params: emit::Pieces<'_> = &[("notifications", &filter), ("_meta", &meta)];
     outgoing(Speaker::MODERN, "subscriptions/listen", None, emit::request(id, "subscriptions/listen", params))
 }
 
@@ -121,33 +190,35 @@ pub fn cancelled(speaker: Speaker<'_>, id: u64) -> Outgoing {
     outgoing(speaker, "notifications/cancelled", None, emit::notification("notifications/cancelled", params))
 }
 
-/// The answer to a server's `ping` (legacy).
-#[must_use]
-pub fn pong(speaker: Speaker<'_>, id: Id<'_>) -> Outgoing {
-    Outgoing { headers: standing(speaker), body: emit::one_line(emit::result(id, b"{}")) }
-}
-
-/// The answer to any other request of a server: we offer nothing to it.
-#[must_use]
-pub fn refuse(speaker: Speaker<'_>, id: Id<'_>) -> Outgoing {
-    let body = emit::error(Some(id), code::METHOD_NOT_FOUND, "method not offered", None);
-    Outgoing { headers: standing(speaker), body: emit::one_line(body) }
-}
-
-fn client_info() -> Vec<u8> {
+pub(super) fn client_info() -> Vec<u8> {
     format!(r#"{{"name":"postern","version":"{}"}}"#, env!("CARGO_PKG_VERSION")).into()
 }
 
+/// `_meta` of the gateway's own requests.
+pub(super) fn own_meta(speaker: Speaker<'_>) -> Vec<u8> {
+    meta_with(speaker, Along::default(), None, OWN)
+}
+
 /// `_meta` as the era wants it; empty where there is nothing to say.
-fn meta(speaker: Speaker<'_>, traceparent: Option<&str>, token: Option<u64>) -> Vec<u8> {
+fn meta(speaker: Speaker<'_>, along: Along<'_>, token: Option<u64>) -> Vec<u8> {
+    match along.capabilities.filter(|_| speaker.version == Version::MODERN) {
+        Some(capabilities) => meta_with(speaker, along, token, &capabilities.json()),
+        None => meta_with(speaker, along, token, b"{}"),
+    }
+}
+
+fn meta_with(speaker: Speaker<'_>, along: Along<'_>, token: Option<u64>, capabilities: &[u8]) -> Vec<u8> {
     let (info, traceparent, token) =
-        (client_info(), traceparent.map(emit::json), token.map(|token| emit::json(&token)));
-    let version = emit::json(MODERN);
-    let mut members: Vec<(&str, &[u8])> = Vec::with_capacity(5);
+        (client_info(), along.traceparent.map(emit::json), token.map(|token| emit::json(&token)));
+    let (version, level) = (emit::json(MODERN), along.log_level.map(|level| emit::json(level.as_str())));
+    let mut members: Vec<(&str, &[u8])> = Vec::with_capacity(6);
     if speaker.version == Version::MODERN {
         members.push(("io.modelcontextprotocol/protocolVersion", &version));
         members.push(("io.modelcontextprotocol/clientInfo", &info));
-        members.push(("io.modelcontextprotocol/clientCapabilities", b"{}"));
+        members.push(("io.modelcontextprotocol/clientCapabilities", capabilities));
+        if let Some(level) = &level {
+            members.push(("io.modelcontextprotocol/logLevel", level));
+        }
     }
     if let Some(token) = &token {
         members.push(("progressToken", token));
@@ -158,7 +229,7 @@ fn meta(speaker: Speaker<'_>, traceparent: Option<&str>, token: Option<u64>) -> 
     if members.is_empty() { Vec::new() } else { emit::object(&members).into() }
 }
 
-fn content() -> [(HeaderName, HeaderValue); 2] {
+pub(super) fn content() -> [(HeaderName, HeaderValue); 2] {
     [
         (header::CONTENT_TYPE, HeaderValue::from_static("application/json")),
         (header::ACCEPT, HeaderValue::from_static("application/json, text/event-stream")),
@@ -166,7 +237,7 @@ fn content() -> [(HeaderName, HeaderValue); 2] {
 }
 
 /// The headers of every message once the revision is agreed on.
-fn standing(speaker: Speaker<'_>) -> Vec<(HeaderName, HeaderValue)> {
+pub(super) fn standing(speaker: Speaker<'_>) -> Vec<(HeaderName, HeaderValue)> {
     let mut out = Vec::from(content());
     out.push((headers::VERSION, HeaderValue::from_static(speaker.version.name)));
     if let Some(Ok(mut session)) = speaker.session.map(HeaderValue::from_str) {
@@ -176,7 +247,7 @@ fn standing(speaker: Speaker<'_>) -> Vec<(HeaderName, HeaderValue)> {
     out
 }
 
-fn outgoing(speaker: Speaker<'_>, method: &'static str, name: Option<&str>, body: Bytes) -> Outgoing {
+pub(super) fn outgoing(speaker: Speaker<'_>, method: &'static str, name: Option<&str>, body: Bytes) -> Outgoing {
     let mut headers = standing(speaker);
     if speaker.version == Version::MODERN {
         headers.push((headers::METHOD, HeaderValue::from_static(method)));

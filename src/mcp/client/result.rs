@@ -1,11 +1,14 @@
-//! Results of tool servers: pages of tools, what a server says of itself, and results made ready for any era.
+//! Results of tool servers, made ready for any era.
 
 use std::borrow::Cow;
 
 use bytes::Bytes;
 use serde_json::value::RawValue;
 
-use crate::mcp::{ParseError, emit, members, message};
+use crate::{
+    domain::Method,
+    mcp::{Era, InputRequired, ParseError, emit, members, message},
+};
 
 /// A result that cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -13,65 +16,20 @@ pub enum ResultFault {
     /// It is not an object with the members that it must have.
     #[error("the result is malformed")]
     Malformed(#[from] ParseError),
-    /// It is not complete: the server wants input, or made a task of it.
-    #[error("the result is of the type `{0}`, which is not served")]
+    /// It is of a type that this request cannot have.
+    #[error("the result is of the type `{0}`, which this request cannot have")]
     Type(String),
 }
 
-/// One page of a server's tools.
-#[derive(Debug)]
-pub struct ToolPage<'a> {
-    /// The definitions, as they were sent.
-    pub tools: Vec<&'a RawValue>,
-    /// Where the next page begins; an empty string is a cursor too.
-    pub next_cursor: Option<String>,
-}
-
-/// Reads the result of `tools/list`.
-///
-/// # Errors
-/// A result of another shape.
-pub fn tools(result: &[u8]) -> Result<ToolPage<'_>, ResultFault> {
-    let members = object(result)?;
-    let tools = get(&members, "tools").and_then(|raw| serde_json::from_str(raw.get()).ok());
-    let next_cursor = match get(&members, "nextCursor").filter(|cursor| cursor.get() != "null") {
-        Some(cursor) => Some(message::string(cursor).ok_or(ParseError::Member("nextCursor"))?.into_owned()),
-        None => None,
-    };
-    Ok(ToolPage { tools: tools.ok_or(ParseError::Member("tools"))?, next_cursor })
-}
-
-/// What a server says in answer to `initialize` or `server/discover`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Server {
-    /// The revisions it speaks, as it names them; one for `initialize`.
-    pub versions: Vec<String>,
-    /// Whether it offers tools.
-    pub tools: bool,
-    /// Whether it tells of changes of its list of tools.
-    pub list_changed: bool,
-}
-
-/// Reads the result of `initialize` or `server/discover`.
-///
-/// # Errors
-/// A result of another shape.
-pub fn server(result: &[u8]) -> Result<Server, ResultFault> {
-    let top = object(result)?;
-    let versions = match (get(&top, "supportedVersions"), get(&top, "protocolVersion")) {
-        (Some(several), _) => {
-            serde_json::from_str(several.get()).map_err(|_| ParseError::Member("supportedVersions"))?
-        }
-        (None, Some(one)) => vec![message::string(one).ok_or(ParseError::Member("protocolVersion"))?.into_owned()],
-        (None, None) => return Err(ParseError::Member("protocolVersion").into()),
-    };
-    let capabilities = get(&top, "capabilities").ok_or(ParseError::Member("capabilities"))?;
-    let tools = get(&members(capabilities.get())?, "tools");
-    let list_changed = match tools {
-        Some(tools) => get(&members(tools.get())?, "listChanged").is_some_and(|changed| changed.get() == "true"),
-        None => false,
-    };
-    Ok(Server { versions, tools: tools.is_some(), list_changed })
+/// What a result says.
+#[derive(Debug, Clone)]
+pub enum Outcome {
+    /// The request is done.
+    Complete(Complete),
+    /// The server asks before it answers (modern).
+    InputRequired(InputRequired),
+    /// The server made a task of it: the result without its type (modern).
+    Task(Bytes),
 }
 
 /// A result that fits any era: `resultType`, `ttlMs`, `cacheScope` and reserved members of `_meta` are gone.
@@ -81,28 +39,48 @@ pub struct Complete {
     pub result: Bytes,
     /// Whether the tool says that it failed.
     pub is_error: bool,
+    /// For how long it may be kept, in milliseconds.
+    pub ttl_ms: Option<u64>,
 }
 
-/// Makes a result of `tools/call` ready. Members of `_meta` under MCP's names or Postern's are the server's claim
-/// to speak for somebody else, and are left out.
+/// Reads the result of a request and makes it ready. Members of `_meta` under MCP's names or Postern's are the
+/// server's claim to speak for somebody else, and are left out.
 ///
 /// # Errors
-/// A result that is no object, or of a type that is not `complete`.
-pub fn complete(result: &[u8]) -> Result<Complete, ResultFault> {
+/// A result that is no object, or of a type that this request to this server cannot have.
+pub fn outcome(result: &[u8], method: Method, era: Era) -> Result<Outcome, ResultFault> {
     let members = object(result)?;
-    let mut is_error = false;
-    let mut changed = false;
+    let kind = match get(&members, "resultType") {
+        Some(kind) => message::string(kind).ok_or(ParseError::Member("resultType"))?,
+        None => Cow::Borrowed("complete"),
+    };
+    match (kind.as_ref(), era) {
+        ("complete", _) => {}
+        ("input_required", Era::Modern) if method.takes_input() => {
+            let text = std::str::from_utf8(result).map_err(|_| ParseError::NotUtf8)?;
+            return Ok(Outcome::InputRequired(InputRequired::read(text)?));
+        }
+        ("task", Era::Modern) if method == Method::CallTool => {
+            return Ok(Outcome::Task(ready(result, &members, true)?.result));
+        }
+        (other, _) => return Err(ResultFault::Type(other.chars().take(40).collect())),
+    }
+    // A task has a `ttlMs` of its own.
+    let task = matches!(method, Method::GetTask | Method::UpdateTask | Method::CancelTask);
+    Ok(Outcome::Complete(ready(result, &members, task)?))
+}
+
+fn ready(result: &[u8], members: &[(Cow<'_, str>, &RawValue)], task: bool) -> Result<Complete, ResultFault> {
+    let (mut is_error, mut changed, mut ttl_ms) = (false, false, None);
     let mut kept: Vec<(&str, Cow<'_, [u8]>)> = Vec::with_capacity(members.len());
-    for (key, value) in &members {
+    for (key, value) in members {
         match key.as_ref() {
-            "resultType" => {
-                let kind = message::string(value).ok_or(ParseError::Member("resultType"))?;
-                if kind != "complete" {
-                    return Err(ResultFault::Type(kind.chars().take(40).collect()));
-                }
+            "resultType" => changed = true,
+            "ttlMs" if !task => {
                 changed = true;
+                ttl_ms = value.get().parse().ok();
             }
-            "ttlMs" | "cacheScope" => changed = true,
+            "cacheScope" if !task => changed = true,
             "_meta" => match meta(value)? {
                 Some(meta) => {
                     changed = true;
@@ -120,7 +98,7 @@ pub fn complete(result: &[u8]) -> Result<Complete, ResultFault> {
     }
     let pieces: Vec<_> = kept.iter().map(|(key, value)| (*key, value.as_ref())).collect();
     let result = if changed { emit::object(&pieces) } else { Bytes::copy_from_slice(result) };
-    Ok(Complete { result: emit::one_line(result), is_error })
+    Ok(Complete { result: emit::one_line(result), is_error, ttl_ms })
 }
 
 /// `_meta` without reserved members, if it holds any.
@@ -142,10 +120,10 @@ fn reserved(key: &str) -> bool {
         .any(|label| ["modelcontextprotocol", "mcp", "postern"].iter().any(|own| label.eq_ignore_ascii_case(own)))
 }
 
-fn object(result: &[u8]) -> Result<Vec<(Cow<'_, str>, &RawValue)>, ParseError> {
+pub(super) fn object(result: &[u8]) -> Result<Vec<(Cow<'_, str>, &RawValue)>, ParseError> {
     members(std::str::from_utf8(result).map_err(|_| ParseError::NotUtf8)?)
 }
 
-fn get<'a>(members: &[(Cow<'_, str>, &'a RawValue)], key: &str) -> Option<&'a RawValue> {
+pub(super) fn get<'a>(members: &[(Cow<'_, str>, &'a RawValue)], key: &str) -> Option<&'a RawValue> {
     members.iter().find(|(name, _)| name == key).map(|(_, value)| *value)
 }

@@ -12,7 +12,7 @@ use super::{
     Endpoint, ListRequest, RpcError,
     calling::{self, Setting},
     context::Context,
-    modern,
+    reading,
     reply::{self, Answer, Outcome, Refused},
     results,
     session::Session,
@@ -131,7 +131,10 @@ fn initialize(endpoint: &Endpoint, context: &Context, id: Id<'_>, params: &Param
     let version = Version::legacy(&asked).unwrap_or(Version::NEWEST_LEGACY);
     let agent = &context.subject.agent;
     let session = endpoint.sessions().open(agent, context.scope.clone(), version).ok_or_else(RpcError::internal)?;
-    let body = emit::result(id, &results::initialize(endpoint.settings(), version));
+    let body = emit::result(
+        id,
+        &results::initialize(endpoint.settings(), &endpoint.handler().offer(&context.subject, &context.scope), version),
+    );
     Ok(reply::with_session(whole(context, emit::one_line(body)), &session.id))
 }
 
@@ -170,10 +173,10 @@ async fn plain(
         "ping" => Ok(Bytes::from_static(b"{}")),
         "tools/list" => {
             let origin = context.origin(session.version, id, Some(&session.id));
-            let cursor = modern::cursor(params)?;
+            let cursor = reading::cursor(params)?;
             let list = super::List::Tools;
             let request = ListRequest { list, scope: context.scope.clone(), cursor, era: Era::Legacy, origin };
-            Ok(results::list(&endpoint.handler().list(&context.subject, request).await?, Era::Legacy))
+            Ok(results::list(&endpoint.handler().list(&context.subject, request).await?, list, Era::Legacy))
         }
         _ => Err(RpcError::new(code::METHOD_NOT_FOUND, "method not offered")),
     }

@@ -2,12 +2,18 @@
 
 mod body;
 mod calling;
+mod changes;
 mod context;
+mod declared;
 mod endpoint;
 mod guard;
 mod handler;
 mod legacy;
+mod listing;
 mod modern;
+mod notices;
+mod offered;
+mod reading;
 mod reply;
 mod results;
 mod session;

@@ -8,10 +8,10 @@ use http_body_util::{BodyExt as _, Empty, Full, combinators::BoxBody};
 
 use crate::{
     domain::SessionId,
-    mcp::{HeaderFault, Id, ParseError, code, emit, headers},
+    mcp::{HeaderFault, Id, ParseError, code, emit, headers, sse},
 };
 
-use super::{HttpRefusal, RpcError};
+use super::{HttpRefusal, RpcError, guard::Accepts};
 
 /// An answer over HTTP.
 pub type Answer = Response<BoxBody<Bytes, Infallible>>;
@@ -40,6 +40,11 @@ pub(super) fn json(status: StatusCode, body: Bytes) -> Answer {
     *answer.status_mut() = status;
     answer.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     private(answer)
+}
+
+/// A message as the whole body, in a form that the client reads. An event stream has no status but 200.
+pub(super) fn whole(accepts: Accepts, status: StatusCode, body: Bytes) -> Answer {
+    if accepts.json { json(status, body) } else { once(sse::event(&body)) }
 }
 
 /// An event stream.

@@ -5,14 +5,18 @@ use std::borrow::Cow;
 use bytes::Bytes;
 use serde_json::value::RawValue;
 
-use crate::mcp::{Era, LEGACY, MODERN, Version, emit, members, message};
+use crate::{
+    domain::ServerName,
+    mcp::{Era, LEGACY, MODERN, TASKS, Version, emit, members, message},
+};
 
-use super::{EndpointSettings, ListPage, RpcError};
+use super::{EndpointSettings, List, ListPage, Offer, RpcError, offered};
 
 /// For how long a client may keep what `server/discover` says.
 const DISCOVER_TTL_MS: u64 = 60_000;
 const COMPLETE: &[u8] = br#""complete""#;
-const CAPABILITIES: &[u8] = br#"{"tools":{"listChanged":true}}"#;
+/// The member of `_meta` that names servers whose part of a list is missing.
+const UNAVAILABLE: &str = "dev.postern/unavailable";
 
 /// The revisions that are served, newest first.
 pub(super) fn versions(legacy: bool) -> Vec<&'static str> {
@@ -20,13 +24,14 @@ pub(super) fn versions(legacy: bool) -> Vec<&'static str> {
 }
 
 /// The result of `server/discover`.
-pub(super) fn discover(settings: &EndpointSettings) -> Bytes {
+pub(super) fn discover(settings: &EndpointSettings, offer: &Offer) -> Bytes {
+    let capabilities = offered::capabilities(offer, |_| true);
     let (versions, ttl) = (emit::json(&versions(settings.legacy)), emit::json(&DISCOVER_TTL_MS));
-    let (instructions, meta) = (settings.instructions.as_deref().map(emit::json), meta());
+    let (instructions, meta) = (settings.instructions.as_deref().map(emit::json), meta(&[]));
     let mut result: Vec<(&str, &[u8])> = vec![
         ("resultType", COMPLETE),
         ("supportedVersions", &versions),
-        ("capabilities", CAPABILITIES),
+        ("capabilities", &capabilities),
         ("ttlMs", &ttl),
         ("cacheScope", br#""private""#),
         ("_meta", &meta),
@@ -37,37 +42,43 @@ pub(super) fn discover(settings: &EndpointSettings) -> Bytes {
     emit::object(&result)
 }
 
-/// The result of `initialize`.
-pub(super) fn initialize(settings: &EndpointSettings, version: Version) -> Bytes {
+/// The result of `initialize`. The extension for tasks is of the modern era only.
+pub(super) fn initialize(settings: &EndpointSettings, offer: &Offer, version: Version) -> Bytes {
+    let capabilities = offered::capabilities(offer, |extension| extension != TASKS);
     let (version, info) = (emit::json(version.name), server_info());
     let instructions = settings.instructions.as_deref().map(emit::json);
     let mut result: Vec<(&str, &[u8])> =
-        vec![("protocolVersion", &version), ("capabilities", CAPABILITIES), ("serverInfo", &info)];
+        vec![("protocolVersion", &version), ("capabilities", &capabilities), ("serverInfo", &info)];
     if let Some(instructions) = &instructions {
         result.push(("instructions", instructions));
     }
     emit::object(&result)
 }
 
-/// The result of `tools/list`.
-pub(super) fn list(page: &ListPage, era: Era) -> Bytes {
+/// The result of a request for a page of a list.
+pub(super) fn list(page: &ListPage, list: List, era: Era) -> Bytes {
     let cursor = page.next_cursor.as_deref().map(emit::json);
-    let (ttl, meta) = (emit::json(&page.ttl_ms), meta());
-    let tools = match era {
-        Era::Modern => emit::array(&page.items),
-        Era::Legacy => emit::array(&page.items.iter().map(legacy_tool).collect::<Vec<_>>()),
+    let (ttl, meta) = (emit::json(&page.ttl_ms), meta(&page.missing));
+    let items = match era {
+        Era::Legacy if list == List::Tools => emit::array(&page.items.iter().map(legacy_tool).collect::<Vec<_>>()),
+        Era::Modern | Era::Legacy => emit::array(&page.items),
     };
+    let missing = (!page.missing.is_empty()).then(|| emit::object(&[(UNAVAILABLE, &unavailable(&page.missing))]));
     let mut result: Vec<(&str, &[u8])> = Vec::with_capacity(6);
     if era == Era::Modern {
         result.push(("resultType", COMPLETE));
     }
-    result.push(("tools", &tools));
+    result.push((list.member(), &items));
     if let Some(cursor) = &cursor {
         result.push(("nextCursor", cursor));
     }
-    if era == Era::Modern {
+    match (era, &missing) {
         // Lists differ by caller, so no cache may serve one caller's list to another.
-        result.extend([("ttlMs", ttl.as_slice()), ("cacheScope", br#""private""#), ("_meta", &meta)]);
+        (Era::Modern, _) => {
+            result.extend([("ttlMs", ttl.as_slice()), ("cacheScope", br#""private""#), ("_meta", &meta)]);
+        }
+        (Era::Legacy, Some(missing)) => result.push(("_meta", missing)),
+        (Era::Legacy, None) => {}
     }
     emit::one_line(emit::object(&result))
 }
@@ -131,6 +142,13 @@ fn server_info() -> Vec<u8> {
     format!(r#"{{"name":"postern","title":"Postern","version":"{}"}}"#, env!("CARGO_PKG_VERSION")).into()
 }
 
-fn meta() -> Vec<u8> {
-    emit::object(&[("io.modelcontextprotocol/serverInfo", &server_info())]).into()
+fn meta(missing: &[ServerName]) -> Vec<u8> {
+    let (info, missing) = (server_info(), (!missing.is_empty()).then(|| unavailable(missing)));
+    let mut meta: Vec<(&str, &[u8])> = vec![("io.modelcontextprotocol/serverInfo", &info)];
+    meta.extend(missing.as_deref().map(|missing| (UNAVAILABLE, missing)));
+    emit::object(&meta).into()
+}
+
+fn unavailable(servers: &[ServerName]) -> Vec<u8> {
+    emit::json(&servers.iter().map(ServerName::as_str).collect::<Vec<_>>())
 }

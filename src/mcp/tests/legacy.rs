@@ -6,6 +6,8 @@ use serde_json::{Value, json};
 
 use crate::domain::limits::SESSION_IDLE;
 
+use crate::mcp::server::{Event, List};
+
 use super::support::{Ask, House};
 
 fn echo() -> Ask {
@@ -129,7 +131,7 @@ async fn the_standing_stream_tells_of_changes_and_ends_with_the_session() {
     let session = house.session("agent", "2025-11-25").await;
     let mut stream = house.send(&Ask::post("").to("GET /mcp").in_session(&session).text()).await;
     stream.until(": keep-alive").await;
-    house.fake.changes.send_modify(|n| *n += 1);
+    house.tell(Event::Changed(List::Tools));
     stream.until(r#"data: {"jsonrpc":"2.0","method":"notifications/tools/list_changed"}"#).await;
     let end = Ask::post("").to("DELETE /mcp").in_session(&session);
     assert_eq!(house.ask(&end).await.status, 204);

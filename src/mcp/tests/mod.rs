@@ -2,9 +2,12 @@
 
 mod client;
 mod endpoint;
+mod fake;
 mod fidelity;
 mod legacy;
+mod listening;
 mod message;
+mod methods;
 mod mirror;
 mod modern;
 mod sse;

@@ -2,6 +2,8 @@
 
 use serde_json::{Value, json};
 
+use crate::mcp::server::{Event, List};
+
 use super::support::{Ask, House};
 
 fn call(name: &str) -> Ask {
@@ -103,11 +105,15 @@ async fn a_method_that_is_not_offered_is_not_found() {
         "ping",
         "logging/setLevel",
         "resources/subscribe",
-        "prompts/list",
-        "tasks/update",
         "sampling/createMessage",
+        "tasks/list",
+        "tasks/result",
     ] {
         let reply = house.ask(&Ask::modern(method, &json!({}))).await;
+        assert_eq!((reply.status, reply.code()), (404, -32601), "{method}");
+    }
+    for method in ["prompts/list", "prompts/get", "resources/read", "completion/complete", "tasks/update"] {
+        let reply = house.ask(&Ask::modern(method, &json!({})).to("POST /mcp/fs")).await;
         assert_eq!((reply.status, reply.code()), (404, -32601), "{method}");
     }
     let response = Ask { body: r#"{"jsonrpc":"2.0","id":1,"result":{}}"#.into(), ..call("echo") };
@@ -129,7 +135,17 @@ async fn what_is_offered_is_told_and_lists_are_private() {
     let reply = house.ask(&Ask::modern("server/discover", &json!({}))).await;
     let result = &reply.json()["result"];
     assert_eq!(result["supportedVersions"], json!(["2026-07-28", "2025-11-25", "2025-06-18", "2025-03-26"]));
-    assert_eq!(result["capabilities"], json!({"tools": {"listChanged": true}}));
+    let changes = json!({"listChanged": true});
+    let extensions = json!({"io.modelcontextprotocol/tasks": {}, "io.modelcontextprotocol/ui": {}});
+    assert_eq!(
+        result["capabilities"],
+        json!({
+            "tools": changes, "prompts": changes, "resources": {"subscribe": true, "listChanged": true},
+            "completions": {}, "logging": {}, "extensions": extensions
+        })
+    );
+    let one = house.ask(&Ask::modern("server/discover", &json!({})).to("POST /mcp/fs")).await;
+    assert_eq!(one.json()["result"]["capabilities"], json!({"tools": changes}));
     assert_eq!((&result["cacheScope"], &result["resultType"]), (&json!("private"), &json!("complete")));
     let reply = house.ask(&Ask::modern("tools/list", &json!({"cursor": "next"})).to("POST /mcp/fs")).await;
     let result = &reply.json()["result"];
@@ -216,11 +232,11 @@ async fn a_listen_is_acknowledged_told_of_changes_and_ended_with_a_result() {
     let seen = socket.until("acknowledged").await;
     assert!(
         seen.contains(
-            r#""_meta":{"io.modelcontextprotocol/subscriptionId":1},"notifications":{"toolsListChanged":true}}"#
+            r#""_meta":{"io.modelcontextprotocol/subscriptionId":1},"notifications":{"toolsListChanged":true,"promptsListChanged":true}}"#
         ),
         "{seen}"
     );
-    house.fake.changes.send_modify(|n| *n += 1);
+    house.tell(Event::Changed(List::Tools));
     socket.until("notifications/tools/list_changed").await;
     house.endpoint.close_streams();
     let seen = socket.until("\"result\"").await;

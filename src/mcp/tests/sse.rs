@@ -49,6 +49,18 @@ fn an_event_without_end_is_given_up_at_the_bound() {
     assert_eq!(decode(&[b"data: \xff\n\n"]), Err(StreamFault::NotUtf8));
 }
 
+#[test]
+fn the_last_id_and_the_retry_time_of_a_stream_are_kept() {
+    let mut decoder = Decoder::default();
+    assert_eq!((decoder.last_event_id(), decoder.retry()), (None, None));
+    decoder.push(b"id: s1-0\nretry: 250\ndata:\n\nid: s1-1\ndata: {}\n\nid: s1-2\ndata: torn").unwrap();
+    assert_eq!(decoder.last_event_id(), Some("s1-1"));
+    assert_eq!(decoder.retry(), Some(std::time::Duration::from_millis(250)));
+    decoder.push(b"\n\nid: caf\xc3\xa9\nretry: soon\ndata: x\n\n").unwrap();
+    assert_eq!(decoder.last_event_id(), Some("s1-2"), "an id that no header carries is none");
+    assert_eq!(decoder.retry(), Some(std::time::Duration::from_millis(250)));
+}
+
 proptest! {
     /// T032
     #[test]

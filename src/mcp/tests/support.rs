@@ -1,132 +1,18 @@
-//! A house for the endpoint: a listener on loopback, a handler that keeps a journal, and raw sockets.
+//! A house for the endpoint: a listener on loopback, and raw sockets.
 
-use std::{
-    net::SocketAddr,
-    sync::{Arc, Mutex},
-    time::Duration,
-};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
-use async_trait::async_trait;
-use bytes::Bytes;
-use chrono::{DateTime, Utc};
-use http::{StatusCode, request::Parts};
 use hyper::{server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
 use serde_json::{Value, json};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{TcpListener, TcpStream},
-    sync::{Notify, mpsc, watch},
 };
 
-use crate::{
-    domain::{AgentId, Credential, CredentialKind, ServerName, Subject},
-    mcp::Notice,
-    mcp::server::{
-        Endpoint, EndpointSettings, Event, Handler, HttpRefusal, Link, List, ListPage, ListRequest, ListenRequest,
-        Listening, Offer, Reply as Served, Request, RpcError, Scope, Wire,
-    },
-};
+use crate::mcp::server::{Endpoint, EndpointSettings, Event, Handler, Wire};
 
-pub(super) struct Fake {
-    journal: Mutex<Vec<String>>,
-    pub(super) go: Notify,
-    pub(super) changes: watch::Sender<u64>,
-}
-
-impl Fake {
-    fn note(&self, line: impl Into<String>) {
-        self.journal.lock().unwrap().push(line.into());
-    }
-}
-
-#[async_trait]
-impl Handler for Fake {
-    async fn identify(&self, head: &Parts, _peer: SocketAddr) -> Result<Arc<Subject>, HttpRefusal> {
-        let agent = head.headers.get("authorization").and_then(|value| value.to_str().ok()?.strip_prefix("Bearer "));
-        let Some(agent) = agent else {
-            let www_authenticate = Some("Bearer resource_metadata=\"http://x\"".to_owned());
-            return Err(HttpRefusal {
-                status: StatusCode::UNAUTHORIZED,
-                www_authenticate,
-                message: "who are you".into(),
-            });
-        };
-        let id = "crd_1".parse().unwrap();
-        Ok(Arc::new(Subject {
-            agent: AgentId::from(agent),
-            roles: Arc::default(),
-            on_behalf_of: None,
-            credential: Credential { id, kind: CredentialKind::ApiKey, expires: DateTime::<Utc>::MAX_UTC },
-        }))
-    }
-
-    fn has_server(&self, server: &ServerName) -> bool {
-        server.as_str() == "fs"
-    }
-
-    async fn list(&self, subject: &Arc<Subject>, request: ListRequest) -> Result<ListPage, RpcError> {
-        self.note(format!("list {} {:?} {}", subject.agent, request.era, request.origin.version));
-        if request.cursor.is_some_and(|cursor| cursor != "next") {
-            return Err(RpcError::invalid_params("no such cursor"));
-        }
-        let tool = r#"{"name":"echo","inputSchema":{"type":"object"},"outputSchema":{"type":"array"}}"#;
-        Ok(ListPage {
-            items: vec![Bytes::from(tool)],
-            next_cursor: Some("next".into()),
-            ttl_ms: 5,
-            missing: Vec::new(),
-        })
-    }
-
-    fn offer(&self, _subject: &Subject, _scope: &Scope) -> Offer {
-        Offer::default()
-    }
-
-    async fn serve(&self, subject: Arc<Subject>, request: Request, link: Link) -> Result<Served, RpcError> {
-        let arguments = request.arguments.as_deref().map_or("-", |raw| raw.get()).to_owned();
-        self.note(format!("call {} {} {arguments}", subject.agent, request.target));
-        match request.target.as_str() {
-            "echo" => Ok(complete(format!(r#"{{"content":[],"structuredContent":[{arguments}]}}"#))),
-            "progress" => {
-                for n in 1..=2 {
-                    if let Some(notices) = &link.notices {
-                        notices.send(Notice::Progress(format!("{{\"progress\":{n}}}").into())).await.unwrap();
-                    }
-                }
-                Ok(complete("{}"))
-            }
-            "slow" => {
-                tokio::select! {
-                    () = link.cancelled.cancelled() => self.note("cancelled"),
-                    () = self.go.notified() => self.note("went on"),
-                }
-                self.note("recorded");
-                Ok(complete("{\"content\":[]}"))
-            }
-            "panic" => panic!("on purpose"),
-            _ => Err(RpcError::invalid_params("unknown tool")),
-        }
-    }
-
-    async fn listen(&self, _subject: &Arc<Subject>, request: ListenRequest) -> Result<Listening, RpcError> {
-        let (sender, events) = mpsc::channel(8);
-        let mut changes = self.changes.subscribe();
-        changes.mark_unchanged();
-        tokio::spawn(async move {
-            while changes.changed().await.is_ok() {
-                if sender.send(Event::Changed(List::Tools)).await.is_err() {
-                    return;
-                }
-            }
-        });
-        Ok(Listening { granted: request.filter, events })
-    }
-}
-
-fn complete(result: impl Into<Bytes>) -> Served {
-    Served::Complete { result: result.into(), ttl_ms: 0 }
-}
+use super::fake::Fake;
 
 pub(super) struct House {
     pub(super) fake: Arc<Fake>,
@@ -140,8 +26,7 @@ impl House {
     }
 
     pub(super) async fn with(legacy: bool) -> Self {
-        let fake = Fake { journal: Mutex::default(), go: Notify::new(), changes: watch::Sender::new(0) };
-        let fake = Arc::new(fake);
+        let fake = Arc::new(Fake::new());
         let settings = EndpointSettings {
             allowed_hosts: vec!["localhost:8080".into()],
             allowed_origins: vec!["http://good.test".into()],
@@ -170,6 +55,11 @@ impl House {
 
     pub(super) fn journal(&self) -> Vec<String> {
         self.fake.journal.lock().unwrap().clone()
+    }
+
+    /// Something happens that subscriptions may tell.
+    pub(super) fn tell(&self, event: Event) {
+        self.fake.events.send(event).unwrap();
     }
 
     /// Waits until the journal holds a line.
@@ -226,6 +116,11 @@ impl Socket {
         Reply::read(&self.seen)
     }
 
+    /// The messages of the event stream so far.
+    pub(super) fn messages(&self) -> Vec<Value> {
+        events(&self.seen)
+    }
+
     async fn more(&mut self) -> bool {
         let mut buffer = [0; 4096];
         let read = tokio::time::timeout(Duration::from_secs(5), self.stream.read(&mut buffer)).await;
@@ -233,6 +128,12 @@ impl Socket {
         self.seen.push_str(std::str::from_utf8(&buffer[..count]).unwrap());
         count > 0
     }
+}
+
+/// The messages of an event stream.
+pub(super) fn events(text: &str) -> Vec<Value> {
+    let data = text.lines().filter_map(|line| line.strip_prefix("data: ")).filter(|data| !data.is_empty());
+    data.map(|data| serde_json::from_str(data).unwrap()).collect()
 }
 
 #[derive(Debug)]
@@ -289,10 +190,16 @@ impl Ask {
         params["_meta"]["io.modelcontextprotocol/clientCapabilities"] = json!({});
         let body = json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": params}).to_string();
         let ask = Self::post(body).with("MCP-Protocol-Version", "2026-07-28").with("Mcp-Method", method);
-        match params["name"].as_str() {
+        match ["name", "uri", "taskId"].iter().find_map(|member| params[member].as_str()) {
             Some(name) => ask.with("Mcp-Name", name),
             None => ask,
         }
+    }
+
+    /// The same, from a client that can do this.
+    pub(super) fn able(self, capabilities: &Value) -> Self {
+        let member = r#""io.modelcontextprotocol/clientCapabilities":"#;
+        Self { body: self.body.replace(&format!("{member}{{}}"), &format!("{member}{capabilities}")), ..self }
     }
 
     pub(super) fn legacy(method: &str, params: &Value) -> Self {

@@ -1,13 +1,55 @@
 //! The entities of the Cedar model, made as data and never by formatting text.
 //!
-//! `Agent` and `User` in `Role`, `Tool` in `Server`, `Action::"server/tool"` in `Action::"call"`, and
-//! `Action::"request"` for what may be asked for.
+//! `Agent` and `User` in `Role`; `Tool`, `Prompt` and `Resource` in `Server`; `Action::"server/tool"` in
+//! `Action::"call"`, `Action::"request"` for what may be asked for, and one action for each [`Verb`].
 
 use cedar_policy::{EntityId, EntityTypeName, EntityUid, ParseErrors};
 use serde_json::{Map, Value, json};
 
 use super::input::Input;
 use crate::domain::{RoleName, ServerName, Subject, ToolRef};
+
+/// What may be done beside calling a tool. Servers have names without `/`, so no verb is a tool's action.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Verb {
+    /// Get a prompt, and complete its arguments.
+    Get,
+    /// Read a resource, watch it, and complete a template's arguments.
+    Read,
+    /// Be asked by a server for something that a person knows.
+    Elicit,
+    /// Be sent by a server to a page of the web.
+    ElicitUrl,
+    /// Be asked by a server for what a model says.
+    Sample,
+    /// Be asked by a server for the folders that it may work in.
+    Roots,
+}
+
+impl Verb {
+    /// Every verb.
+    pub const ALL: [Self; 6] = [Self::Get, Self::Read, Self::Elicit, Self::ElicitUrl, Self::Sample, Self::Roots];
+
+    /// The id of the action.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Get => "get",
+            Self::Read => "read",
+            Self::Elicit => "elicit",
+            Self::ElicitUrl => "elicit_url",
+            Self::Sample => "sample",
+            Self::Roots => "roots",
+        }
+    }
+
+    const fn resource(self) -> &'static str {
+        match self {
+            Self::Get => "Prompt",
+            Self::Read => "Resource",
+            Self::Elicit | Self::ElicitUrl | Self::Sample | Self::Roots => "Server",
+        }
+    }
+}
 
 /// The types of the model, and the two actions that are no tool's.
 #[derive(Debug, Clone)]
@@ -17,6 +59,8 @@ pub struct Names {
     role: EntityTypeName,
     server: EntityTypeName,
     tool: EntityTypeName,
+    prompt: EntityTypeName,
+    resource: EntityTypeName,
     action: EntityTypeName,
     /// `Action::"call"`, the group of all tools' actions.
     pub call: EntityUid,
@@ -35,6 +79,8 @@ impl Names {
             role: "Role".parse()?,
             server: "Server".parse()?,
             tool: "Tool".parse()?,
+            prompt: "Prompt".parse()?,
+            resource: "Resource".parse()?,
             call: uid(&action, "call"),
             request: uid(&action, "request"),
             action,
@@ -64,6 +110,26 @@ impl Names {
     /// `Tool::"server/tool"`.
     pub fn tool(&self, tool: &ToolRef) -> EntityUid {
         uid(&self.tool, &tool.to_string())
+    }
+
+    /// `Prompt::"server/name"`.
+    pub fn prompt(&self, server: &ServerName, prompt: &str) -> EntityUid {
+        uid(&self.prompt, &format!("{server}/{prompt}"))
+    }
+
+    /// `Resource::"server/uri"`.
+    pub fn resource(&self, server: &ServerName, resource: &str) -> EntityUid {
+        uid(&self.resource, &format!("{server}/{resource}"))
+    }
+
+    /// The action of a verb.
+    pub fn verb(&self, verb: Verb) -> EntityUid {
+        uid(&self.action, verb.as_str())
+    }
+
+    /// Whether this is the action of a verb.
+    pub fn is_verb(&self, uid: &EntityUid) -> bool {
+        *uid.type_name() == self.action && Verb::ALL.iter().any(|verb| verb.as_str() == uid.id().unescaped())
     }
 
     /// `Action::"server/tool"`.
@@ -101,10 +167,10 @@ fn uid(kind: &EntityTypeName, id: &str) -> EntityUid {
 
 /// The Cedar schema (JSON form) of these tools.
 pub fn schema<'a>(tools: impl Iterator<Item = (&'a ToolRef, &'a Input)>) -> Value {
-    let applies = |context: Value| {
+    let applies = |resource: &str, context: Value| {
         json!({
             "principalTypes": ["Agent", "User"],
-            "resourceTypes": ["Tool"],
+            "resourceTypes": [resource],
             "context": {"type": "Record", "attributes": context},
         })
     };
@@ -112,10 +178,21 @@ pub fn schema<'a>(tools: impl Iterator<Item = (&'a ToolRef, &'a Input)>) -> Valu
     let user = json!({"type": "Entity", "name": "User", "required": false});
     let mut actions = Map::new();
     actions.insert("call".to_owned(), json!({}));
-    actions.insert("request".to_owned(), json!({"appliesTo": applies(json!({"now": now, "user": user}))}));
+    actions.insert("request".to_owned(), json!({"appliesTo": applies("Tool", json!({"now": now, "user": user}))}));
+    let text = json!({"type": "String"});
+    for verb in Verb::ALL {
+        let input = match verb {
+            Verb::Read => json!({"uri": text, "scheme": text, "path": text}),
+            Verb::ElicitUrl => json!({"url": text, "host": text}),
+            Verb::Get | Verb::Elicit | Verb::Sample | Verb::Roots => json!({}),
+        };
+        let input = json!({"type": "Record", "attributes": input});
+        let context = json!({"now": now, "user": user, "input": input});
+        actions.insert(verb.as_str().to_owned(), json!({"appliesTo": applies(verb.resource(), context)}));
+    }
     for (tool, input) in tools {
         let context = json!({"now": now, "user": user, "input": input.record()});
-        actions.insert(tool.to_string(), json!({"memberOf": [{"id": "call"}], "appliesTo": applies(context)}));
+        actions.insert(tool.to_string(), json!({"memberOf": [{"id": "call"}], "appliesTo": applies("Tool", context)}));
     }
     json!({
         "": {
@@ -125,6 +202,8 @@ pub fn schema<'a>(tools: impl Iterator<Item = (&'a ToolRef, &'a Input)>) -> Valu
                 "Role": {},
                 "Server": {},
                 "Tool": {"memberOfTypes": ["Server"]},
+                "Prompt": {"memberOfTypes": ["Server"]},
+                "Resource": {"memberOfTypes": ["Server"]},
             },
             "actions": actions,
         }

@@ -4,6 +4,6 @@ mod entity;
 mod input;
 mod mention;
 
-pub use entity::{Names, schema};
+pub use entity::{Names, Verb, schema};
 pub use input::{Input, Shape, Unfit, decimal, whole};
 pub use mention::Mention;

@@ -1,6 +1,7 @@
 //! Promises of the policy room.
 
 mod cases;
+mod deeds;
 mod faults;
 mod grant;
 mod house;

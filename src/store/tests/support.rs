@@ -137,6 +137,7 @@ pub fn intent(n: u128, exception: Option<&ExceptionId>) -> Intent {
             arguments: Arguments { digest: Digest::of(b"{}"), sealed: None },
         },
         verdict: verdict(exception),
+        continues: None,
     }
 }
 
@@ -195,7 +196,7 @@ pub async fn approved(store: &Store, calls: u64) -> Charge {
     let submitted = Event::Submitted { revision: 1, spec: Box::new(spec), digest, by: PersonId::from("rita") };
     let events = vec![submitted, yes("anna", true), yes("arne", false), Event::Scheduled];
     assert_eq!(store.append(&exception, 0, change(events)).await, Ok(4));
-    Charge { exception, revision: 1, digest, budget: Budget { calls } }
+    Charge { exception, revision: 1, digest, budget: Budget { calls }, paid: false }
 }
 
 pub fn change(events: Vec<Event>) -> Change {

@@ -11,7 +11,7 @@ use std::{
 };
 
 use super::{Peer, Settings, SpanFacts, Telemetry};
-use crate::domain::{AgentId, Basis, DecisionId, Digest, Effect, ExceptionId, Reason, ToolRef, Verdict};
+use crate::domain::{AgentId, Basis, DecisionId, Digest, Effect, ExceptionId, Method, Reason, ToolRef, Verdict};
 
 const CALLER: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
 const UNSAMPLED: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00";
@@ -24,6 +24,7 @@ fn facts(traceparent: Option<&str>) -> SpanFacts {
     SpanFacts {
         method: "tools/call",
         tool: Some("crm__get_customer".parse().unwrap()),
+        prompt: None,
         server: Some("crm".parse().unwrap()),
         agent: AgentId::from("spiffe://corp/agent/crm-pilot-7"),
         user: Some("alice@corp".into()),
@@ -44,7 +45,14 @@ fn tool(name: &str) -> ToolRef {
 }
 
 fn peer() -> Peer {
-    Peer { tool: tool("get_customer"), transport: "tcp", address: Some("crm.corp".to_owned()), port: Some(443) }
+    Peer {
+        server: tool("get_customer").server,
+        method: Method::CallTool,
+        name: Some("get_customer".to_owned()),
+        transport: "tcp",
+        address: Some("crm.corp".to_owned()),
+        port: Some(443),
+    }
 }
 
 fn verdict(effect: Effect, basis: Basis) -> Verdict {

@@ -1,11 +1,12 @@
-//! A tool call to an HTTP server.
+//! A request to an HTTP server.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     sync::{Arc, Mutex, PoisonError},
 };
 
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri, header};
+use tokio::time::timeout;
 
 use super::{
     address::Rule,
@@ -16,13 +17,16 @@ use super::{
 };
 use crate::{
     catalog::{Tool, ToolCall},
-    domain::{Digest, ServerName},
+    domain::{Digest, Secret, ServerName},
     mcp::{
         Era, Mirrors,
         client::{self as wire, Speaker},
         code, headers,
     },
-    upstream::{CallEnd, Dispatch, FailureKind, HttpSettings, ServerSettings, SettingsError, board::Board, clean},
+    upstream::{
+        CallEnd, Dispatch, FailureKind, HttpSettings, ServerSettings, SettingsError, board::Board, conclude::conclude,
+        errand::Errand,
+    },
 };
 
 /// Mirrored headers by the digest of the tool's definition, so that a schema is walked once.
@@ -30,7 +34,9 @@ use crate::{
 pub(super) struct Mirroring(Mutex<HashMap<Digest, Arc<Mirrors>>>);
 
 impl Mirroring {
-    fn of(&self, tool: &Tool) -> Result<Arc<Mirrors>, FailureKind> {
+    fn of(&self, errand: &Errand) -> Result<Arc<Mirrors>, FailureKind> {
+        let Errand::Call(call) = errand else { return Ok(Arc::default()) };
+        let tool = call.tool();
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(mirrors) = known.get(&tool.digest) {
             return Ok(mirrors.clone());
@@ -38,6 +44,10 @@ impl Mirroring {
         let mirrors = Arc::new(Mirrors::of(&tool.input_schema).map_err(|_| FailureKind::Unsupported)?);
         known.insert(tool.digest, mirrors.clone());
         Ok(mirrors)
+    }
+
+    fn put(&self, tool: &Tool, mirrors: Arc<Mirrors>) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(tool.digest, mirrors);
     }
 
     /// Forgets all, when the list was read anew.
@@ -57,15 +67,18 @@ impl HttpServer {
         board: Arc<Board>,
     ) -> Result<Self, SettingsError> {
         let server = settings.name.clone();
-        let headers = own_headers(&server, &http)?;
+        let headers = own_headers(&server, &http.headers)?;
         let (rule, authorities) = rule(&server, &http)?;
         let client = client(rule, authorities).map_err(|_| SettingsError::Authorities(server))?;
         Ok(Self::with(settings, Arc::new(Wire::new(client, http.url, headers, board))))
     }
 
-    /// Sends a call to the server.
-    pub(in crate::upstream) async fn send(&self, call: ToolCall, dispatch: Dispatch) -> CallEnd {
+    /// Sends a request to the server.
+    pub(in crate::upstream) async fn send(&self, errand: Errand, dispatch: Dispatch) -> CallEnd {
         let Some(era) = self.era.load_full() else { return CallEnd::unsent(FailureKind::Down) };
+        if !errand.known_to(*era) {
+            return CallEnd::unsent(FailureKind::Unsupported);
+        }
         let (cancelled, deadline) = (dispatch.cancelled.clone(), dispatch.deadline);
         let _slot = tokio::select! {
             slot = self.slots.acquire() => slot,
@@ -74,41 +87,70 @@ impl HttpServer {
         };
         tokio::select! {
             biased;
-            end = self.attempt(*era, &call, &dispatch) => end,
+            end = self.attempt(*era, &errand, &dispatch) => end,
             () = cancelled.cancelled() => CallEnd::Cancelled,
             () = tokio::time::sleep_until(deadline) => CallEnd::TimedOut,
         }
     }
 
-    async fn attempt(&self, era: Era, call: &ToolCall, dispatch: &Dispatch) -> CallEnd {
+    async fn attempt(&self, era: Era, errand: &Errand, dispatch: &Dispatch) -> CallEnd {
         let ended = match era {
-            Era::Modern => match self.mirroring.of(call.tool()) {
-                Ok(mirrors) => self.exchange(call, dispatch, Speaker::MODERN, &mirrors).await,
-                Err(kind) => Err(Lost { kind, sent: false }),
-            },
-            Era::Legacy => self.legacy(call, dispatch).await,
+            Era::Modern => self.modern(errand, dispatch).await,
+            Era::Legacy => self.legacy(errand, dispatch).await,
         };
         match ended {
-            Ok(reply) => {
-                if matches!(&reply.answer, wire::Answer::Error(error) if error.code == i64::from(code::HEADER_MISMATCH))
-                {
-                    // The headers come from the schema that is known here: it may be an old one.
-                    self.wire.board.stale.notify_one();
-                }
-                clean::call_end(reply.answer)
-            }
+            Ok(reply) => conclude(reply.answer, errand.method(), era, &dispatch.capabilities),
             Err(Lost { kind, sent }) => CallEnd::Failed { kind, effect_possible: sent },
         }
     }
 
+    /// To a modern server; once more if it refused the headers unread, for they come from a schema that may be old.
+    async fn modern(&self, errand: &Errand, dispatch: &Dispatch) -> Result<Reply, Lost> {
+        let unsent = |kind| Lost { kind, sent: false };
+        let mirrors = self.mirroring.of(errand).map_err(unsent)?;
+        let reply = self.exchange(errand, dispatch, Speaker::MODERN, &mirrors).await?;
+        let code = match &reply.answer {
+            wire::Answer::Error(error) => i32::try_from(error.code).unwrap_or(0),
+            wire::Answer::Result(_) => return Ok(reply),
+        };
+        match (code, errand) {
+            (code::UNSUPPORTED_VERSION, _) => {
+                self.wire.board.strange.notify_one();
+                Ok(reply)
+            }
+            (code::HEADER_MISMATCH, Errand::Call(call)) => match self.fresh_mirrors(call).await {
+                Some(fresh) if fresh != mirrors => self.exchange(errand, dispatch, Speaker::MODERN, &fresh).await,
+                _ => Ok(reply),
+            },
+            _ => Ok(reply),
+        }
+    }
+
+    /// The mirrored headers of a tool after its list was read anew.
+    async fn fresh_mirrors(&self, call: &ToolCall) -> Option<Arc<Mirrors>> {
+        let board = &self.wire.board;
+        let mut readings = board.readings.subscribe();
+        board.stale.notify_one();
+        timeout(self.settings.timeout, readings.changed()).await.ok()?.ok()?;
+        let offered = board.offered()?;
+        let name = call.tool().reference.tool.as_str();
+        let schema = offered.tools.iter().find_map(|raw| {
+            let definition: serde_json::Value = serde_json::from_str(raw.get()).ok()?;
+            (definition.get("name")?.as_str()? == name).then(|| definition.get("inputSchema").cloned())?
+        })?;
+        let mirrors = Arc::new(Mirrors::of(&schema).ok()?);
+        self.mirroring.put(call.tool(), mirrors.clone());
+        Some(mirrors)
+    }
+
     /// In the principal's session; once more in a new one if the server has forgotten it, and so did nothing.
-    async fn legacy(&self, call: &ToolCall, dispatch: &Dispatch) -> Result<Reply, Lost> {
+    async fn legacy(&self, errand: &Errand, dispatch: &Dispatch) -> Result<Reply, Lost> {
         let unsent = |kind| Lost { kind, sent: false };
         let mut again = true;
         loop {
             let place = self.place(&dispatch.principal).await.map_err(unsent)?;
             let session = place.cell.get().ok_or(unsent(FailureKind::Closed))?;
-            let ended = self.exchange(call, dispatch, session.speaker(), &Mirrors::default()).await;
+            let ended = self.exchange(errand, dispatch, session.speaker(), &Mirrors::default()).await;
             if !(std::mem::take(&mut again) && forgotten(session, &ended)) {
                 return ended;
             }
@@ -118,27 +160,17 @@ impl HttpServer {
 
     async fn exchange(
         &self,
-        call: &ToolCall,
+        errand: &Errand,
         dispatch: &Dispatch,
         speaker: Speaker<'_>,
         mirrors: &Mirrors,
     ) -> Result<Reply, Lost> {
         let id = self.next();
-        let request = wire::call_tool(
-            speaker,
-            wire::Call {
-                id,
-                name: call.tool().reference.tool.as_str(),
-                arguments: Some(call.arguments()),
-                passthrough: call.passthrough(),
-                traceparent: dispatch.traceparent.as_deref(),
-                progress: dispatch.progress,
-            },
-            mirrors,
-        );
+        let request = wire::carry(speaker, errand.carried(id, dispatch), mirrors);
         // A modern server stops when its stream is closed, which dropping the exchange does; a legacy one is told.
         let mut farewell = Farewell { wire: &self.wire, speaker, id, armed: speaker.version.era == Era::Legacy };
-        let ended = self.wire.exchange(id, &request, Around { speaker, notices: dispatch.notices.as_ref() }).await;
+        let around = Around { speaker, notices: dispatch.notices.as_ref(), log_level: dispatch.log_level };
+        let ended = self.wire.exchange(id, &request, around).await;
         farewell.armed = false;
         ended
     }
@@ -169,7 +201,11 @@ fn forgotten(session: &Session, ended: &Result<Reply, Lost>) -> bool {
     session.id.is_some() && not_found
 }
 
-fn own_headers(server: &ServerName, http: &HttpSettings) -> Result<HeaderMap, SettingsError> {
+/// Headers of the configuration, none of which the protocol owns.
+pub(in crate::upstream) fn own_headers(
+    server: &ServerName,
+    configured: &BTreeMap<String, Secret<String>>,
+) -> Result<HeaderMap, SettingsError> {
     let reserved = [
         headers::VERSION,
         headers::METHOD,
@@ -184,7 +220,7 @@ fn own_headers(server: &ServerName, http: &HttpSettings) -> Result<HeaderMap, Se
         header::ACCEPT_ENCODING,
     ];
     let mut out = HeaderMap::new();
-    for (name, secret) in &http.headers {
+    for (name, secret) in configured {
         let fault = || SettingsError::Header { server: server.clone(), header: name.clone() };
         let header: HeaderName = name.parse().map_err(|_| fault())?;
         if reserved.contains(&header) || header.as_str().starts_with(headers::PARAMETER) {
@@ -198,7 +234,7 @@ fn own_headers(server: &ServerName, http: &HttpSettings) -> Result<HeaderMap, Se
 }
 
 /// Which addresses the URL may lead to, and who is trusted to name them.
-fn rule<'a>(server: &ServerName, http: &'a HttpSettings) -> Result<(Rule, Authorities<'a>), SettingsError> {
+pub(super) fn rule<'a>(server: &ServerName, http: &'a HttpSettings) -> Result<(Rule, Authorities<'a>), SettingsError> {
     let bad = |fault| SettingsError::Url { server: server.clone(), fault };
     let url: &Uri = &http.url;
     let inner = http.allow_private;

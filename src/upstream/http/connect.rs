@@ -35,7 +35,7 @@ type BoxError = Box<dyn std::error::Error + Send + Sync>;
 type Pending<T, E> = Pin<Box<dyn Future<Output = Result<T, E>> + Send>>;
 
 /// A client whose every connection was checked.
-pub(super) type CheckedClient = Client<HttpsConnector<Checked>, Full<Bytes>>;
+pub type CheckedClient = Client<HttpsConnector<Checked>, Full<Bytes>>;
 
 /// Which certificate authorities are trusted.
 #[derive(Debug, Clone, Copy)]
@@ -46,6 +46,17 @@ pub(super) enum Authorities<'a> {
     Machine,
     /// These, in PEM.
     These(&'a [u8]),
+}
+
+/// A client for a gateway that its user names: over TLS anywhere, without it only where the address is not public.
+///
+/// # Errors
+/// The certificate authorities of the machine cannot be read.
+pub fn client_of_gateway(url: &Uri) -> io::Result<CheckedClient> {
+    if url.scheme_str() == Some("https") {
+        return client(Rule { public: true, private: true, loopback: true }, Authorities::Machine);
+    }
+    client(Rule { public: false, private: true, loopback: true }, Authorities::None)
 }
 
 /// Makes a client.
@@ -93,7 +104,7 @@ struct Forbidden(String);
 
 /// Resolves names, and gives back only what the rule allows: what was checked is what is connected to.
 #[derive(Clone)]
-pub(super) struct Resolver(Rule);
+pub struct Resolver(Rule);
 
 impl Service<Name> for Resolver {
     type Response = std::vec::IntoIter<SocketAddr>;
@@ -119,7 +130,7 @@ impl Service<Name> for Resolver {
 
 /// Connects; an address in the URL itself does not pass the resolver and is checked here.
 #[derive(Clone)]
-pub(super) struct Checked {
+pub struct Checked {
     tcp: HttpConnector<Resolver>,
     rule: Rule,
 }

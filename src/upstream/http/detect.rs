@@ -18,8 +18,7 @@ use crate::{
 
 /// Asks as a modern client; nothing if the server does not understand.
 pub(super) async fn modern(wire: &Arc<Wire>, id: u64, time: Duration) -> Result<Option<Server>, FailureKind> {
-    let around = Around { speaker: Speaker::MODERN, notices: None };
-    match timeout(time, wire.exchange(id, &client::discover(id), around)).await {
+    match timeout(time, wire.exchange(id, &client::discover(id), Around::own(Speaker::MODERN))).await {
         Ok(Ok(reply)) => greet::modern(&reply.answer),
         // Not there, not for us, or elsewhere: a greeting would not change that.
         Ok(Err(Lost {
@@ -33,8 +32,8 @@ pub(super) async fn modern(wire: &Arc<Wire>, id: u64, time: Duration) -> Result<
 /// Opens a legacy session.
 pub(super) async fn initialize(wire: &Arc<Wire>, id: u64, time: Duration) -> Result<Session, FailureKind> {
     let speaker = Speaker { version: Version::NEWEST_LEGACY, session: None };
-    let greeting = client::initialize(id, Version::NEWEST_LEGACY);
-    let reply = timeout(time, wire.exchange(id, &greeting, Around { speaker, notices: None })).await;
+    let greeting = client::initialize(id, Version::NEWEST_LEGACY, None);
+    let reply = timeout(time, wire.exchange(id, &greeting, Around::own(speaker))).await;
     let reply = reply.map_err(|_| FailureKind::Closed)?.map_err(|lost| lost.kind)?;
     let (version, server) = greet::legacy(&reply.answer)?;
     let session = Session { id: reply.session, version, server };

@@ -15,7 +15,7 @@ use super::connect::CheckedClient;
 use crate::{
     domain::limits,
     mcp::{
-        Decoder, Id, Notice, StreamFault,
+        Decoder, Id, LogLevel, Notice, StreamFault,
         client::{self, Answer, Incoming, Outgoing, Speaker},
         headers,
     },
@@ -63,6 +63,14 @@ pub(super) struct Reply {
 pub(super) struct Around<'a> {
     pub(super) speaker: Speaker<'a>,
     pub(super) notices: Option<&'a mpsc::Sender<Notice>>,
+    pub(super) log_level: Option<LogLevel>,
+}
+
+impl<'a> Around<'a> {
+    /// Nobody: an exchange of the gateway's own.
+    pub(super) const fn own(speaker: Speaker<'a>) -> Self {
+        Self { speaker, notices: None, log_level: None }
+    }
 }
 
 impl Wire {
@@ -185,9 +193,19 @@ impl Wire {
                             let _sent = notices.try_send(Notice::Progress(params));
                         }
                     }
-                    Incoming::ToolsChanged => self.board.stale.notify_one(),
-                    Incoming::Request { id, method } => self.answer_request(&id, &method, around.speaker)?,
-                    Incoming::Notification { .. } => {}
+                    Incoming::Log { level, params } => {
+                        if let (Some(notices), Some(least)) = (around.notices, around.log_level)
+                            && level >= least
+                        {
+                            let _sent = notices.try_send(Notice::Log(level, params));
+                        }
+                    }
+                    Incoming::ListChanged => self.board.stale.notify_one(),
+                    Incoming::Request { id, method, .. } => self.answer_request(&id, &method, around.speaker)?,
+                    Incoming::Notification { .. }
+                    | Incoming::Acknowledged { .. }
+                    | Incoming::News(_)
+                    | Incoming::Withdrawn(_) => {}
                 }
             }
         }
@@ -211,7 +229,7 @@ pub(super) async fn next_bytes(body: &mut Body) -> Result<Option<Bytes>, Failure
 }
 
 /// A whole body, up to a limit.
-pub(super) async fn read_all(mut body: Body, limit: usize) -> Result<Vec<u8>, FailureKind> {
+pub(in crate::upstream) async fn read_all(mut body: Body, limit: usize) -> Result<Vec<u8>, FailureKind> {
     let mut all = Vec::new();
     while let Some(bytes) = next_bytes(&mut body).await? {
         if all.len() + bytes.len() > limit {

@@ -17,19 +17,19 @@ use super::{
     call::Mirroring,
     detect,
     exchange::{Around, Wire},
-    listen::{farewell, listen},
+    listen::listen,
     session::{Place, Session, Sessions},
 };
 use crate::{
     mcp::{
         Era, Version,
-        client::{Answer, Outgoing, Speaker},
+        client::{self, Answer, Filter, Outgoing, Server, Speaker, farewell},
     },
     upstream::{
         FailureKind, PrincipalKey, ServerSettings,
         backoff::{Backoff, jitter},
         board::Board,
-        list::{Ask, list, without_bad_mirrors},
+        list::{Ask, read_offered, without_bad_mirrors},
     },
 };
 
@@ -98,16 +98,16 @@ impl HttpServer {
         let time = self.settings.timeout;
         if let Some(server) = detect::modern(&self.wire, self.next(), time.min(PROBE)).await? {
             self.era.store(Some(Arc::new(Era::Modern)));
-            return Ok(Talk { keeper: self, place: None, tools: server.tools, list_changed: server.list_changed });
+            return Ok(Talk { keeper: self, place: None, server });
         }
         // A session from before may be one that the server forgot.
         let (old, _) = self.sessions.place(&PrincipalKey::GATEWAY, Instant::now());
         self.sessions.forget(&PrincipalKey::GATEWAY, &old);
         let place = self.place(&PrincipalKey::GATEWAY).await?;
         let session = place.cell.get().ok_or(FailureKind::Closed)?;
-        let (tools, list_changed) = (session.server.tools, session.server.list_changed);
+        let server = session.server.clone();
         self.era.store(Some(Arc::new(Era::Legacy)));
-        Ok(Talk { keeper: self, place: Some(place), tools, list_changed })
+        Ok(Talk { keeper: self, place: Some(place), server })
     }
 
     async fn follow(&self, talk: &Talk<'_>) -> FailureKind {
@@ -115,19 +115,19 @@ impl HttpServer {
         let listening = self.keep_listening(talk);
         tokio::pin!(listening);
         loop {
-            let tools = if talk.tools { list(talk, self.settings.timeout).await } else { Ok(Vec::new()) };
-            match tools {
-                Ok(mut tools) => {
-                    if version.era == Era::Modern {
-                        without_bad_mirrors(&mut tools);
-                    }
-                    self.mirroring.forget();
-                    self.board.publish(version.name, tools);
-                }
+            let known = self.board.offered();
+            let mut offered = match read_offered(talk, &talk.server, known.as_deref(), self.settings.timeout).await {
+                Ok(offered) => offered,
                 Err(kind) => return kind,
+            };
+            if version.era == Era::Modern {
+                without_bad_mirrors(&mut offered.tools);
             }
+            self.mirroring.forget();
+            self.board.publish(offered);
             tokio::select! {
                 () = self.board.stale.notified() => {}
+                () = self.board.strange.notified() => return FailureKind::Unsupported,
                 () = sleep(jitter(self.settings.refresh)) => {}
                 () = &mut listening => {}
             }
@@ -137,12 +137,19 @@ impl HttpServer {
     /// Listens for changes, anew whenever the stream ends. Never ends.
     async fn keep_listening(&self, talk: &Talk<'_>) {
         let mut backoff = Backoff::new(self.settings.patience);
-        if !talk.list_changed {
+        if !talk.server.tells() {
             return std::future::pending().await;
         }
         loop {
             let begun = Instant::now();
-            if listen(&self.wire, self.next(), talk.speaker(), self.settings.timeout).await.is_ok() {
+            let offer = |offer: Option<client::Offer>| offer.is_some_and(|offer| offer.list_changed);
+            let filter = Filter {
+                tools: offer(talk.server.tools),
+                prompts: offer(talk.server.prompts),
+                resources: offer(talk.server.resources),
+                ..Filter::default()
+            };
+            if listen(&self.wire, self.next(), talk.speaker(), &filter, self.settings.timeout).await.is_ok() {
                 return std::future::pending().await;
             }
             if begun.elapsed() > self.settings.patience.ceiling {
@@ -188,8 +195,7 @@ impl HttpServer {
 struct Talk<'a> {
     keeper: &'a HttpServer,
     place: Option<Arc<Place>>,
-    tools: bool,
-    list_changed: bool,
+    server: Server,
 }
 
 impl Ask for Talk<'_> {
@@ -203,7 +209,7 @@ impl Ask for Talk<'_> {
     }
 
     async fn ask(&self, id: u64, request: Outgoing) -> Result<Answer, FailureKind> {
-        let around = Around { speaker: self.speaker(), notices: None };
+        let around = Around::own(self.speaker());
         let reply = self.keeper.wire.exchange(id, &request, around).await.map_err(|lost| lost.kind)?;
         Ok(reply.answer)
     }

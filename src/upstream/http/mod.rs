@@ -8,7 +8,12 @@ mod exchange;
 mod fetch;
 mod keeper;
 mod listen;
+mod plain;
 mod session;
 
+pub(super) use call::own_headers;
+pub use connect::{CheckedClient, client_of_gateway};
+pub(super) use exchange::read_all;
 pub use fetch::{FetchError, HttpFetch};
 pub(super) use keeper::HttpServer;
+pub(super) use plain::Plain;

@@ -32,7 +32,7 @@ pub(super) async fn detect(link: &Link, time: Duration, legacy: bool) -> Result<
         }
     }
     let id = link.next();
-    let greeting = client::initialize(id, Version::NEWEST_LEGACY);
+    let greeting = client::initialize(id, Version::NEWEST_LEGACY, None);
     let answer = timeout(time, ask(link, id, greeting)).await.map_err(|_| FailureKind::Closed)??;
     let (version, server) = greet::legacy(&answer)?;
     link.tell(client::initialized(Speaker { version, session: None }).body).await?;

@@ -17,17 +17,17 @@ use super::{
     link::Link,
 };
 use crate::{
-    catalog::ToolCall,
     mcp::{
         Era, Mirrors, Version,
-        client::{self, Answer, Outgoing, Speaker},
+        client::{self, Answer, Filter, Offer, Outgoing, Server, Speaker},
     },
     upstream::{
         CallEnd, Dispatch, FailureKind, ServerSettings, ServerState, StdioSettings,
         backoff::{Backoff, Next, jitter},
         board::Board,
-        clean,
-        list::{Ask, list},
+        conclude::conclude,
+        errand::Errand,
+        list::{Ask, read_offered},
     },
 };
 
@@ -153,51 +153,44 @@ impl StdioServer {
             Err(kind) => return kind,
         };
         *greeted = true;
-        if server.list_changed && version.era == Era::Modern {
+        if server.tells() && version.era == Era::Modern {
             let id = link.next();
             // Its answer means only that the listening ended; then the regular reading has to do.
-            if let Err(kind) = link.tell(client::listen(id).body).await {
+            if let Err(kind) = link.tell(client::listen(id, &wanted(&server)).body).await {
                 return kind;
             }
         }
         let live = Arc::new(Live { link: link.clone(), version });
         loop {
-            let tools = if server.tools { list(&*live, self.settings.timeout).await } else { Ok(Vec::new()) };
-            let tools = match tools {
-                Ok(tools) => tools,
+            let known = self.board.offered();
+            let offered = match read_offered(&*live, &server, known.as_deref(), self.settings.timeout).await {
+                Ok(offered) => offered,
                 Err(kind) => return kind,
             };
             if self.live.load().is_none() {
                 self.live.store(Some(live.clone()));
             }
-            self.board.publish(version.name, tools);
+            self.board.publish(offered);
             tokio::select! {
                 () = self.board.stale.notified() => {}
+                () = self.board.strange.notified() => return FailureKind::Unsupported,
                 () = sleep(jitter(self.settings.refresh)) => {}
             }
         }
     }
 
-    /// Sends a call to the child.
-    pub(in crate::upstream) async fn send(&self, call: ToolCall, dispatch: Dispatch) -> CallEnd {
+    /// Sends a request to the child.
+    pub(in crate::upstream) async fn send(&self, errand: Errand, dispatch: Dispatch) -> CallEnd {
         let Some(live) = self.live.load_full() else {
             let disabled = self.board.state() == ServerState::Disabled;
             return CallEnd::unsent(if disabled { FailureKind::Disabled } else { FailureKind::Down });
         };
-        let Dispatch { traceparent, notices, progress, cancelled, deadline, .. } = dispatch;
+        if !errand.known_to(live.version.era) {
+            return CallEnd::unsent(FailureKind::Unsupported);
+        }
         let id = live.link.next();
-        let request = client::call_tool(
-            live.speaker(),
-            client::Call {
-                id,
-                name: call.tool().reference.tool.as_str(),
-                arguments: Some(call.arguments()),
-                passthrough: call.passthrough(),
-                traceparent: traceparent.as_deref(),
-                progress,
-            },
-            &Mirrors::default(),
-        );
+        let request = client::carry(live.speaker(), errand.carried(id, &dispatch), &Mirrors::default());
+        let Dispatch { notices, capabilities, cancelled, deadline, .. } = dispatch;
         let _slot = tokio::select! {
             slot = self.slots.acquire() => slot,
             () = cancelled.cancelled() => return CallEnd::Cancelled,
@@ -213,10 +206,21 @@ impl StdioServer {
             }
         };
         match ended {
-            Some(Ok(answer)) => clean::call_end(answer),
+            Some(Ok(answer)) => conclude(answer, errand.method(), live.version.era, &capabilities),
             Some(Err(kind)) => CallEnd::Failed { kind, effect_possible: ticket.sent() },
             None => CallEnd::Cancelled,
         }
+    }
+}
+
+/// The changes of lists that the server tells of.
+fn wanted(server: &Server) -> Filter {
+    let tells = |offer: Option<Offer>| offer.is_some_and(|offer| offer.list_changed);
+    Filter {
+        tools: tells(server.tools),
+        prompts: tells(server.prompts),
+        resources: tells(server.resources),
+        ..Filter::default()
     }
 }
 

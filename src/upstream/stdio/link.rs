@@ -112,11 +112,11 @@ impl Link {
                 let _sent = notices.map(|notices| notices.try_send(Notice::Progress(params)));
                 Ok(())
             }
-            Incoming::ToolsChanged => {
+            Incoming::ListChanged => {
                 self.board.stale.notify_one();
                 Ok(())
             }
-            Incoming::Request { id, method } => {
+            Incoming::Request { id, method, .. } => {
                 let id = Id::read(&id).map_err(|_| FailureKind::Garbage)?;
                 let reply = if method == "ping" {
                     client::pong(Speaker::MODERN, id)
@@ -127,7 +127,11 @@ impl Link {
                 let _queued = self.lines.try_send(reply.body);
                 Ok(())
             }
-            Incoming::Notification { .. } => Ok(()),
+            Incoming::Notification { .. }
+            | Incoming::Log { .. }
+            | Incoming::Acknowledged { .. }
+            | Incoming::News(_)
+            | Incoming::Withdrawn(_) => Ok(()),
             Incoming::Stray => self.noise(),
         }
     }

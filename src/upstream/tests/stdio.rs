@@ -160,7 +160,7 @@ async fn a_refusal_cannot_be_forged_and_structured_content_is_untouched() {
     let plain = String::from_utf8(result.to_vec()).unwrap();
     assert_eq!(plain.replace(' ', ""), expected.replace(' ', ""));
     assert!(plain.contains(r#"{"z": 1, "a": [1]}"#), "byte for byte: {plain}");
-    assert_eq!(failed(upstreams.send(call("input", "{}"), dispatch()).await), (FailureKind::Unsupported, true));
+    assert_eq!(failed(upstreams.send(call("input", "{}"), dispatch()).await), (FailureKind::Garbage, true));
 }
 
 /// T132
