@@ -2,8 +2,9 @@
 """What the client suite runs as its client: a gateway whose only tool server is the scenario's, driven by PyPI mcp.
 
 The scenario's URL is the last argument. The last line of standard output is `driven: ok` when every step worked.
+With DIRECT set the gateway is left out: is the driver right?
 """
-import asyncio, json, os, sys, tempfile
+import asyncio, contextlib, json, os, sys, tempfile
 
 import httpx2
 from mcp import Client, types
@@ -44,11 +45,14 @@ async def echo_schema(client, _):
     await client.call_tool("json_schema_echo", {"schema": tools["json_schema_2020_12_tool"].input_schema})
 
 
-async def input_rounds(client, _):
+async def input_rounds(client, gateway):
     await client.list_tools()
     during_input.append(lambda: client.call_tool("test_mrtr_unrelated", {}))
-    for name in ("test_mrtr_echo_state", "test_mrtr_no_state", "test_mrtr_unrelated", "test_mrtr_no_result_type"):
+    for name in ("test_mrtr_echo_state", "test_mrtr_no_state", "test_mrtr_unrelated"):
         await client.call_tool(name, {})
+    # PyPI mcp itself refuses a result without `resultType`; behind a gateway it never sees one.
+    with contextlib.nullcontext() if gateway else contextlib.suppress(ValueError):
+        await client.call_tool("test_mrtr_no_result_type", {})
 
 
 async def everything(client, _):
@@ -73,8 +77,10 @@ async def mirrored_arguments(client, _):
 
 async def invalid_tools(client, gateway):
     listed = [tool.name for tool in (await client.list_tools()).tools]
-    assert listed == ["valid_tool"] == gateway.tools(), listed
     await client.call_tool("valid_tool", {"region": "us-west1"})
+    if not gateway:
+        return
+    assert listed == ["valid_tool"] == gateway.tools(), listed
     for name in INVALID:
         answer = await asyncio.to_thread(ask, gateway.url, gateway.key, "tools/call", name="invalid_" + name, arguments={"value": "x"})
         assert "error" in answer, answer
@@ -91,30 +97,37 @@ STEPS = {
 }
 
 
-async def drive(gateway):
-    http = httpx2.AsyncClient(headers={"authorization": "Bearer " + gateway.key}, timeout=30)
-    async with Client(streamable_http_client(gateway.url, http_client=http), mode=MODE, elicitation_callback=fill) as client:
+async def drive(url, key, gateway):
+    http = httpx2.AsyncClient(headers={"authorization": "Bearer " + key}, timeout=35)
+    async with Client(streamable_http_client(url, http_client=http), mode=MODE, elicitation_callback=fill) as client:
         await STEPS.get(SCENARIO, first_tool)(client, gateway)
 
 
-def main():
-    with tempfile.TemporaryDirectory(prefix="postern-drive-") as work:
-        server = json.dumps({"http": {"url": sys.argv[-1]}, "allow_private": True, "trust": "first_use"})
-        gateway = Gateway(work, server, offers=os.environ.get("OFFERS", "auto"))
+def through_gateway(work, url):
+    server = json.dumps({"http": {"url": url}, "allow_private": True, "trust": "first_use"})
+    gateway = Gateway(work, server, offers=os.environ.get("OFFERS", "auto"))
+    try:
         try:
             # Some scenarios have no tool that an agent would see.
             until("a tool", 3 if SCENARIO in NO_TOOLS else 10, gateway.tools)
         except RuntimeError as error:
             if SCENARIO not in NO_TOOLS:
                 print(error, file=sys.stderr)
-        try:
-            asyncio.run(drive(gateway))
-            print("driven: ok")
-        except BaseException:
-            sys.stderr.write(gateway.log.read_text(errors="replace")[-3000:] + "\n")
-            raise
-        finally:
-            gateway.stop()
+        asyncio.run(drive(gateway.url, gateway.key, gateway))
+    except BaseException:
+        sys.stderr.write(gateway.log.read_text(errors="replace")[-3000:] + "\n")
+        raise
+    finally:
+        gateway.stop()
+
+
+def main():
+    if os.environ.get("DIRECT"):
+        asyncio.run(drive(sys.argv[-1], "none", None))
+    else:
+        with tempfile.TemporaryDirectory(prefix="postern-drive-") as work:
+            through_gateway(work, sys.argv[-1])
+    print("driven: ok")
 
 
 main()

