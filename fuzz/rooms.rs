@@ -12,7 +12,14 @@ pub mod mcp;
 
 mod framing;
 pub mod properties;
+#[path = "../src/gateway/seal.rs"]
+mod seal;
 mod sealing;
+
+/// Of the gateway only what seals tokens.
+pub mod gateway {
+    pub use super::seal::{Purpose, Seals};
+}
 
 /// Of the room of tool servers only what its line framing names.
 pub mod upstream {

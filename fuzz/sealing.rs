@@ -9,9 +9,9 @@ use postern::{
 pub struct Seals(Product);
 
 impl Seals {
-    /// With a key of its own.
-    pub fn new() -> Self {
-        Self(Product::new(&Secret::new(vec![7; 32])).expect("a key of 32 bytes"))
+    /// Under a key of this byte.
+    pub fn of(key: u8) -> Self {
+        Self(Product::new(&Secret::new(vec![key; 32])).expect("a key of 32 bytes"))
     }
 
     /// A cursor of this agent behind this name.
@@ -22,6 +22,16 @@ impl Seals {
     /// What a cursor is behind, if it is this agent's.
     pub fn open(&self, agent: &str, cursor: &str) -> Option<String> {
         String::from_utf8(self.0.open(Purpose::Cursor, &subject(agent), &["tools/list"], cursor)?).ok()
+    }
+
+    /// Whether a cursor is taken for something else: a round, a task, another list, another way to split its bounds.
+    pub fn confuses(&self, agent: &str, cursor: &str) -> bool {
+        let subject = subject(agent);
+        let other =
+            [Purpose::State, Purpose::Task].map(|purpose| self.0.open(purpose, &subject, &["tools/list"], cursor));
+        let bounds: [&[&str]; 4] = [&[], &["prompts/list"], &["tools", "/list"], &["tools/list", ""]];
+        let bound = bounds.map(|bound| self.0.open(Purpose::Cursor, &subject, bound, cursor));
+        other.iter().chain(&bound).any(Option::is_some)
     }
 }
 

@@ -1,6 +1,9 @@
 //! F1: a message that is accepted is strict JSON, is written anew without change, and is accepted again.
 
-use postern::mcp::{Id, IdKey, Limits, Message, Params, client, emit, members, scan};
+use postern::{
+    domain::Method,
+    mcp::{Era, Id, IdKey, Limits, Message, Params, client, emit, members, scan},
+};
 
 use super::naive::json;
 
@@ -127,14 +130,14 @@ fn answers(bytes: &[u8]) {
         let _answer = client::read_body(stream, bytes, 1);
     }
     let Ok(text) = scan(bytes, Limits::ANSWER) else { return };
-    let _page = client::tools(bytes);
+    let _page = client::page(client::List::Tools, bytes);
     let _server = client::server(bytes);
     let pairs = json::pairs(text).expect("the scan takes objects only");
     let read = members(text).expect("the scan takes objects only");
     let read: Vec<_> = read.iter().map(|(key, value)| (key.to_string(), value.get())).collect();
     assert_eq!(read, pairs.iter().map(|(key, value)| (key.clone(), value.get())).collect::<Vec<_>>());
-    let Ok(ready) = client::complete(bytes) else { return };
-    let ready = std::str::from_utf8(&ready.result).expect("JSON is UTF-8");
+    let Some(ready) = complete(bytes) else { return };
+    let ready = std::str::from_utf8(&ready).expect("JSON is UTF-8");
     let removed = |key: &str| matches!(key, "resultType" | "ttlMs" | "cacheScope" | "_meta");
     let flat = |(key, value): &(String, &serde_json::value::RawValue)| {
         (!removed(key)).then(|| (key.clone(), value.get().replace(['\n', '\r'], " ")))
@@ -145,5 +148,13 @@ fn answers(bytes: &[u8]) {
         after.iter().filter_map(flat).collect::<Vec<_>>(),
         "a result was changed"
     );
-    assert_eq!(client::complete(ready.as_bytes()).expect("it was complete").result, ready.as_bytes());
+    assert_eq!(complete(ready.as_bytes()).expect("it was complete"), ready.as_bytes());
+}
+
+/// The result of a tool call that is done, made ready for any era.
+fn complete(result: &[u8]) -> Option<bytes::Bytes> {
+    match client::outcome(result, Method::CallTool, Era::Modern) {
+        Ok(client::Outcome::Complete(complete)) => Some(complete.result),
+        Ok(client::Outcome::InputRequired(_) | client::Outcome::Task(_)) | Err(_) => None,
+    }
 }

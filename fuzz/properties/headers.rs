@@ -1,10 +1,13 @@
 //! F2: headers are taken or refused as a plain reading of the rules says, and what we write for others is taken.
 
 use http::{HeaderMap, HeaderName, HeaderValue};
-use postern::mcp::{
-    Limits, Message, Mirrors,
-    client::{Call, Speaker, call_tool},
-    headers,
+use postern::{
+    domain::Method,
+    mcp::{
+        Limits, Message, Mirrors,
+        client::{Along, Carried, Speaker, carry},
+        headers,
+    },
 };
 use serde_json::{Value, json, value::RawValue};
 
@@ -66,8 +69,9 @@ fn header(line: &[u8]) -> Option<(HeaderName, HeaderValue)> {
 
 /// The headers that we write for a call say its name and no other.
 fn written(name: &str) {
-    let call = Call { id: 1, name, arguments: None, passthrough: &[], traceparent: None, progress: false };
-    let out = call_tool(Speaker::MODERN, call, &Mirrors::default());
+    let (method, along) = (Method::CallTool, Along::default());
+    let call = Carried { id: 1, method, name, arguments: None, members: &[], input: None, along };
+    let out = carry(Speaker::MODERN, call, &Mirrors::default());
     let map: HeaderMap = out.headers.into_iter().collect();
     let value = map.get(headers::NAME).expect("every call names its tool");
     assert_eq!(head::text(value.as_bytes()).as_deref(), Some(name), "another reader would see another name");

@@ -1,9 +1,12 @@
 //! F8: lines of a pipe are read as they were written, none beyond the bound, however the bytes arrive.
 
-use postern::mcp::{
-    Limits, Mirrors,
-    client::{Call, Speaker, call_tool},
-    scan,
+use postern::{
+    domain::Method,
+    mcp::{
+        Limits, Mirrors,
+        client::{Along, Carried, Speaker, carry},
+        scan,
+    },
 };
 use serde_json::value::RawValue;
 
@@ -36,9 +39,9 @@ fn ours(arguments: &[u8], chunk: usize) {
     let Ok(text) = scan(arguments, Limits::REQUEST) else { return };
     let Ok(arguments) = RawValue::from_string(text.trim().to_owned()) else { return };
     let call = |id| {
-        let call =
-            Call { id, name: "a", arguments: Some(&arguments), passthrough: &[], traceparent: None, progress: true };
-        call_tool(Speaker::MODERN, call, &Mirrors::default()).body.to_vec()
+        let (method, along) = (Method::CallTool, Along { progress: true, ..Along::default() });
+        let call = Carried { id, method, name: "a", arguments: Some(&arguments), members: &[], input: None, along };
+        carry(Speaker::MODERN, call, &Mirrors::default()).body.to_vec()
     };
     let written = vec![call(1), call(2)];
     let pipe: Vec<u8> = written.iter().flat_map(|line| [line.as_slice(), b"\n"].concat()).collect();

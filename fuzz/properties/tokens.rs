@@ -3,7 +3,7 @@
 use crate::sealing::Seals;
 
 thread_local! {
-    static SEALS: (Seals, Seals) = (Seals::new(), Seals::new());
+    static SEALS: (Seals, Seals) = (Seals::of(7), Seals::of(8));
 }
 
 /// The promise. The first line is an agent, the second what is sealed, the third another agent, the rest a token that
@@ -16,7 +16,8 @@ pub fn holds(bytes: &[u8]) {
     SEALS.with(|(seals, elsewhere)| {
         let token = seals.seal(agent, last);
         assert_eq!(seals.open(agent, &token).as_deref(), Some(last));
-        assert_eq!(elsewhere.open(agent, &token), None, "another process reads it");
+        assert_eq!(elsewhere.open(agent, &token), None, "another key reads it");
+        assert!(!seals.confuses(agent, &token), "a token is taken for another kind");
         assert!(other == agent || seals.open(other, &token).is_none(), "another agent reads it");
         assert_eq!(seals.open(agent, foreign), None, "a token that was never made is read");
         assert!(token.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.=".contains(&byte)));

@@ -32,11 +32,14 @@ pub fn judge(headers: &[(String, Vec<u8>)], name: &str, arguments: &Value) -> (u
     };
     // A revision is a date: it needs no encoding, so none is read.
     let version = all("mcp-protocol-version") == [b"2026-07-28"];
-    if !version || !says("mcp-method", "tools/call") || !says("mcp-name", name) {
+    if !version || !says("mcp-method", "tools/call") {
         return (400, -32020);
     }
     if name.contains(char::is_control) {
-        return (200, -32602);
+        return (400, -32602);
+    }
+    if !says("mcp-name", name) {
+        return (400, -32020);
     }
     let parameters = [("mcp-param-region", "/region"), ("mcp-param-count", "/count"), ("mcp-param-flag", "/deep/flag")];
     let agrees = |(header, place): (&str, &str)| match (arguments.pointer(place), &all(header)[..]) {

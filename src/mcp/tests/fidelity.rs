@@ -20,10 +20,10 @@ use tokio::sync::mpsc;
 
 use super::support::Ask;
 use crate::{
-    domain::{AgentId, Credential, CredentialKind, ServerName, Subject},
+    domain::{AgentId, Credential, CredentialKind, Method, ServerName, Subject},
     mcp::{
         Decoder, Era, InputGiven, InputRequired, Limits, MODERN, Message, Mirrors, Notice, Params, Version,
-        client::{self, Answer, Call, Incoming, RpcFailure, Speaker},
+        client::{self, Along, Answer, Carried, Incoming, Outcome, RpcFailure, Speaker},
         emit, members,
         server::{
             Answer as Answered, Endpoint, EndpointSettings, Filter, Handler, HttpRefusal, Link, ListPage, ListRequest,
@@ -46,9 +46,7 @@ struct Peer {
 impl Peer {
     fn answering(answer: &Answer) -> Self {
         let answers = match answer {
-            Answer::Result(result) => {
-                Ok(Reply::Complete { result: client::complete(result).unwrap().result, ttl_ms: 0 })
-            }
+            Answer::Result(result) => Ok(Reply::Complete { result: complete(result), ttl_ms: 0 }),
             Answer::Error(RpcFailure { code, message, data }) => {
                 let error = RpcError::new(i32::try_from(*code).unwrap(), message.clone());
                 Err(RpcError { data: data.clone(), ..error })
@@ -155,6 +153,14 @@ impl Agent {
 
     async fn call(&self, params: &[(&str, &str)], token: bool) -> Vec<String> {
         self.ask("tools/call", &[&[("name", r#""tool""#)], params].concat(), token).await
+    }
+}
+
+/// The result of a tool call that is done, made ready for any era.
+fn complete(result: &[u8]) -> Bytes {
+    match client::outcome(result, Method::CallTool, Era::Modern) {
+        Ok(Outcome::Complete(complete)) => complete.result,
+        other => panic!("{other:?}"),
     }
 }
 
@@ -276,15 +282,16 @@ fn arrives(agent: &Agent, sent: &[(&str, &str)]) {
         passthrough.extend(state.map(|state| ("requestState".into(), raw(&json!(state).to_string()))));
     }
     for version in [Version::MODERN, Version::NEWEST_LEGACY] {
-        let call = Call {
+        let call = Carried {
             id: 9,
+            method: Method::CallTool,
             name: "other",
             arguments: request.arguments.as_deref(),
-            passthrough: &passthrough,
-            traceparent: None,
-            progress: true,
+            members: &passthrough,
+            input: None,
+            along: Along { progress: true, ..Along::default() },
         };
-        let out = client::call_tool(Speaker { version, session: None }, call, &Mirrors::default());
+        let out = client::carry(Speaker { version, session: None }, call, &Mirrors::default());
         let mut there = listed(&params(std::str::from_utf8(&out.body).unwrap()));
         there.retain(|(key, _)| !matches!(key.as_str(), "name" | "_meta"));
         let mut sent: Vec<_> = sent.iter().map(|(key, value)| ((*key).to_owned(), flat(value))).collect();
@@ -344,8 +351,8 @@ async fn recorded_definitions_of_tools_arrive_byte_for_byte() {
         let Ok(Incoming::Answer { answer: Answer::Result(result), .. }) = client::read(text.as_bytes()) else {
             panic!()
         };
-        let page = client::tools(&result).unwrap();
-        let tools: Vec<_> = page.tools.iter().map(|tool| Bytes::from(tool.get().to_owned())).collect();
+        let page = client::page(client::List::Tools, &result).unwrap();
+        let tools: Vec<_> = page.items.iter().map(|tool| Bytes::from(tool.get().to_owned())).collect();
         for era in [Era::Modern, Era::Legacy] {
             let peer = Peer { tools: tools.clone(), ..Peer::answering(&Answer::Result(Bytes::from_static(b"{}"))) };
             let arrived = Agent::of(era, peer).await.ask("tools/list", &[], false).await;
@@ -354,9 +361,9 @@ async fn recorded_definitions_of_tools_arrive_byte_for_byte() {
             else {
                 panic!("{arrived:?}")
             };
-            let listed = client::tools(result.get().as_bytes()).unwrap();
-            let listed: Vec<_> = listed.tools.iter().map(|tool| tool.get()).collect();
-            assert_eq!(listed, page.tools.iter().map(|tool| tool.get()).collect::<Vec<_>>());
+            let listed = client::page(client::List::Tools, result.get().as_bytes()).unwrap();
+            let listed: Vec<_> = listed.items.iter().map(|tool| tool.get()).collect();
+            assert_eq!(listed, page.items.iter().map(|tool| tool.get()).collect::<Vec<_>>());
         }
         count += tools.len();
     }
