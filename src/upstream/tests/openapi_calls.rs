@@ -195,7 +195,8 @@ async fn answer(status: u16, kind: &'static str, body: &'static [u8]) -> CallEnd
 async fn an_answer_becomes_a_result_by_its_type() {
     let end = answer(200, "application/json; charset=utf-8", b"{\"n\":\n1.50}").await;
     assert_eq!(text(end), "{\"n\":\n1.50}");
-    let CallEnd::Answered { result, is_error: false } = answer(200, "application/vnd.x+json", b"{\"n\":1.50}").await
+    let CallEnd::Answered { result, is_error: false, .. } =
+        answer(200, "application/vnd.x+json", b"{\"n\":1.50}").await
     else {
         panic!("no answer")
     };
@@ -275,7 +276,7 @@ async fn an_answer_that_breaks_the_promised_schema_is_an_error_that_says_so() {
             &json!({"type": "object", "required": ["n"], "properties": {"n": {"type": ["integer", "null"]}}})
         );
         let end = api.send("op", json!({})).await;
-        let CallEnd::Answered { result, is_error } = end else { panic!("{end:?}") };
+        let CallEnd::Answered { result, is_error, .. } = end else { panic!("{end:?}") };
         let result: Value = serde_json::from_slice(&result).unwrap();
         assert_eq!((is_error, result.get("structuredContent").is_some()), (error, !error), "{result}");
     }

@@ -201,7 +201,7 @@ impl Behind {
         let before = self.peer.journal().len();
         let end = self.send("op", arguments.clone()).await;
         assert_eq!(self.peer.journal().len(), before, "{arguments} was sent");
-        let CallEnd::Answered { result, is_error: true } = end else { panic!("{end:?}") };
+        let CallEnd::Answered { result, is_error: true, .. } = end else { panic!("{end:?}") };
         let result: Value = serde_json::from_slice(&result).unwrap();
         result["content"][0]["text"].as_str().unwrap().to_owned()
     }
