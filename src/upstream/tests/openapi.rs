@@ -281,7 +281,7 @@ async fn a_document_that_is_fetched_cannot_send_credentials_elsewhere() {
         (api.url, api.allow_private) = (url, true);
         api.headers = [("authorization".to_owned(), crate::domain::Secret::new("Bearer key".to_owned()))].into();
         let settings =
-            ServerSettings { patience: quick(), ..ServerSettings::new(server("s"), Transport::OpenApi(api)) };
+            ServerSettings { patience: quick(), ..ServerSettings::new(server("s"), Transport::OpenApi(Box::new(api))) };
         Upstreams::start(vec![settings]).unwrap()
     };
     let upstreams = start(None);
