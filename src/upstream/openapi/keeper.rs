@@ -36,13 +36,16 @@ use crate::{
 /// Operations that are left out and named in the log, each time the document is new.
 const NAMED: usize = 20;
 
+/// Bytes of an answer that are made a result without a thread of its own.
+const AT_ONCE: usize = 64 << 10;
+
 /// An HTTP API that is offered as tools.
 pub(in crate::upstream) struct OpenApiServer {
     settings: ServerSettings,
     api: OpenApiSettings,
     headers: HeaderMap,
     query: String,
-    veil: Veil,
+    veil: Arc<Veil>,
     slots: Semaphore,
     board: Arc<Board>,
     current: ArcSwapOption<Current>,
@@ -53,7 +56,7 @@ struct Current {
     digest: Digest,
     version: &'static str,
     definitions: Vec<Box<RawValue>>,
-    operations: BTreeMap<String, Operation>,
+    operations: BTreeMap<String, Arc<Operation>>,
     stamp: Stamp,
     client: Plain,
 }
@@ -87,7 +90,7 @@ impl OpenApiServer {
         }
         Ok(Self {
             slots: Semaphore::new(settings.concurrency),
-            veil: Veil::new(&api.secrets),
+            veil: Arc::new(Veil::new(&api.secrets)),
             current: ArcSwapOption::empty(),
             settings,
             api,
@@ -175,7 +178,7 @@ impl OpenApiServer {
             digest,
             version: api.dialect.name(),
             definitions: api.definitions,
-            operations: api.operations,
+            operations: api.operations.into_iter().map(|(name, operation)| (name, Arc::new(operation))).collect(),
             stamp,
             client,
         })
@@ -234,7 +237,12 @@ impl OpenApiServer {
             Err(kind) => return CallEnd::lost(kind),
         };
         let taken = Taken { status: head.status, kind: answer::kind(&head.headers), body };
-        answer::end(taken, operation, &self.veil)
+        if taken.body.as_ref().is_none_or(|body| body.len() <= AT_ONCE) {
+            return answer::end(taken, operation, &self.veil);
+        }
+        let (operation, veil) = (operation.clone(), self.veil.clone());
+        let ended = spawn_blocking(move || answer::end(taken, &operation, &veil)).await;
+        ended.unwrap_or(CallEnd::lost(FailureKind::Closed))
     }
 }
 
