@@ -33,7 +33,7 @@ use crate::{
     },
 };
 
-/// Operations that are left out and named in the log, each time the document is new.
+/// What is left out is named in the log so often, each time the document is new.
 const NAMED: usize = 20;
 
 /// Bytes of an answer that are made a result without a thread of its own.
@@ -184,13 +184,13 @@ impl OpenApiServer {
         })
     }
 
-    /// Says which operations are no tools: in the log, and among what is kept for operators.
+    /// Says what of the document is in no tool: in the log, and among what is kept for operators.
     fn tell(&self, left_out: &Findings) {
         for finding in left_out.0.iter().take(NAMED) {
-            tracing::warn!(server = %self.settings.name, %finding, "an operation is no tool");
+            tracing::warn!(server = %self.settings.name, %finding, "left out of the tools of an API");
         }
         if let Some(more) = left_out.0.len().checked_sub(NAMED).filter(|more| *more > 0) {
-            tracing::warn!(server = %self.settings.name, more, "more operations are no tools");
+            tracing::warn!(server = %self.settings.name, more, "more is left out of the tools of an API");
         }
         if !left_out.0.is_empty() {
             self.board.keep_stderr(format!("{left_out}\n").as_bytes());
