@@ -59,7 +59,7 @@ fn one(name: &ServerName, server: &config::ServerSettings) -> anyhow::Result<Ser
             allow_private: server.allow_private,
             authorities: None,
         }),
-        config::Transport::OpenApi(api) => Transport::OpenApi(openapi(api, server.allow_private)?),
+        config::Transport::OpenApi(api) => Transport::OpenApi(Box::new(openapi(api, server.allow_private)?)),
     };
     let mut made = ServerSettings::new(name.clone(), transport);
     made.timeout = server.timeout;

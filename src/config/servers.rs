@@ -49,7 +49,7 @@ pub(super) fn check(
             (None, Some(http), None) => Some(self::http(http, form.allow_private, &path, (ground, &mut *findings))),
             (None, None, Some(api)) => {
                 let allow_private = form.allow_private;
-                Some(openapi::check(api, (&key, allow_private), &format!("{path}/openapi"), ground, findings))
+                Some(openapi::check(api, (key, allow_private), &format!("{path}/openapi"), ground, findings))
             }
             _ => {
                 ground.find(findings, &path, "give exactly one of `stdio`, `http` and `openapi`");

@@ -48,7 +48,7 @@ pub enum Transport {
     /// Streamable HTTP.
     Http(HttpSettings),
     /// An HTTP API whose document says what it offers.
-    OpenApi(OpenApiSettings),
+    OpenApi(Box<OpenApiSettings>),
 }
 
 /// A child.

@@ -183,7 +183,7 @@ impl Road {
                 Self::Stdio(Arc::new(StdioServer::new(settings, child, board)))
             }
             Transport::Http(http) => Self::Http(Arc::new(HttpServer::new(settings, http, board)?)),
-            Transport::OpenApi(api) => Self::OpenApi(Arc::new(OpenApiServer::new(settings, api, board)?)),
+            Transport::OpenApi(api) => Self::OpenApi(Arc::new(OpenApiServer::new(settings, *api, board)?)),
         })
     }
 

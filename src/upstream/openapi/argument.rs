@@ -234,3 +234,57 @@ pub(super) fn text(value: &Value) -> Result<String, &'static str> {
         Value::Array(_) | Value::Object(_) => Err("holds a list or an object where only plain values fit"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use proptest::prelude::{any, proptest};
+    use serde_json::json;
+
+    use super::{super::road::template, Location, Operation, Parameter, Style, place};
+
+    fn operation() -> Operation {
+        let one = |wire: &str, location, style| {
+            let (argument, wire) = (location_name(location), wire.to_owned());
+            Parameter { argument, wire, location, style, required: false, members: BTreeSet::new() }
+        };
+        let parameters = vec![
+            one("p", Location::Path, Style::Simple { explode: false }),
+            one("q", Location::Query, Style::Form { explode: true }),
+            one("x-h", Location::Header, Style::Simple { explode: false }),
+            one("c", Location::Cookie, Style::Form { explode: true }),
+        ];
+        let path = template("/a/{p}/z").unwrap();
+        Operation { method: http::Method::GET, path, parameters, body: None, digest: None, output: None }
+    }
+
+    fn location_name(location: Location) -> String {
+        location.name().to_owned()
+    }
+
+    proptest! {
+        /// T120, T126
+        #[test]
+        fn whatever_an_argument_holds_it_stays_in_its_place(text in any::<String>(), slashes: bool) {
+            let sent = |place_of: &str| {
+                let arguments = json!({"path": "p", place_of: text});
+                place(&operation(), arguments.as_object().unwrap(), slashes)
+            };
+            let unreserved = |b: u8| b.is_ascii_alphanumeric() || b"-._~%".contains(&b);
+            if let Ok(parts) = sent("path") {
+                let inner = parts.path.strip_prefix("/a/").unwrap().strip_suffix("/z").unwrap();
+                assert!(!inner.is_empty() && inner.bytes().all(unreserved) && !matches!(inner, "." | ".."), "{inner}");
+            }
+            if let Ok(parts) = sent("query") {
+                assert!(parts.query.strip_prefix("q=").unwrap().bytes().all(unreserved));
+            }
+            if let Ok(parts) = sent("header") {
+                assert!(parts.headers[0].1.as_bytes().iter().all(|byte| (0x20..0x7f).contains(byte)));
+            }
+            if let Ok(parts) = sent("cookie") {
+                assert!(parts.cookie.strip_prefix("c=").unwrap().bytes().all(unreserved));
+            }
+        }
+    }
+}

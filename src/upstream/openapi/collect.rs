@@ -147,7 +147,7 @@ fn operations<'a>(
             let name = id.map_or_else(|| fit(&format!("{key}{path}")), fit);
             let tags: Vec<&str> =
                 value.get("tags").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect();
-            offer.operations.insert(id.map_or_else(|| name.clone(), str::to_owned));
+            offer.operations.extend([id.map_or_else(|| name.clone(), str::to_owned), name.clone()]);
             offer.tags.extend(tags.iter().map(|tag| (*tag).to_owned()));
             if choice.takes([id.unwrap_or_default(), &name], &tags) {
                 found.push(Found { name, id, method, path, item: item.clone(), part });

@@ -33,8 +33,11 @@ use crate::{
     },
 };
 
-/// Operations that are left out and named in the log, each time the document is new.
+/// What is left out is named in the log so often, each time the document is new.
 const NAMED: usize = 20;
+
+/// Bytes of an answer that are made a result without a thread of its own.
+const AT_ONCE: usize = 64 << 10;
 
 /// An HTTP API that is offered as tools.
 pub(in crate::upstream) struct OpenApiServer {
@@ -42,7 +45,7 @@ pub(in crate::upstream) struct OpenApiServer {
     api: OpenApiSettings,
     headers: HeaderMap,
     query: String,
-    veil: Veil,
+    veil: Arc<Veil>,
     slots: Semaphore,
     board: Arc<Board>,
     current: ArcSwapOption<Current>,
@@ -53,7 +56,7 @@ struct Current {
     digest: Digest,
     version: &'static str,
     definitions: Vec<Box<RawValue>>,
-    operations: BTreeMap<String, Operation>,
+    operations: BTreeMap<String, Arc<Operation>>,
     stamp: Stamp,
     client: Plain,
 }
@@ -87,7 +90,7 @@ impl OpenApiServer {
         }
         Ok(Self {
             slots: Semaphore::new(settings.concurrency),
-            veil: Veil::new(&api.secrets),
+            veil: Arc::new(Veil::new(&api.secrets)),
             current: ArcSwapOption::empty(),
             settings,
             api,
@@ -179,19 +182,19 @@ impl OpenApiServer {
             digest,
             version: api.dialect.name(),
             definitions: api.definitions,
-            operations: api.operations,
+            operations: api.operations.into_iter().map(|(name, operation)| (name, Arc::new(operation))).collect(),
             stamp,
             client,
         })
     }
 
-    /// Says which operations are no tools: in the log, and among what is kept for operators.
+    /// Says what of the document is in no tool: in the log, and among what is kept for operators.
     fn tell(&self, left_out: &Findings) {
         for finding in left_out.0.iter().take(NAMED) {
-            tracing::warn!(server = %self.settings.name, %finding, "an operation is no tool");
+            tracing::warn!(server = %self.settings.name, %finding, "left out of the tools of an API");
         }
         if let Some(more) = left_out.0.len().checked_sub(NAMED).filter(|more| *more > 0) {
-            tracing::warn!(server = %self.settings.name, more, "more operations are no tools");
+            tracing::warn!(server = %self.settings.name, more, "more is left out of the tools of an API");
         }
         if !left_out.0.is_empty() {
             self.board.keep_stderr(format!("{left_out}\n").as_bytes());
@@ -238,7 +241,12 @@ impl OpenApiServer {
             Err(kind) => return CallEnd::lost(kind),
         };
         let taken = Taken { status: head.status, kind: answer::kind(&head.headers), body };
-        answer::end(taken, operation, &self.veil)
+        if taken.body.as_ref().is_none_or(|body| body.len() <= AT_ONCE) {
+            return answer::end(taken, operation, &self.veil);
+        }
+        let (operation, veil) = (operation.clone(), self.veil.clone());
+        let ended = spawn_blocking(move || answer::end(taken, &operation, &veil)).await;
+        ended.unwrap_or(CallEnd::lost(FailureKind::Closed))
     }
 }
 

@@ -34,6 +34,9 @@ const RESERVED: [&str; 18] = [
     "x-original-url",
 ];
 
+/// Parameters in one list.
+const PARAMETERS: usize = 256;
+
 /// A parameter, its schema, and what is said of it.
 pub(super) struct Described<'a> {
     pub(super) parameter: Parameter,
@@ -57,6 +60,9 @@ pub(super) fn parameters<'a>(
         let Some(list) = part.value.get("parameters") else { continue };
         let at = format!("{}/parameters", part.at);
         let list = list.as_array().ok_or_else(|| Unfit::new(&at, "must be a list"))?;
+        if list.len() > PARAMETERS {
+            return Err(Unfit::new(&at, format!("more than {PARAMETERS} parameters")));
+        }
         let mut here = BTreeSet::new();
         for (index, value) in list.iter().enumerate() {
             let part = document.follow(Part { at: format!("{at}/{index}"), value })?;
@@ -198,7 +204,7 @@ fn check(part: &Part<'_>, location: Location, style: Style, kinds: &Kinds) -> Re
             "an exploded object whose members are not named could name any parameter of the query; name its `properties`"
         }
         Style::Delimited(_) if kinds.object => "an object does not travel in this style; use deepObject",
-        _ => return Ok(()),
+        Style::Simple { .. } | Style::Form { .. } | Style::Delimited(_) | Style::Deep | Style::Json => return Ok(()),
     };
     Err(Unfit::new(&part.at, why))
 }

@@ -97,12 +97,10 @@ impl<'a> Schemas<'a> {
     /// # Errors
     /// A reference that leads out of the document or nowhere, a keyword that moves references, or too much.
     pub(super) fn translate(&mut self, part: &Part<'_>) -> Result<Value, Unfit> {
-        let Value::Object(from) = part.value else {
-            return match part.value {
-                Value::Bool(all) => Ok(Value::Bool(*all)),
-                _ => Err(Unfit::new(&part.at, "a schema must be an object")),
-            };
-        };
+        if let Value::Bool(all) = part.value {
+            return Ok(Value::Bool(*all));
+        }
+        let from = part.value.as_object().ok_or_else(|| Unfit::new(&part.at, "a schema must be an object"))?;
         if let Some(mover) = MOVERS.iter().find(|key| from.contains_key(**key)) {
             return Err(Unfit::new(&part.at, format!("`{mover}` is not read; use `$ref: \"#/…\"`")));
         }
@@ -184,22 +182,25 @@ impl<'a> Schemas<'a> {
     /// Takes out members that only travel the other way, and demands of every member that is required.
     fn one_way(&self, part: &Part<'_>, to: &mut Map<String, Value>) -> Result<(), Unfit> {
         let other = if self.way == Way::Request { "readOnly" } else { "writeOnly" };
-        let mut gone = Vec::new();
+        let mut gone = BTreeSet::new();
         if let Some(Value::Object(properties)) = part.value.get("properties") {
             for (name, value) in properties {
                 let at = format!("{}/properties/{}", part.at, escape(name));
                 let whole = self.document.follow(Part { at, value })?;
                 if [value, whole.value].iter().any(|schema| schema.get(other) == Some(&Value::Bool(true))) {
-                    gone.push(name);
+                    gone.insert(name.as_str());
                 }
             }
         }
         if let Some(Value::Object(properties)) = to.get_mut("properties") {
-            properties.retain(|name, _| !gone.contains(&name));
+            properties.retain(|name, _| !gone.contains(name.as_str()));
         }
         if let Some(Value::Array(required)) = part.value.get("required") {
-            let kept: Vec<_> =
-                required.iter().filter(|name| !gone.iter().any(|gone| *name == gone.as_str())).cloned().collect();
+            let kept: Vec<_> = required
+                .iter()
+                .filter(|name| !name.as_str().is_some_and(|name| gone.contains(name)))
+                .cloned()
+                .collect();
             if !kept.is_empty() {
                 to.insert("required".to_owned(), Value::Array(kept));
             }

@@ -54,7 +54,7 @@ impl fmt::Display for Source {
 /// Which operations become tools: those that are named and those with a named tag; all if nothing is named.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Choice {
-    /// By `operationId`, or by the tool's name where there is none.
+    /// By `operationId` or by the name of the tool.
     pub operations: BTreeSet<String>,
     /// By tag.
     pub tags: BTreeSet<String>,

@@ -281,7 +281,7 @@ async fn a_document_that_is_fetched_cannot_send_credentials_elsewhere() {
         (api.url, api.allow_private) = (url, true);
         api.headers = [("authorization".to_owned(), crate::domain::Secret::new("Bearer key".to_owned()))].into();
         let settings =
-            ServerSettings { patience: quick(), ..ServerSettings::new(server("s"), Transport::OpenApi(api)) };
+            ServerSettings { patience: quick(), ..ServerSettings::new(server("s"), Transport::OpenApi(Box::new(api))) };
         Upstreams::start(vec![settings]).unwrap()
     };
     let upstreams = start(None);
@@ -292,4 +292,23 @@ async fn a_document_that_is_fetched_cannot_send_credentials_elsewhere() {
     assert_eq!(host.last().header("authorization"), None, "another host keeps the document only");
     ready(&start(Some(host.url("/v1")))).await;
     assert_eq!(host.last().header("authorization"), Some("Bearer key"));
+}
+
+/// A document whose every part can be broken.
+const SAMPLE: &str = r##"{"openapi":"3.0.3","servers":[{"url":"/v1"}],"paths":{"/a/{id}/b":{"parameters":[{"$ref":"#/components/parameters/id"}],
+"post":{"operationId":"op","tags":["t"],"parameters":[{"name":"q","in":"query","style":"deepObject","schema":{"type":"object","nullable":true}}],
+"requestBody":{"content":{"application/json":{"schema":{"$ref":"#/components/schemas/P"}}}},"responses":{"200":{"content":{"application/json":
+{"schema":{"$ref":"#/components/schemas/P"}}}}}}}},"components":{"parameters":{"id":{"name":"id","in":"path","required":true,"schema":{"type":"integer"}}},
+"schemas":{"P":{"type":"object","required":["n"],"properties":{"n":{"readOnly":true},"m":{"$ref":"#/components/schemas/P"}}}}}}"##;
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(200))]
+
+    /// T031
+    #[test]
+    fn a_broken_document_is_a_fault_or_less_and_never_the_end(at in 0..SAMPLE.len(), skip in 0..12_usize, put in "[\\]\\[{}:,\"#$/a-z0-9 &*!-]{0,3}", yaml: bool) {
+        let end = (at + skip).min(SAMPLE.len());
+        let text = format!("{}{}{put}{}", if yaml { "# yaml\n" } else { "" }, &SAMPLE[..at], &SAMPLE[end..]);
+        let _read = check_text(&text, &placed());
+    }
 }

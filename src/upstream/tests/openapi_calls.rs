@@ -1,14 +1,19 @@
 //! Calls to an API: what an argument can and cannot do to a request, and what an answer becomes.
 
+use std::{sync::Mutex, time::Duration};
+
 use serde_json::{Value, json};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
 use super::{
     openapi_support::{Behind, Came, one, reply},
-    support::{answered, failed, text},
+    peer::Reply,
+    support::{answered, dispatch, failed, text},
 };
 use crate::{
     domain::{Secret, limits},
-    upstream::{CallEnd, FailureKind},
+    upstream::{CallEnd, Dispatch, FailureKind},
 };
 
 fn path_parameter() -> Value {
@@ -244,6 +249,34 @@ async fn what_is_too_large_compressed_or_elsewhere_is_no_answer() {
     let api =
         Behind::start(one(&json!([])), |_| reply(200, "text/plain", "x").with("content-encoding", "gzip"), |_| {});
     assert_eq!(failed(api.await.send("op", json!({})).await), (FailureKind::Garbage, true));
+}
+
+#[tokio::test]
+async fn a_call_ends_at_its_deadline_or_when_the_caller_stops_it_and_carries_the_trace() {
+    let open = Mutex::new(Vec::new());
+    let api = Behind::start(
+        one(&json!([])),
+        move |_| {
+            let (reply, stream) = Reply::open();
+            open.lock().unwrap().push(stream);
+            reply
+        },
+        |_| {},
+    );
+    let api = api.await;
+    let trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+    let soon = Instant::now() + Duration::from_millis(100);
+    let going = Dispatch { deadline: soon, traceparent: Some(trace.to_owned()), ..dispatch() };
+    assert!(matches!(api.upstreams.send(api.call("op", &json!({})), going).await, CallEnd::TimedOut));
+    assert_eq!(api.peer.last().header("traceparent"), Some(trace));
+    let cancelled = CancellationToken::new();
+    let going = Dispatch { cancelled: cancelled.clone(), ..dispatch() };
+    let stop = async {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        cancelled.cancel();
+    };
+    let (end, ()) = tokio::join!(api.upstreams.send(api.call("op", &json!({})), going), stop);
+    assert!(matches!(end, CallEnd::Cancelled));
 }
 
 /// T126

@@ -148,7 +148,7 @@ impl Behind {
         let settings = ServerSettings {
             patience: quick(),
             refresh: std::time::Duration::from_millis(50),
-            ..ServerSettings::new(server("s"), Transport::OpenApi(api))
+            ..ServerSettings::new(server("s"), Transport::OpenApi(Box::new(api)))
         };
         let upstreams = Upstreams::start(vec![settings]).unwrap();
         ready(&upstreams).await;
