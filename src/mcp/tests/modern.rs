@@ -134,7 +134,10 @@ async fn what_is_offered_is_told_and_lists_are_private() {
     let house = House::open().await;
     let reply = house.ask(&Ask::modern("server/discover", &json!({}))).await;
     let result = &reply.json()["result"];
-    assert_eq!(result["supportedVersions"], json!(["2026-07-28", "2025-11-25", "2025-06-18", "2025-03-26"]));
+    assert_eq!(
+        result["supportedVersions"],
+        json!(["2026-07-28", "2025-11-25", "2025-06-18", "2025-03-26", "2024-11-05"])
+    );
     let changes = json!({"listChanged": true});
     let extensions = json!({"io.modelcontextprotocol/tasks": {}, "io.modelcontextprotocol/ui": {}});
     assert_eq!(
