@@ -43,15 +43,17 @@ pub const STREAMS: usize = 1_000;
 /// Legacy sessions of one principal at once.
 pub const SESSIONS_PER_PRINCIPAL: usize = 1_024;
 /// Requests of one principal at once that wait for its answers to a tool server's questions.
-pub const ASKING_PER_PRINCIPAL: usize = 64;
+pub const ASKING_PER_PRINCIPAL: usize = 16;
 /// Requests at once that wait for answers to a tool server's questions.
 pub const ASKING: usize = 1_000;
+/// Bytes of the bodies of these requests.
+pub const ASKING_BYTES: usize = 64 << 20;
 /// Rounds of questions that one request of a legacy client may take.
 pub const ROUNDS: usize = 8;
 /// Events of one legacy session that are kept for a client whose connection broke.
 pub const REPLAY_EVENTS: usize = 256;
-/// Bytes of these events.
-pub const REPLAY_BYTES: usize = 1 << 20;
+/// Bytes of these events; the longest answer has room.
+pub const REPLAY_BYTES: usize = ANSWER + (64 << 10);
 /// Bytes of these events, over all sessions.
 pub const REPLAY_ALL_BYTES: usize = 64 << 20;
 /// Exceptions that name the same agent and tool at once.
