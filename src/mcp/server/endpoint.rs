@@ -18,7 +18,7 @@ use super::{
     body::{self, Received},
     context::Context,
     guard::{self, Verb},
-    legacy::{self, Sessions},
+    legacy::{self, Sessions, Waiting},
     modern,
     reply::{self, Answer, Outcome, Refused},
     results,
@@ -31,7 +31,7 @@ pub struct Endpoint {
     settings: EndpointSettings,
     sessions: Sessions,
     streams: Arc<Streams>,
-    asking: Arc<Streams>,
+    waiting: Arc<Waiting>,
     in_flight: Arc<Semaphore>,
     closing: CancellationToken,
 }
@@ -45,7 +45,7 @@ impl Endpoint {
             settings,
             sessions: Sessions::new(),
             streams: Streams::bounded(limits::STREAMS_PER_PRINCIPAL, limits::STREAMS),
-            asking: Streams::bounded(limits::ASKING_PER_PRINCIPAL, limits::ASKING),
+            waiting: Arc::new(Waiting::new()),
             in_flight: Arc::new(Semaphore::new(limits::IN_FLIGHT_BYTES)),
             closing: CancellationToken::new(),
         }
@@ -143,8 +143,8 @@ impl Endpoint {
     }
 
     /// The requests that wait for answers of their client.
-    pub(super) fn asking(&self) -> &Arc<Streams> {
-        &self.asking
+    pub(super) fn waiting(&self) -> &Arc<Waiting> {
+        &self.waiting
     }
 
     pub(super) fn closing(&self) -> &CancellationToken {

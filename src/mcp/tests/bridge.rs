@@ -214,3 +214,43 @@ async fn a_client_that_never_answers_ends_its_call() {
     assert_eq!(told.last().unwrap()["error"]["code"], -32603);
     assert!(told.iter().any(|told| told["method"] == "notifications/cancelled"));
 }
+
+/// T013
+#[tokio::test]
+async fn an_agent_has_sixteen_requests_wait_for_answers_and_no_more() {
+    let house = House::open().await;
+    let session = house.able_session("agent", "2025-11-25", &everything()).await;
+    let numbered = |n: u32, session: &str| {
+        let ask = call("ask", session);
+        Ask { body: ask.body.replace(r#""id":1"#, &format!(r#""id":{n}"#)), ..ask }
+    };
+    let mut open = Vec::new();
+    for n in 0..16 {
+        let mut socket = house.send(&numbered(n, &session).text()).await;
+        socket.until("elicitation/create").await;
+        open.push(socket);
+    }
+    let busy = house.ask(&numbered(16, &session)).await;
+    assert_eq!(busy.code(), -32603);
+    let other = house.able_session("other", "2025-11-25", &everything()).await;
+    house.send(&numbered(1, &other).by("other").text()).await.until("elicitation/create").await;
+    let question = open[0].messages().pop().unwrap();
+    say(&house, &session, &question, &json!({"action": "accept"})).await;
+    open[0].until("\"result\"").await;
+    house.send(&numbered(17, &session).text()).await.until("elicitation/create").await;
+}
+
+#[tokio::test]
+async fn a_house_that_closes_or_a_session_that_ends_waits_for_no_answer() {
+    let (house, _, mut socket) = begin("ask").await;
+    socket.asked("elicitation/create").await;
+    house.endpoint.close_streams();
+    assert_eq!(outcome(&mut socket).await["error"]["code"], -32603);
+
+    let (house, session, mut socket) = begin("ask").await;
+    socket.asked("elicitation/create").await;
+    let end = Ask::post("").to("DELETE /mcp").in_session(&session);
+    assert_eq!(house.ask(&end).await.status, 204);
+    socket.whole().await;
+    assert_eq!(house.journal().len(), 1);
+}

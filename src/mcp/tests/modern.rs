@@ -55,7 +55,11 @@ async fn a_header_that_does_not_agree_with_the_body_is_refused() {
         assert_eq!((reply.status, reply.code(), &reply.json()["id"]), (400, -32020, &json!(1)), "{}", ask.text());
     }
     assert_eq!(house.journal(), Vec::<String>::new());
-    assert_eq!(house.ask(&name("=?base64?ZWNobw==?=")).await.status, 200);
+    for same in ["=?base64?ZWNobw==?=", "  echo \t"] {
+        assert_eq!(house.ask(&name(same)).await.status, 200, "{same}");
+    }
+    let lower = call("echo").without("Mcp-Name").with("mcp-name", "echo");
+    assert_eq!(house.ask(&lower).await.status, 200);
 }
 
 /// T007

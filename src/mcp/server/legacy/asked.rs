@@ -8,12 +8,44 @@ use std::{
 
 use aws_lc_rs::rand;
 use serde_json::value::RawValue;
-use tokio::sync::oneshot;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use crate::{
-    domain::Subject,
+    domain::{AgentId, Subject, limits},
     mcp::{Id, server::lock::held},
 };
+
+use crate::mcp::server::stream::{Place, Streams};
+
+/// The room for requests that wait for their client's answers. A client may take minutes, so that they have a room of
+/// their own: bodies that are being read or served do not wait for them.
+#[derive(Debug)]
+pub(in crate::mcp::server) struct Waiting {
+    places: Arc<Streams>,
+    bytes: Arc<Semaphore>,
+}
+
+/// A place to wait in.
+#[derive(Debug)]
+pub(super) struct Room {
+    pub(super) place: Place,
+    /// The share of the request's bytes, from now to its end.
+    pub(super) share: OwnedSemaphorePermit,
+}
+
+impl Waiting {
+    pub(in crate::mcp::server) fn new() -> Self {
+        let places = Streams::bounded(limits::ASKING_PER_PRINCIPAL, limits::ASKING);
+        Self { places, bytes: Arc::new(Semaphore::new(limits::ASKING_BYTES)) }
+    }
+
+    /// Takes a place for a request of so many bytes; none if there is none.
+    pub(super) fn room(&self, agent: &AgentId, bytes: usize) -> Option<Room> {
+        let place = self.places.place(agent)?;
+        let share = Arc::clone(&self.bytes).try_acquire_many_owned(u32::try_from(bytes).ok()?).ok()?;
+        Some(Room { place, share })
+    }
+}
 
 /// What a client says to a question, and who it was.
 #[derive(Debug)]

@@ -14,6 +14,7 @@ mod standing;
 mod subscribing;
 
 pub(super) use answer::{answer, end};
+pub(super) use asked::Waiting;
 pub(super) use batch::batch;
 pub(super) use session::Sessions;
 pub(super) use standing::open_stream;

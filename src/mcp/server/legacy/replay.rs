@@ -72,6 +72,7 @@ impl Lines {
 
     /// A new stream. The first one of a session is [`STANDING`].
     pub(super) fn open(self: &Arc<Self>) -> Line {
+        self.sweep();
         let mut book = held(&self.book);
         let number = book.next;
         book.next += 1;
@@ -154,9 +155,11 @@ impl Lines {
 
     /// Forgets the oldest event of a stream; whether there was one.
     fn forget_oldest_of(&self, book: &mut Book, number: u64) -> bool {
-        let Some((_, event)) = book.lines.get_mut(&number).and_then(|state| state.kept.pop_front()) else {
-            return false;
-        };
+        let Some(state) = book.lines.get_mut(&number) else { return false };
+        let Some((_, event)) = state.kept.pop_front() else { return false };
+        if state.ended.is_some() && state.kept.is_empty() {
+            book.lines.remove(&number);
+        }
         book.events -= 1;
         book.bytes -= event.len();
         self.all.fetch_sub(event.len(), Ordering::Relaxed);
@@ -238,10 +241,61 @@ impl Line {
 impl Drop for Line {
     fn drop(&mut self) {
         let mut book = held(&self.lines.book);
-        if let Some(state) = book.lines.get_mut(&self.number) {
-            state.connection = None;
-            state.ended = Some(Instant::now());
+        let Some(state) = book.lines.get_mut(&self.number) else { return };
+        state.connection = None;
+        state.ended = Some(Instant::now());
+        if state.kept.is_empty() {
+            book.lines.remove(&self.number);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, atomic::Ordering};
+
+    use super::{Lines, limits};
+
+    /// T024
+    #[tokio::test(start_paused = true)]
+    async fn what_is_kept_is_bounded_and_given_back() {
+        let all = Arc::default();
+        let lines = Lines::new(true, Arc::clone(&all));
+        let standing = lines.open();
+        for _ in 0..2 * limits::REPLAY_EVENTS {
+            let line = lines.open();
+            line.send(b"{}").await;
+        }
+        standing.send(&vec![b'1'; limits::ANSWER]).await;
+        standing.send(&vec![b'1'; limits::REPLAY_BYTES]).await;
+        {
+            let book = lines.book.lock().unwrap();
+            assert!(book.events <= limits::REPLAY_EVENTS && book.bytes <= limits::REPLAY_BYTES);
+            assert!(book.lines.len() <= limits::REPLAY_EVENTS + 1);
+            assert_eq!(book.bytes, all.load(Ordering::Relaxed));
+        }
+        drop(lines.open());
+        let line = lines.open();
+        line.send(b"{}").await;
+        drop(line);
+        tokio::time::advance(limits::REPLAY_TIME).await;
+        lines.sweep();
+        assert_eq!(lines.book.lock().unwrap().lines.len(), 1);
+        drop((standing, lines));
+        assert_eq!(all.load(Ordering::Relaxed), 0);
+    }
+
+    /// T024
+    #[tokio::test]
+    async fn what_all_sessions_keep_is_bounded_together() {
+        let all = Arc::default();
+        let sessions: Vec<_> = (0..10).map(|_| Lines::new(false, Arc::clone(&all))).collect();
+        for lines in &sessions {
+            lines.open().send(&vec![b'1'; limits::ANSWER]).await;
+        }
+        assert!(all.load(Ordering::Relaxed) <= limits::REPLAY_ALL_BYTES);
+        drop(sessions);
+        assert_eq!(all.load(Ordering::Relaxed), 0);
     }
 }
 

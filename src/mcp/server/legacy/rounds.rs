@@ -18,7 +18,7 @@ use crate::{
 use crate::mcp::server::{RpcError, declared};
 
 use super::{
-    asked::{Question, Said},
+    asked::{Question, Room, Said},
     serving::Serving,
 };
 
@@ -53,7 +53,8 @@ pub(super) async fn ask(serving: &mut Serving, requests: Vec<InputRequest>) -> R
     }
     let agent = serving.agent().clone();
     let busy = || RpcError::new(code::INTERNAL, "too many questions wait for an answer");
-    let _place = serving.asking.place(&agent).ok_or_else(busy)?;
+    let Room { share, place: _place } = serving.waiting.room(&agent, serving.share.num_permits()).ok_or_else(busy)?;
+    serving.share = Arc::new(share);
     let mut pending = Vec::with_capacity(requests.len());
     for request in requests {
         let question = serving.session.asked.question().ok_or_else(RpcError::internal)?;
@@ -109,11 +110,13 @@ async fn collect(serving: &mut Serving, pending: &mut Vec<Pending>, deadline: In
 /// What a client says to one question.
 async fn said(serving: &mut Serving, question: &mut Question, deadline: Instant) -> Result<Said, RpcError> {
     let (ended, cancelled) = (serving.session.ended.clone(), serving.running.cancelled.clone());
+    let closing = serving.closing.clone();
     loop {
         tokio::select! {
             biased;
             () = cancelled.cancelled() => return Err(was_cancelled()),
             () = ended.cancelled() => return Err(RpcError::new(code::INVALID_REQUEST, "the session has ended")),
+            () = closing.cancelled() => return Err(RpcError::new(code::INTERNAL, "the gateway is stopping")),
             said = &mut question.said => return said.map_err(|_| RpcError::internal()),
             () = sleep_until(deadline) => {
                 return Err(RpcError::new(code::INTERNAL, "the client did not answer the tool server's question in time"));

@@ -10,6 +10,7 @@ use tokio::{
     sync::{OwnedSemaphorePermit, oneshot},
     time::{Interval, MissedTickBehavior, interval},
 };
+use tokio_util::sync::CancellationToken;
 
 use crate::{
     domain::{AgentId, Method, Subject, limits},
@@ -23,10 +24,10 @@ use crate::mcp::server::{
     notices::{self, Notices},
     reading,
     reply::Answer,
-    stream::Streams,
 };
 
 use super::{
+    asked::Waiting,
     replay::Line,
     results, rounds,
     session::{Running, Session},
@@ -52,7 +53,10 @@ pub(super) enum First {
 /// A request that runs.
 pub(super) struct Serving {
     pub(super) session: Arc<Session>,
-    pub(super) asking: Arc<Streams>,
+    pub(super) waiting: Arc<Waiting>,
+    /// Its share of the bytes that are in flight, or that wait.
+    pub(super) share: Arc<OwnedSemaphorePermit>,
+    pub(super) closing: CancellationToken,
     pub(super) running: Running,
     pub(super) alive: Interval,
     handler: Arc<dyn Handler>,
@@ -85,7 +89,9 @@ pub(super) fn start(
     let (first, answer) = oneshot::channel();
     let serving = Serving {
         session: Arc::clone(session),
-        asking: Arc::clone(endpoint.asking()),
+        waiting: Arc::clone(endpoint.waiting()),
+        share,
+        closing: endpoint.closing().clone(),
         running,
         alive,
         handler: Arc::clone(endpoint.handler()),
@@ -96,10 +102,7 @@ pub(super) fn start(
         first: Some(first),
         line: None,
     };
-    tokio::spawn(async move {
-        serving.run(request).await;
-        drop(share);
-    });
+    tokio::spawn(serving.run(request));
     Ok(answer)
 }
 
