@@ -42,6 +42,20 @@ pub const STREAMS_PER_PRINCIPAL: usize = 8;
 pub const STREAMS: usize = 1_000;
 /// Legacy sessions of one principal at once.
 pub const SESSIONS_PER_PRINCIPAL: usize = 1_024;
+/// Requests of one principal at once that wait for its answers to a tool server's questions.
+pub const ASKING_PER_PRINCIPAL: usize = 16;
+/// Requests at once that wait for answers to a tool server's questions.
+pub const ASKING: usize = 1_000;
+/// Bytes of the bodies of these requests.
+pub const ASKING_BYTES: usize = 64 << 20;
+/// Rounds of questions that one request of a legacy client may take.
+pub const ROUNDS: usize = 8;
+/// Events of one legacy session that are kept for a client whose connection broke.
+pub const REPLAY_EVENTS: usize = 256;
+/// Bytes of these events; the longest answer has room.
+pub const REPLAY_BYTES: usize = ANSWER + (64 << 10);
+/// Bytes of these events, over all sessions.
+pub const REPLAY_ALL_BYTES: usize = 64 << 20;
 /// Exceptions that name the same agent and tool at once.
 pub const CANDIDATES: usize = 8;
 /// Agents that one exception may name.
@@ -59,6 +73,12 @@ pub const CALL_TIME: Duration = Duration::from_secs(30);
 pub const CALL_TIME_CEILING: Duration = Duration::from_secs(300);
 /// Between comments that keep an event stream alive.
 pub const KEEP_ALIVE: Duration = Duration::from_secs(15);
+/// Before a request is repeated whose server asked for nothing but that.
+pub const ROUND_PAUSE: Duration = Duration::from_millis(250);
+/// For a client's answers to one round of questions.
+pub const INPUT_TIME: Duration = Duration::from_secs(300);
+/// For a client to come back to a stream whose connection broke.
+pub const REPLAY_TIME: Duration = Duration::from_secs(300);
 /// For calls in flight when the gateway stops.
 pub const DRAIN: Duration = Duration::from_secs(25);
 /// A legacy session that is not used ends after this.

@@ -35,6 +35,16 @@ pub fn request(id: u64, method: &str, params: Pieces<'_>) -> Bytes {
     Text::message(128).member("id", &json(&id)).member("method", &json(method)).params(params).end()
 }
 
+/// A request to a client; its id is one of our own, its params an object.
+#[must_use]
+pub fn question(id: &str, method: &str, params: Option<&[u8]>) -> Bytes {
+    let text = Text::message(128).member("id", &json(id)).member("method", &json(method));
+    match params {
+        Some(params) => text.member("params", params).end(),
+        None => text.end(),
+    }
+}
+
 /// A notification.
 #[must_use]
 pub fn notification(method: &str, params: Pieces<'_>) -> Bytes {

@@ -12,6 +12,8 @@ pub const METHOD: HeaderName = HeaderName::from_static("mcp-method");
 pub const NAME: HeaderName = HeaderName::from_static("mcp-name");
 /// The legacy session.
 pub const SESSION: HeaderName = HeaderName::from_static("mcp-session-id");
+/// The last event that a legacy client saw on a stream.
+pub const LAST_EVENT: HeaderName = HeaderName::from_static("last-event-id");
 /// The headers of the protocol, none of which may stand twice (T005).
 pub const ONCE: [HeaderName; 4] = [VERSION, METHOD, NAME, SESSION];
 /// What headers that mirror arguments begin with.

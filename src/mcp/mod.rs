@@ -31,6 +31,6 @@ pub use input::{InputGiven, InputMethod, InputRequest, InputRequired};
 pub use message::{Id, IdKey, Message, Params, RpcFault, members};
 pub use mirror::{BadAnnotation, Mirrored, Mirrors};
 pub use notice::{LogLevel, Notice};
-pub use sse::{Decoder, Event, StreamFault, comment, event};
+pub use sse::{Decoder, Event, StreamFault, comment, event, numbered, primer, retry};
 pub use strict::{Limits, ParseError, scan};
 pub use version::{Era, LEGACY, MODERN, Version};

@@ -35,8 +35,30 @@ pub struct Event {
 /// JSON has line ends only between its tokens, where a space means the same: the event is one line always.
 #[must_use]
 pub fn event(json: &[u8]) -> Bytes {
-    let mut out = Vec::with_capacity(json.len() + 24);
-    out.extend_from_slice(b"event: message\ndata: ");
+    event_after(b"event: message\ndata: ", json)
+}
+
+/// The same with an id of ours, from which a client can go on.
+#[must_use]
+pub fn numbered(id: &str, json: &[u8]) -> Bytes {
+    event_after(format!("event: message\nid: {id}\ndata: ").as_bytes(), json)
+}
+
+/// An event without data: a client knows from it where it can go on, and after how many milliseconds.
+#[must_use]
+pub fn primer(id: &str, retry: u32) -> Bytes {
+    format!("id: {id}\nretry: {retry}\ndata: \n\n").into()
+}
+
+/// After how many milliseconds a client shall come back to a stream whose connection ends.
+#[must_use]
+pub fn retry(milliseconds: u32) -> Bytes {
+    format!("retry: {milliseconds}\n\n").into()
+}
+
+fn event_after(head: &[u8], json: &[u8]) -> Bytes {
+    let mut out = Vec::with_capacity(head.len() + json.len() + 2);
+    out.extend_from_slice(head);
     out.extend(json.iter().map(|byte| if matches!(byte, b'\n' | b'\r') { b' ' } else { *byte }));
     out.extend_from_slice(b"\n\n");
     out.into()

@@ -3,7 +3,7 @@
 /// The modern revision: stateless, headers mirror the body.
 pub const MODERN: &str = "2026-07-28";
 /// The legacy revisions that are served, newest first.
-pub const LEGACY: [&str; 3] = ["2025-11-25", "2025-06-18", "2025-03-26"];
+pub const LEGACY: [&str; 4] = ["2025-11-25", "2025-06-18", "2025-03-26", "2024-11-05"];
 
 /// How a peer speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

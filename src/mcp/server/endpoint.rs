@@ -18,10 +18,10 @@ use super::{
     body::{self, Received},
     context::Context,
     guard::{self, Verb},
-    legacy, modern,
+    legacy::{self, Sessions, Waiting},
+    modern,
     reply::{self, Answer, Outcome, Refused},
     results,
-    session::Sessions,
     stream::Streams,
 };
 
@@ -31,6 +31,7 @@ pub struct Endpoint {
     settings: EndpointSettings,
     sessions: Sessions,
     streams: Arc<Streams>,
+    waiting: Arc<Waiting>,
     in_flight: Arc<Semaphore>,
     closing: CancellationToken,
 }
@@ -43,7 +44,8 @@ impl Endpoint {
             handler,
             settings,
             sessions: Sessions::new(),
-            streams: Arc::default(),
+            streams: Streams::bounded(limits::STREAMS_PER_PRINCIPAL, limits::STREAMS),
+            waiting: Arc::new(Waiting::new()),
             in_flight: Arc::new(Semaphore::new(limits::IN_FLIGHT_BYTES)),
             closing: CancellationToken::new(),
         }
@@ -138,6 +140,11 @@ impl Endpoint {
 
     pub(super) fn streams(&self) -> &Arc<Streams> {
         &self.streams
+    }
+
+    /// The requests that wait for answers of their client.
+    pub(super) fn waiting(&self) -> &Arc<Waiting> {
+        &self.waiting
     }
 
     pub(super) fn closing(&self) -> &CancellationToken {

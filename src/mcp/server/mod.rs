@@ -1,7 +1,6 @@
 //! The agents' side: one endpoint over HTTP for both eras, and the port that the gateway fills.
 
 mod body;
-mod calling;
 mod changes;
 mod context;
 mod declared;
@@ -10,14 +9,13 @@ mod guard;
 mod handler;
 mod legacy;
 mod listing;
+mod lock;
 mod modern;
 mod notices;
 mod offered;
 mod reading;
 mod reply;
 mod results;
-mod session;
-mod standing;
 mod stream;
 mod wire;
 

@@ -10,7 +10,7 @@ use crate::{
     mcp::{Era, LEGACY, MODERN, TASKS, Version, emit, members, message},
 };
 
-use super::{EndpointSettings, List, ListPage, Offer, RpcError, offered};
+use super::{EndpointSettings, List, ListPage, Offer, offered};
 
 /// For how long a client may keep what `server/discover` says.
 const DISCOVER_TTL_MS: u64 = 60_000;
@@ -81,31 +81,6 @@ pub(super) fn list(page: &ListPage, list: List, era: Era) -> Bytes {
         (Era::Legacy, None) => {}
     }
     emit::one_line(emit::object(&result))
-}
-
-/// The result of a call in the caller's era. The handler's word for it must be an object.
-pub(super) fn call(result: Bytes, era: Era) -> Result<Bytes, RpcError> {
-    let inner = result.trim_ascii().strip_prefix(b"{").ok_or_else(RpcError::internal)?;
-    match era {
-        Era::Modern => {
-            let mut out = Vec::with_capacity(inner.len() + 28);
-            out.extend_from_slice(br#"{"resultType":"complete""#);
-            if !inner.trim_ascii().starts_with(b"}") {
-                out.push(b',');
-            }
-            out.extend_from_slice(inner);
-            Ok(out.into())
-        }
-        Era::Legacy if holds(&result, b"\"structuredContent\"") => {
-            legacy_result(&result).ok_or_else(RpcError::internal)
-        }
-        Era::Legacy => Ok(result),
-    }
-}
-
-/// Legacy clients take objects only as `structuredContent`, and refuse the whole result otherwise.
-fn legacy_result(result: &[u8]) -> Option<Bytes> {
-    without(result, |key, value| key == "structuredContent" && !value.get().starts_with('{'))
 }
 
 /// Legacy clients take only objects as what a tool answers, and refuse the whole list otherwise.

@@ -15,11 +15,11 @@ use http_body_util::{BodyExt as _, combinators::BoxBody};
 use hyper::body::{Body, Frame};
 use tokio::sync::mpsc;
 
-use crate::domain::{AgentId, limits};
+use crate::domain::AgentId;
 
 use super::{
+    lock::held,
     reply::{self, Answer, Refused},
-    session::held,
 };
 
 /// Events that wait for a slow reader.
@@ -38,13 +38,13 @@ pub(super) struct Gone;
 impl Events {
     /// A stream, and the answer that carries it.
     pub(super) fn open() -> (Self, Answer) {
-        let (sender, receiver) = mpsc::channel(WAITING);
-        (Self(sender), reply::stream(BoxBody::new(Reading(receiver).boxed())))
+        let (sender, answer) = open(0, None);
+        (Self(sender), answer)
     }
 
     /// Sends what was encoded.
     pub(super) async fn send(&self, event: Bytes) -> Result<(), Gone> {
-        self.0.send_timeout(event, WRITE_TIME).await.map_err(|_| Gone)
+        if send(&self.0, event).await { Ok(()) } else { Err(Gone) }
     }
 
     /// Waits until nobody reads any more.
@@ -53,35 +53,64 @@ impl Events {
     }
 }
 
-struct Reading(mpsc::Receiver<Bytes>);
+/// A stream with room for so many events more than usual, and the answer that carries it; the place is given back when
+/// the connection ends.
+pub(super) fn open(more: usize, place: Option<Place>) -> (mpsc::Sender<Bytes>, Answer) {
+    let (sender, events) = mpsc::channel(WAITING + more);
+    (sender, reply::stream(BoxBody::new(Reading { events, _place: place }.boxed())))
+}
+
+/// Sends what was encoded; whether it was taken in time.
+pub(super) async fn send(connection: &mpsc::Sender<Bytes>, event: Bytes) -> bool {
+    connection.send_timeout(event, WRITE_TIME).await.is_ok()
+}
+
+struct Reading {
+    events: mpsc::Receiver<Bytes>,
+    _place: Option<Place>,
+}
 
 impl Body for Reading {
     type Data = Bytes;
     type Error = Infallible;
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        self.0.poll_recv(cx).map(|event| event.map(|event| Ok(Frame::data(event))))
+        self.events.poll_recv(cx).map(|event| event.map(|event| Ok(Frame::data(event))))
     }
 }
 
-/// The standing streams that are open: so many in all, so many of one agent.
-#[derive(Debug, Default)]
-pub(super) struct Streams(Mutex<HashMap<AgentId, usize>>);
+/// What is held open: so many in all, so many of one agent.
+#[derive(Debug)]
+pub(super) struct Streams {
+    each: usize,
+    all: usize,
+    open: Mutex<HashMap<AgentId, usize>>,
+}
 
 impl Streams {
-    /// Takes a place, given back when it is dropped.
-    pub(super) fn take(self: &Arc<Self>, agent: &AgentId) -> Result<Place, Refused> {
-        let mut open = held(&self.0);
+    pub(super) fn bounded(each: usize, all: usize) -> Arc<Self> {
+        Arc::new(Self { each, all, open: Mutex::default() })
+    }
+
+    /// Takes a place, given back when it is dropped; none if there is none.
+    pub(super) fn place(self: &Arc<Self>, agent: &AgentId) -> Option<Place> {
+        let mut open = held(&self.open);
         let own = open.get(agent).copied().unwrap_or_default();
-        if own >= limits::STREAMS_PER_PRINCIPAL || open.values().sum::<usize>() >= limits::STREAMS {
-            return Err(reply::refuse(StatusCode::TOO_MANY_REQUESTS, "too many streams are open").into());
+        if own >= self.each || open.values().sum::<usize>() >= self.all {
+            return None;
         }
         open.insert(agent.clone(), own + 1);
-        Ok(Place { streams: Arc::clone(self), agent: agent.clone() })
+        Some(Place { streams: Arc::clone(self), agent: agent.clone() })
+    }
+
+    /// Takes a place, or refuses.
+    pub(super) fn take(self: &Arc<Self>, agent: &AgentId) -> Result<Place, Refused> {
+        self.place(agent)
+            .ok_or_else(|| reply::refuse(StatusCode::TOO_MANY_REQUESTS, "too many streams are open").into())
     }
 }
 
-/// A place among the standing streams.
+/// A place among what is open.
 #[derive(Debug)]
 pub(super) struct Place {
     streams: Arc<Streams>,
@@ -90,7 +119,7 @@ pub(super) struct Place {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        let mut open = held(&self.streams.0);
+        let mut open = held(&self.streams.open);
         match open.get_mut(&self.agent) {
             Some(count) if *count > 1 => *count -= 1,
             _ => {

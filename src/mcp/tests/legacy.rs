@@ -18,6 +18,7 @@ fn echo() -> Ask {
 async fn initialize_agrees_on_a_revision_and_opens_a_session() {
     let house = House::open().await;
     for (asked, agreed) in [
+        ("2024-11-05", "2024-11-05"),
         ("2025-03-26", "2025-03-26"),
         ("2025-06-18", "2025-06-18"),
         ("2025-11-25", "2025-11-25"),
@@ -28,6 +29,17 @@ async fn initialize_agrees_on_a_revision_and_opens_a_session() {
         assert_eq!(reply.header("mcp-session-id").unwrap().len(), 36);
     }
     assert_eq!(house.ask(&Ask::legacy("initialize", &json!({}))).await.code(), -32602);
+    let odd = json!({"protocolVersion": "2025-11-25", "capabilities": []});
+    assert_eq!(house.ask(&Ask::legacy("initialize", &odd)).await.code(), -32602);
+    let reply = house.ask(&Ask::legacy("initialize", &json!({"protocolVersion": "2025-11-25"}))).await;
+    let changes = json!({"listChanged": true});
+    assert_eq!(
+        reply.json()["result"]["capabilities"],
+        json!({
+            "tools": changes, "prompts": changes, "resources": {"subscribe": true, "listChanged": true},
+            "completions": {}, "logging": {}, "extensions": {"io.modelcontextprotocol/ui": {}}
+        })
+    );
 }
 
 #[tokio::test]
@@ -45,8 +57,12 @@ async fn a_session_lists_calls_pings_and_ends() {
         json!({"tools": [{"name": "echo", "inputSchema": {"type": "object"}}], "nextCursor": "next"})
     );
     // An array is no structured content to a legacy client, and it knows no type of results.
-    assert_eq!(house.ask(&echo().in_session(&session)).await.json()["result"], json!({"content": []}));
-    assert_eq!(house.ask(&Ask::legacy("logging/setLevel", &json!({})).in_session(&session)).await.code(), -32601);
+    let told = json!({"content": [{"type": "text", "text": "[{\"x\":1}]"}]});
+    assert_eq!(house.ask(&echo().in_session(&session)).await.json()["result"], told);
+    for method in ["server/discover", "subscriptions/listen", "tasks/get", "unknown"] {
+        let reply = house.ask(&Ask::legacy(method, &json!({})).in_session(&session)).await;
+        assert_eq!((reply.status, reply.code()), (200, -32601), "{method}");
+    }
     let mut end = Ask::post("").to("DELETE /mcp").in_session(&session);
     end.body.clear();
     assert_eq!(house.ask(&end).await.status, 204);
@@ -129,10 +145,10 @@ async fn an_id_that_is_in_flight_is_not_taken_twice() {
 async fn the_standing_stream_tells_of_changes_and_ends_with_the_session() {
     let house = House::open().await;
     let session = house.session("agent", "2025-11-25").await;
-    let mut stream = house.send(&Ask::post("").to("GET /mcp").in_session(&session).text()).await;
-    stream.until(": keep-alive").await;
+    let mut stream = house.send(&Ask::get(&session).text()).await;
+    stream.until("id: 0:0\nretry: 1000\ndata: \n\n").await;
     house.tell(Event::Changed(List::Tools));
-    stream.until(r#"data: {"jsonrpc":"2.0","method":"notifications/tools/list_changed"}"#).await;
+    stream.until("id: 0:1\ndata: {\"jsonrpc\":\"2.0\",\"method\":\"notifications/tools/list_changed\"}").await;
     let end = Ask::post("").to("DELETE /mcp").in_session(&session);
     assert_eq!(house.ask(&end).await.status, 204);
     stream.whole().await;

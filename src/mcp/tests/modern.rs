@@ -55,7 +55,11 @@ async fn a_header_that_does_not_agree_with_the_body_is_refused() {
         assert_eq!((reply.status, reply.code(), &reply.json()["id"]), (400, -32020, &json!(1)), "{}", ask.text());
     }
     assert_eq!(house.journal(), Vec::<String>::new());
-    assert_eq!(house.ask(&name("=?base64?ZWNobw==?=")).await.status, 200);
+    for same in ["=?base64?ZWNobw==?=", "  echo \t"] {
+        assert_eq!(house.ask(&name(same)).await.status, 200, "{same}");
+    }
+    let lower = call("echo").without("Mcp-Name").with("mcp-name", "echo");
+    assert_eq!(house.ask(&lower).await.status, 200);
 }
 
 /// T007
@@ -134,7 +138,10 @@ async fn what_is_offered_is_told_and_lists_are_private() {
     let house = House::open().await;
     let reply = house.ask(&Ask::modern("server/discover", &json!({}))).await;
     let result = &reply.json()["result"];
-    assert_eq!(result["supportedVersions"], json!(["2026-07-28", "2025-11-25", "2025-06-18", "2025-03-26"]));
+    assert_eq!(
+        result["supportedVersions"],
+        json!(["2026-07-28", "2025-11-25", "2025-06-18", "2025-03-26", "2024-11-05"])
+    );
     let changes = json!({"listChanged": true});
     let extensions = json!({"io.modelcontextprotocol/tasks": {}, "io.modelcontextprotocol/ui": {}});
     assert_eq!(

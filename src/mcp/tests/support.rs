@@ -88,8 +88,13 @@ impl House {
 
     /// A legacy session of this agent.
     pub(super) async fn session(&self, agent: &str, version: &str) -> String {
+        self.able_session(agent, version, &json!({})).await
+    }
+
+    /// A legacy session of this agent, whose client can do this.
+    pub(super) async fn able_session(&self, agent: &str, version: &str, able: &Value) -> String {
         let params =
-            json!({"protocolVersion": version, "capabilities": {}, "clientInfo": {"name": "t", "version": "1"}});
+            json!({"protocolVersion": version, "capabilities": able, "clientInfo": {"name": "t", "version": "1"}});
         let reply = self.ask(&Ask::legacy("initialize", &params).by(agent)).await;
         assert_eq!(reply.status, 200, "{reply:?}");
         reply.header("mcp-session-id").unwrap()
@@ -121,7 +126,19 @@ impl Socket {
         events(&self.seen)
     }
 
-    async fn more(&mut self) -> bool {
+    /// The ids of the events so far.
+    pub(super) fn ids(&self) -> Vec<String> {
+        self.seen.lines().filter_map(|line| line.strip_prefix("id: ")).map(str::to_owned).collect()
+    }
+
+    /// Reads on until a message of this method came; gives the last one of it.
+    pub(super) async fn asked(&mut self, method: &str) -> Value {
+        self.until(&format!(r#""method":"{method}""#)).await;
+        self.until("}\n\n").await;
+        self.messages().into_iter().rfind(|message| message["method"] == method).unwrap()
+    }
+
+    pub(super) async fn more(&mut self) -> bool {
         let mut buffer = [0; 4096];
         let read = tokio::time::timeout(Duration::from_secs(5), self.stream.read(&mut buffer)).await;
         let count = read.unwrap_or_else(|_| panic!("nothing came after: {}", self.seen)).unwrap_or(0);
@@ -204,6 +221,16 @@ impl Ask {
 
     pub(super) fn legacy(method: &str, params: &Value) -> Self {
         Self::post(json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": params}).to_string())
+    }
+
+    /// A GET in a legacy session.
+    pub(super) fn get(session: &str) -> Self {
+        Self::post("").to("GET /mcp").in_session(session)
+    }
+
+    /// What a client says to a question.
+    pub(super) fn said(id: &Value, result: &Value) -> Self {
+        Self::post(json!({"jsonrpc": "2.0", "id": id, "result": result}).to_string())
     }
 
     pub(super) fn in_session(self, session: &str) -> Self {

@@ -2,7 +2,7 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, atomic::AtomicUsize},
     time::Duration,
 };
 
@@ -12,10 +12,18 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     domain::{AgentId, SessionId, limits},
-    mcp::{IdKey, Version},
+    mcp::{
+        Capabilities, IdKey, LogLevel, Version,
+        server::{Scope, lock::held},
+    },
 };
 
-use super::Scope;
+use super::{
+    asked::Asked,
+    replay::{Line, Lines},
+    standing::Watch,
+    subscribing::Subscriptions,
+};
 
 /// Between two looks for sessions that are not used any more.
 const SWEEP: Duration = Duration::from_secs(60);
@@ -27,6 +35,16 @@ pub(super) struct Session {
     pub(super) version: Version,
     /// Cancelled when the session ends; its streams end with it.
     pub(super) ended: CancellationToken,
+    /// What the client can do for a server that asks it back.
+    pub(super) capabilities: Arc<Capabilities>,
+    pub(super) lines: Arc<Lines>,
+    /// The stream of what belongs to no request.
+    pub(super) standing: Line,
+    /// What feeds it with changes of lists, while somebody reads it.
+    pub(super) watch: tokio::sync::Mutex<Option<Arc<Watch>>>,
+    pub(super) asked: Arc<Asked>,
+    pub(super) subscriptions: Subscriptions,
+    level: Mutex<LogLevel>,
     scope: Scope,
     used: Mutex<Instant>,
     calls: Mutex<HashMap<IdKey, CancellationToken>>,
@@ -40,6 +58,22 @@ impl Session {
 
     fn idle(&self) -> Duration {
         held(&self.used).elapsed()
+    }
+
+    /// The least severe level of log messages that the client is told.
+    pub(super) fn level(&self) -> LogLevel {
+        *held(&self.level)
+    }
+
+    /// The client sets that level.
+    pub(super) fn set_level(&self, level: LogLevel) {
+        *held(&self.level) = level;
+    }
+
+    /// The session is over, with all that hangs on it.
+    fn over(&self) {
+        self.ended.cancel();
+        self.lines.close();
     }
 
     /// A call begins; none if one with this id runs already (T028).
@@ -77,7 +111,10 @@ impl Drop for Running {
 
 /// All sessions, by agent: nobody finds a session of somebody else.
 #[derive(Debug)]
-pub(super) struct Sessions(Mutex<Book>);
+pub(in crate::mcp::server) struct Sessions {
+    book: Mutex<Book>,
+    kept: Arc<AtomicUsize>,
+}
 
 #[derive(Debug)]
 struct Book {
@@ -86,29 +123,43 @@ struct Book {
 }
 
 impl Sessions {
-    pub(super) fn new() -> Self {
-        Self(Mutex::new(Book { agents: HashMap::new(), swept: Instant::now() }))
+    pub(in crate::mcp::server) fn new() -> Self {
+        Self { book: Mutex::new(Book { agents: HashMap::new(), swept: Instant::now() }), kept: Arc::default() }
     }
 
     /// Opens a session; none if there is no randomness. The longest unused session of an agent that has too many ends.
-    pub(super) fn open(&self, agent: &AgentId, scope: Scope, version: Version) -> Option<Arc<Session>> {
+    pub(super) fn open(
+        &self,
+        agent: &AgentId,
+        scope: Scope,
+        version: Version,
+        capabilities: Capabilities,
+    ) -> Option<Arc<Session>> {
         let mut bits = [0; 16];
         rand::fill(&mut bits).ok()?;
+        let lines = Lines::new(version.name == "2025-11-25", Arc::clone(&self.kept));
         let session = Arc::new(Session {
             id: SessionId::from_bits(u128::from_be_bytes(bits)),
             version,
             ended: CancellationToken::new(),
+            capabilities: Arc::new(capabilities),
+            standing: lines.open(),
+            lines,
+            watch: tokio::sync::Mutex::default(),
+            asked: Arc::default(),
+            subscriptions: Subscriptions::default(),
+            level: Mutex::new(LogLevel::Info),
             scope,
             used: Mutex::new(Instant::now()),
             calls: Mutex::default(),
         });
-        let mut book = held(&self.0);
+        let mut book = held(&self.book);
         book.sweep();
         let own = book.agents.entry(agent.clone()).or_default();
         if own.len() >= limits::SESSIONS_PER_PRINCIPAL {
             let oldest = own.values().max_by_key(|session| session.idle()).map(|session| session.id.clone());
             if let Some(oldest) = oldest.and_then(|oldest| own.remove(&oldest)) {
-                oldest.ended.cancel();
+                oldest.over();
             }
         }
         own.insert(session.id.clone(), Arc::clone(&session));
@@ -117,7 +168,7 @@ impl Sessions {
 
     /// The session of this id, if it lives and belongs to this agent and scope. Any other is as good as unknown.
     pub(super) fn find(&self, id: &SessionId, agent: &AgentId, scope: &Scope) -> Option<Arc<Session>> {
-        let session = held(&self.0).agents.get(agent)?.get(id).cloned()?;
+        let session = held(&self.book).agents.get(agent)?.get(id).cloned()?;
         if session.scope != *scope || session.idle() >= limits::SESSION_IDLE {
             return None;
         }
@@ -127,10 +178,10 @@ impl Sessions {
 
     /// Ends a session of this agent.
     pub(super) fn end(&self, agent: &AgentId, session: &Session) {
-        if let Some(own) = held(&self.0).agents.get_mut(agent) {
+        if let Some(own) = held(&self.book).agents.get_mut(agent) {
             own.remove(&session.id);
         }
-        session.ended.cancel();
+        session.over();
     }
 }
 
@@ -144,17 +195,14 @@ impl Book {
         self.agents.retain(|_, own| {
             own.retain(|_, session| {
                 let keep = session.idle() < limits::SESSION_IDLE;
-                if !keep {
-                    session.ended.cancel();
+                if keep {
+                    session.lines.sweep();
+                } else {
+                    session.over();
                 }
                 keep
             });
             !own.is_empty()
         });
     }
-}
-
-/// A lock that a panic elsewhere does not spoil: every state behind it is whole between two statements.
-pub(super) fn held<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
