@@ -4,6 +4,9 @@ use bytes::Bytes;
 
 use crate::domain::limits;
 
+/// Bytes of an event's id.
+const ID: usize = 1_024;
+
 /// An event stream that is not read any further.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum StreamFault {
@@ -15,7 +18,7 @@ pub enum StreamFault {
     NotUtf8,
 }
 
-/// One event. Its id and its retry time are not kept: they belong to the peer's stream, not to ours (T032).
+/// One event. Its id and its retry time stay with the decoder: they belong to the peer's stream, not to ours (T032).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Event {
     /// Its name; `message` where none was given.
@@ -52,6 +55,9 @@ pub struct Decoder {
     filled: bool,
     after_return: bool,
     begun: bool,
+    id: Option<String>,
+    last_id: Option<String>,
+    retry: Option<u64>,
 }
 
 impl Default for Decoder {
@@ -65,7 +71,20 @@ impl Decoder {
     #[must_use]
     pub fn new(limit: usize) -> Self {
         let (line, name, data) = (Vec::new(), String::new(), String::new());
-        Self { limit, line, name, data, filled: false, after_return: false, begun: false }
+        let (filled, after_return, begun) = (false, false, false);
+        Self { limit, line, name, data, filled, after_return, begun, id: None, last_id: None, retry: None }
+    }
+
+    /// The id of the last event that was complete and had one; where a broken stream may go on.
+    #[must_use]
+    pub fn last_id(&self) -> Option<&str> {
+        self.last_id.as_deref().filter(|id| !id.is_empty())
+    }
+
+    /// After how many milliseconds the peer wants a broken stream to be asked for again.
+    #[must_use]
+    pub const fn retry(&self) -> Option<u64> {
+        self.retry
     }
 
     /// Takes the next bytes and gives back the events that they complete. What is incomplete at the end of the
@@ -103,6 +122,7 @@ impl Decoder {
         }
         if line.is_empty() {
             let (name, data) = (std::mem::take(&mut self.name), std::mem::take(&mut self.data));
+            self.last_id = self.id.take().or(self.last_id.take());
             if !std::mem::take(&mut self.filled) {
                 return Ok(None);
             }
@@ -118,6 +138,10 @@ impl Decoder {
                     self.data.push('\n');
                 }
                 self.data.push_str(value);
+            }
+            "id" if value.len() <= ID && !value.contains('\0') => self.id = Some(value.to_owned()),
+            "retry" if value.bytes().all(|byte| byte.is_ascii_digit()) => {
+                self.retry = value.parse().ok().or(self.retry);
             }
             _ => {}
         }
