@@ -6,9 +6,15 @@ mod connect;
 mod detect;
 mod exchange;
 mod fetch;
+mod flight;
 mod keeper;
 mod listen;
+mod mirroring;
+mod passage;
 mod session;
+mod settle;
+mod sse;
+mod stream;
 
 pub use fetch::{FetchError, HttpFetch};
 pub(super) use keeper::HttpServer;

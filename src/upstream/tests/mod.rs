@@ -1,10 +1,16 @@
 //! What the room promises, against real children and real servers on loopback.
 
 mod edge;
+mod events;
 mod faults;
 mod fetch;
+mod hostile;
 mod legacy;
 mod modern;
 mod peer;
+mod requests;
+mod rounds;
 mod stdio;
 mod support;
+mod waiting;
+mod watches;
