@@ -35,11 +35,12 @@ pub(super) async fn detect(link: &Arc<Link>, time: Duration, legacy: bool) -> Re
             Err(_elapsed) => 0,
         };
     }
+    // It may ask as soon as it is greeted.
+    link.legacy();
     let id = link.next();
     let greeting = client::initialize(id, Version::NEWEST_LEGACY, None);
     let answer = timeout(time, ask(link, id, greeting)).await.map_err(|_| FailureKind::Closed)??;
     let (version, server) = greet::legacy(&answer)?;
-    link.legacy();
     link.tell(client::initialized(Speaker { version, session: None }).body).await?;
     Ok((version, server))
 }

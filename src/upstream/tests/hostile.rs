@@ -30,22 +30,16 @@ fn drip(kind: &str, first: &str, piece: &'static str, pause: Duration) -> Reply 
 /// T031, T032
 #[tokio::test]
 async fn what_never_ends_ends_at_the_bound_or_the_deadline() {
-    const MIB: &str = match std::str::from_utf8(&[b'x'; 1 << 20]) {
-        Ok(text) => text,
-        Err(_) => "",
-    };
+    let large: &'static str = Box::leak("x".repeat(1 << 20).into_boxed_str());
+    let message = "data: {\"jsonrpc\":\"2.0\",\"method\":\"x\",\"params\":{}}\n\n";
+    let many: &'static str = Box::leak(message.repeat(10_000).into_boxed_str());
     let slow = Duration::from_millis(20);
     let peer = Peer::start(move |seen| {
         modern(seen).or_else(|| {
             Some(match seen.tool() {
-                "event" => drip("text/event-stream", "data: ", MIB, Duration::ZERO),
-                "body" => drip("application/json", "{\"jsonrpc\":\"2.0\",\"x\":\"", MIB, Duration::ZERO),
-                "events" => drip(
-                    "text/event-stream",
-                    "",
-                    "data: {\"jsonrpc\":\"2.0\",\"method\":\"x\",\"params\":{}}\n\n",
-                    Duration::ZERO,
-                ),
+                "event" => drip("text/event-stream", "data: ", large, Duration::ZERO),
+                "body" => drip("application/json", "{\"jsonrpc\":\"2.0\",\"x\":\"", large, Duration::ZERO),
+                "events" => drip("text/event-stream", "", many, Duration::ZERO),
                 "comments" => drip("text/event-stream", "", ": still here\n\n", slow),
                 "bytes" => drip("application/json", "{", " ", slow),
                 "chunk" => seen.stream(&[json!({"jsonrpc": "2.0", "method": "x"})]),

@@ -35,7 +35,7 @@ async fn everything_that_a_server_lists_is_offered_in_its_order_and_bytes() {
     let upstreams = peer.upstreams().await;
     let offered = upstreams.offered().remove(&server("s")).unwrap();
     assert_eq!((offered.tools.len(), offered.prompts.len(), offered.templates.len()), (1, 1, 1));
-    assert_eq!(offered.prompts[0].get(), r#"{"_meta":{"a/b":1.5},"name":"p"}"#);
+    assert_eq!(offered.prompts[0].get(), r#"{"name":"p","_meta":{"a/b":1.5}}"#);
     assert!(offered.resources[0].get().contains("a://1") && offered.resources[1].get().contains("a://2"));
     assert!(
         offered.has_prompts && offered.has_resources && offered.subscribe && offered.completions && offered.logging

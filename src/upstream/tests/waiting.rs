@@ -117,6 +117,6 @@ async fn a_childs_log_messages_belong_to_the_one_call_in_flight() {
         }
         assert_eq!(told, count, "{level:?}");
     }
-    let set = nursery.journal().iter().filter(|line| line.starts_with("logging/setLevel")).count();
+    let set = nursery.journal().iter().filter(|line| line.starts_with("logging/setLevel {")).count();
     assert_eq!(set, 2, "once for each level that is less severe");
 }

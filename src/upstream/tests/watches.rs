@@ -120,6 +120,8 @@ async fn a_legacy_server_is_subscribed_to_once_for_each_resource_and_no_longer_t
         ("initialize", _) => Some(seen.result(
             json!({"protocolVersion": "2025-06-18", "capabilities": {"tools": {}, "resources": {"subscribe": true}}}),
         )),
+        ("resources/list", _) => Some(seen.result(json!({"resources": []}))),
+        ("resources/templates/list", _) => Some(seen.result(json!({"resourceTemplates": []}))),
         ("resources/subscribe", _) if seen.json["params"]["uri"] == "a://refused" => Some(seen.error(200, -32002)),
         ("resources/subscribe" | "resources/unsubscribe", _) => Some(seen.result(json!({}))),
         (_, &Method::GET) => {
