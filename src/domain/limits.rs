@@ -71,12 +71,12 @@ pub const CONNECT_TIME: Duration = Duration::from_secs(5);
 pub const CALL_TIME: Duration = Duration::from_secs(30);
 /// The longest that a call may be allowed to last.
 pub const CALL_TIME_CEILING: Duration = Duration::from_secs(300);
+/// For the answer to a question that a tool server asks during a call.
+pub const INPUT_TIME: Duration = Duration::from_secs(300);
 /// Between comments that keep an event stream alive.
 pub const KEEP_ALIVE: Duration = Duration::from_secs(15);
 /// Before a request is repeated whose server asked for nothing but that.
 pub const ROUND_PAUSE: Duration = Duration::from_millis(250);
-/// For a client's answers to one round of questions.
-pub const INPUT_TIME: Duration = Duration::from_secs(300);
 /// For a client to come back to a stream whose connection broke.
 pub const REPLAY_TIME: Duration = Duration::from_secs(300);
 /// For calls in flight when the gateway stops.

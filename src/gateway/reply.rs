@@ -168,7 +168,9 @@ fn tool_result(text: &str, refusal: Option<Value>) -> Bytes {
     result.to_string().into()
 }
 
-/// Codes that MCP reserves for what only the gateway may say become an internal error.
+/// Codes that MCP reserves for what only the gateway may say become an internal error. That a client cannot do what is
+/// needed, the server knows best.
 pub(super) const fn foreign(given: i32) -> i32 {
-    if given >= -32_099 && given <= -32_020 || given == REFUSED { code::INTERNAL } else { given }
+    let reserved = given >= -32_099 && given <= -32_020 && given != code::MISSING_CAPABILITY;
+    if reserved || given == REFUSED { code::INTERNAL } else { given }
 }

@@ -157,7 +157,9 @@ impl Check<'_> {
         }
         for warning in result.validation_warnings() {
             let impossible = matches!(warning, ValidationWarning::ImpossiblePolicy(_));
-            let excused = |rule: &Rule| impossible && (self.known.is_empty() || self.sleeps(rule));
+            // Where there is no tool at all, `Action::"call"` is a group of none.
+            let idle = impossible || matches!(warning, ValidationWarning::InvalidActionApplication(_));
+            let excused = |rule: &Rule| idle && (self.known.is_empty() || self.sleeps(rule));
             self.report(warning.policy_id(), &detail(warning, impossible), excused, findings);
         }
     }

@@ -9,7 +9,7 @@ use std::{
 use arc_swap::ArcSwapOption;
 use tokio::sync::{Notify, watch};
 
-use super::{FailureKind, Offered};
+use super::{FailureKind, Offered, watches::Watches};
 use crate::domain::ServerName;
 
 const STDERR: usize = 64 << 10;
@@ -61,6 +61,8 @@ pub(super) struct Board {
     pub(super) strange: Notify,
     /// A person wants it started anew.
     pub(super) restart: Notify,
+    /// What is watched.
+    pub(super) watches: Watches,
     /// How often the lists were read.
     pub(super) readings: watch::Sender<u64>,
     offered: ArcSwapOption<Offered>,
@@ -78,6 +80,7 @@ impl Board {
             stale: Notify::new(),
             strange: Notify::new(),
             restart: Notify::new(),
+            watches: Watches::default(),
             readings: watch::channel(0).0,
             offered: ArcSwapOption::empty(),
             health: Mutex::new(health),

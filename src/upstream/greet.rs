@@ -4,7 +4,7 @@ use crate::{
     mcp::{
         Era, MODERN, Version,
         client::{self, Answer, Server},
-        code,
+        code, members,
     },
     upstream::FailureKind,
 };
@@ -12,17 +12,36 @@ use crate::{
 /// The oldest revision; spoken to servers only.
 const OLDEST: Version = Version { era: Era::Legacy, name: "2024-11-05" };
 
-/// Reads the answer to `server/discover`; nothing if the server does not speak the modern revision.
+/// What the answer to `server/discover` says.
+pub(super) enum Greeting {
+    /// It is a modern server.
+    Modern(Server),
+    /// It refused the revision that it says it speaks: it is asked once more.
+    Again,
+    /// It does not speak the modern revision.
+    Legacy,
+}
+
+/// Reads the answer to `server/discover`.
 ///
-/// Any error but those that only a modern server knows says so; no single code is trusted.
-pub(super) fn modern(answer: &Answer) -> Result<Option<Server>, FailureKind> {
+/// Any error but those that only a modern server knows says that it is a legacy one; no single code is trusted.
+pub(super) fn modern(answer: &Answer) -> Result<Greeting, FailureKind> {
+    let speaks = |versions: &[String]| versions.iter().any(|version| version == MODERN);
     match answer {
         Answer::Result(result) => {
-            Ok(client::server(result).ok().filter(|server| server.versions.iter().any(|version| version == MODERN)))
+            let server = client::server(result).ok().filter(|server| speaks(&server.versions));
+            Ok(server.map_or(Greeting::Legacy, Greeting::Modern))
+        }
+        Answer::Error(failure) if failure.code == i64::from(code::UNSUPPORTED_VERSION) => {
+            let supported = failure.data.as_deref().and_then(|data| members(data.get()).ok()).unwrap_or_default();
+            let supported = supported.iter().find(|(key, _)| key == "supported");
+            let supported: Vec<String> =
+                supported.and_then(|(_, all)| serde_json::from_str(all.get()).ok()).unwrap_or_default();
+            Ok(if speaks(&supported) { Greeting::Again } else { Greeting::Legacy })
         }
         Answer::Error(failure) => {
             let modern = [code::HEADER_MISMATCH, code::MISSING_CAPABILITY].map(i64::from);
-            if modern.contains(&failure.code) { Err(FailureKind::Unsupported) } else { Ok(None) }
+            if modern.contains(&failure.code) { Err(FailureKind::Unsupported) } else { Ok(Greeting::Legacy) }
         }
     }
 }

@@ -16,14 +16,17 @@ mod dispatch;
 mod errand;
 mod greet;
 mod http;
+mod link;
 mod list;
 mod offered;
 mod openapi;
+mod rounds;
 mod settings;
 mod stdio;
 #[cfg(test)]
 mod tests;
 mod upstreams;
+mod watches;
 
 pub use board::{ServerHealth, ServerState};
 pub use dispatch::{CallEnd, Dispatch, FailureKind, PrincipalKey};

@@ -12,11 +12,12 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     CallEnd, Dispatch, FailureKind, Offered, ServerHealth, ServerSettings, SettingsError, Transport, Watch,
-    board::Board, errand::Errand, http::HttpServer, openapi::OpenApiServer, stdio::StdioServer,
+    board::Board, errand::Errand, http::HttpServer, openapi::OpenApiServer, stdio::StdioServer, watches::Watches,
 };
 use crate::{
     catalog::ToolCall,
     domain::{Method, ServerName},
+    mcp::client::Topic,
     policy::{Clearance, Permit},
 };
 
@@ -34,6 +35,8 @@ pub struct Upstreams {
 struct Server {
     board: Arc<Board>,
     road: Road,
+    /// How long a word of it is waited for.
+    patience: Duration,
 }
 
 #[derive(Clone)]
@@ -55,8 +58,9 @@ impl Upstreams {
         for one in settings {
             let name = one.name.clone();
             let board = Arc::new(Board::new(name.clone(), changes.clone()));
+            let patience = one.timeout;
             let road = Road::new(one, board.clone())?;
-            if servers.insert(name.clone(), Server { board, road }).is_some() {
+            if servers.insert(name.clone(), Server { board, road, patience }).is_some() {
                 return Err(SettingsError::Twice(name));
             }
         }
@@ -113,8 +117,19 @@ impl Upstreams {
     /// # Errors
     /// The server cannot be watched for it.
     pub async fn watch(&self, clearance: Clearance) -> Result<Watch, FailureKind> {
-        let _ = clearance.into_inquiry();
-        Err(FailureKind::Unsupported)
+        let inquiry = clearance.into_inquiry();
+        let topic = match inquiry.method() {
+            Method::Subscribe => Topic::Resource(inquiry.name().to_owned()),
+            Method::GetTask => Topic::Task(inquiry.name().to_owned()),
+            _ => return Err(FailureKind::Unsupported),
+        };
+        self.follow(inquiry.server(), topic).await
+    }
+
+    /// Watches what may be watched.
+    pub(super) async fn follow(&self, server: &ServerName, topic: Topic) -> Result<Watch, FailureKind> {
+        let server = self.servers.get(server).ok_or(FailureKind::Down)?;
+        timeout(server.patience, Watches::watch(&server.board, topic)).await.map_err(|_| FailureKind::Down)?
     }
 
     /// What every server that was ready once offers.

@@ -67,8 +67,6 @@ pub enum Incoming {
     },
     /// Something that is watched has news.
     News(News),
-    /// The server no longer wants an answer to its request of this id (JSON).
-    Withdrawn(Box<RawValue>),
     /// The server asks something.
     Request {
         /// Its id, as JSON.
@@ -151,10 +149,6 @@ fn notification(method: &str, params: &Params<'_>) -> Incoming {
         "notifications/resources/updated" => news(params, "uri", Topic::Resource).unwrap_or_else(other),
         "notifications/tasks" => news(params, "taskId", Topic::Task).unwrap_or_else(other),
         "notifications/subscriptions/acknowledged" => acknowledged(params),
-        "notifications/cancelled" => match params.get("requestId") {
-            Some(id) => Incoming::Withdrawn(id.to_owned()),
-            None => other(),
-        },
         _ => other(),
     }
 }

@@ -4,7 +4,10 @@ use serde_json::value::RawValue;
 
 use crate::mcp::{ParseError, members, message};
 
-use super::result::{ResultFault, get, object};
+use super::{
+    request::Filter,
+    result::{ResultFault, get, object},
+};
 
 /// Extensions that a server may declare.
 const EXTENSIONS: usize = 64;
@@ -114,7 +117,19 @@ impl Server {
     /// Whether it tells of changes of any list.
     #[must_use]
     pub fn tells(&self) -> bool {
-        [self.tools, self.prompts, self.resources].iter().flatten().any(|offer| offer.list_changed)
+        !self.changes().is_empty()
+    }
+
+    /// The changes of lists that it tells of.
+    #[must_use]
+    pub fn changes(&self) -> Filter {
+        let tells = |offer: Option<Offer>| offer.is_some_and(|offer| offer.list_changed);
+        Filter {
+            tools: tells(self.tools),
+            prompts: tells(self.prompts),
+            resources: tells(self.resources),
+            ..Filter::default()
+        }
     }
 }
 

@@ -204,3 +204,10 @@ fn the_digest_names_the_files_and_the_definitions() {
     assert_eq!(one.policy("r").unwrap().line, 1);
     assert!(one.cedar_schema().unwrap().contains("crm/export"));
 }
+
+#[test]
+fn a_role_for_every_call_waits_where_no_tool_is_known_yet() {
+    let role =
+        ("roles/a.cedar", "@id(\"x\")\npermit (principal in Role::\"r\", action in Action::\"call\", resource);\n");
+    assert!(compile(&sources(&[role]), &[]).is_ok());
+}

@@ -6,20 +6,18 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, header};
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming as Body;
-use tokio::{
-    sync::{Semaphore, mpsc},
-    time::timeout,
-};
+use serde_json::value::RawValue;
+use tokio::{sync::Semaphore, time::timeout};
 
-use super::connect::CheckedClient;
+use super::{connect::CheckedClient, stream::Stream};
 use crate::{
     domain::limits,
     mcp::{
-        Decoder, Id, LogLevel, Notice, StreamFault,
+        Era, Id,
         client::{self, Answer, Incoming, Outgoing, Speaker},
         headers,
     },
-    upstream::{FailureKind, board::Board},
+    upstream::{FailureKind, board::Board, rounds::EarRef},
 };
 
 /// Bytes of a body that comes with an error status.
@@ -30,7 +28,7 @@ const ASIDE: usize = 16;
 /// The road to one HTTP server.
 pub(super) struct Wire {
     client: CheckedClient,
-    url: Uri,
+    pub(super) url: Uri,
     headers: HeaderMap,
     pub(super) board: Arc<Board>,
     aside: Arc<Semaphore>,
@@ -45,6 +43,10 @@ pub(super) struct Lost {
 }
 
 impl Lost {
+    pub(super) const fn before(kind: FailureKind) -> Self {
+        Self { kind, sent: false }
+    }
+
     pub(super) const fn after(kind: FailureKind) -> Self {
         Self { kind, sent: true }
     }
@@ -58,18 +60,23 @@ pub(super) struct Reply {
     pub(super) answer: Answer,
 }
 
+/// How an answer begins, and the session that the server gave out.
+pub(super) enum Begun {
+    Answer(Answer, Option<String>),
+    Stream(Stream, Option<String>),
+}
+
 /// Who reads along with an exchange.
 #[derive(Clone, Copy)]
 pub(super) struct Around<'a> {
     pub(super) speaker: Speaker<'a>,
-    pub(super) notices: Option<&'a mpsc::Sender<Notice>>,
-    pub(super) log_level: Option<LogLevel>,
+    pub(super) ear: Option<EarRef<'a>>,
 }
 
 impl<'a> Around<'a> {
     /// Nobody: an exchange of the gateway's own.
     pub(super) const fn own(speaker: Speaker<'a>) -> Self {
-        Self { speaker, notices: None, log_level: None }
+        Self { speaker, ear: None }
     }
 }
 
@@ -80,9 +87,14 @@ impl Wire {
 
     /// Sends a request without reading the body of what comes back.
     pub(super) async fn open(&self, method: Method, request: &Outgoing) -> Result<Response<Body>, Lost> {
+        self.open_at(&self.url, method, request).await
+    }
+
+    /// The same, to another address of the server.
+    pub(super) async fn open_at(&self, url: &Uri, method: Method, request: &Outgoing) -> Result<Response<Body>, Lost> {
         let mut outgoing = Request::new(Full::new(request.body.clone()));
         *outgoing.method_mut() = method;
-        *outgoing.uri_mut() = self.url.clone();
+        *outgoing.uri_mut() = url.clone();
         let headers = outgoing.headers_mut();
         headers.extend(self.headers.iter().map(|(name, value)| (name.clone(), value.clone())));
         headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
@@ -108,20 +120,16 @@ impl Wire {
         Ok(response)
     }
 
-    /// Sends a request and waits for the answer to its number.
-    pub(super) async fn exchange(
-        self: &Arc<Self>,
-        id: u64,
-        request: &Outgoing,
-        around: Around<'_>,
-    ) -> Result<Reply, Lost> {
+    /// Sends a request; the answer to its number may be there at once, or come on a stream.
+    pub(super) async fn begin(&self, id: u64, request: &Outgoing) -> Result<(StatusCode, Begun), Lost> {
         let response = self.open(Method::POST, request).await?;
         let status = response.status();
         let session = session(response.headers())?;
         let (head, body) = response.into_parts();
-        let answer = if status.is_success() && is(&head.headers, "text/event-stream") {
-            self.read_stream(id, body, around).await
-        } else if is(&head.headers, "application/json") {
+        if status.is_success() && is(&head.headers, "text/event-stream") {
+            return Ok((status, Begun::Stream(Stream::answer(body), session)));
+        }
+        let answer = if is(&head.headers, "application/json") {
             let limit = if status.is_success() { limits::ANSWER } else { ERROR_BODY };
             read_json(id, body, limit).await
         } else {
@@ -129,13 +137,29 @@ impl Wire {
         };
         match answer {
             Ok(answer) if status.is_success() || matches!(answer, Answer::Error(_)) => {
-                Ok(Reply { status, session, answer })
+                Ok((status, Begun::Answer(answer, session)))
             }
             Ok(_) => Err(Lost::after(FailureKind::Status(status.as_u16()))),
             Err(FailureKind::Garbage) if status != StatusCode::OK => {
                 Err(Lost::after(FailureKind::Status(status.as_u16())))
             }
             Err(kind) => Err(Lost::after(kind)),
+        }
+    }
+
+    /// Sends a request and waits for the answer to its number.
+    pub(super) async fn exchange(
+        self: &Arc<Self>,
+        id: u64,
+        request: &Outgoing,
+        around: Around<'_>,
+    ) -> Result<Reply, Lost> {
+        match self.begin(id, request).await? {
+            (status, Begun::Answer(answer, session)) => Ok(Reply { status, session, answer }),
+            (status, Begun::Stream(stream, session)) => {
+                let answer = self.read_stream(id, stream, around).await.map_err(Lost::after)?;
+                Ok(Reply { status, session, answer })
+            }
         }
     }
 
@@ -149,67 +173,63 @@ impl Wire {
     /// Sends a message that wants no answer in a task of its own; with too many of them on their way, not at all.
     pub(super) fn tell_aside(self: &Arc<Self>, message: Outgoing) {
         let Ok(place) = self.aside.clone().try_acquire_owned() else { return };
+        // Also called where something is dropped, which may be after the runtime has ended.
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
         let wire = self.clone();
-        tokio::spawn(async move {
+        runtime.spawn(async move {
             let told = timeout(limits::CONNECT_TIME, wire.tell(&message)).await;
             tracing::debug!(server = %wire.board.name, ?told, "told the tool server aside");
             drop(place);
         });
     }
 
-    /// Answers a request of a legacy server; a modern one may not ask.
-    pub(super) fn answer_request(
+    async fn read_stream(
         self: &Arc<Self>,
-        id: &serde_json::value::RawValue,
-        method: &str,
-        speaker: Speaker<'_>,
-    ) -> Result<(), FailureKind> {
-        if speaker.version.era == crate::mcp::Era::Modern {
-            return Err(FailureKind::Garbage);
-        }
-        let id = Id::read(id).map_err(|_| FailureKind::Garbage)?;
-        let reply = if method == "ping" { client::pong(speaker, id) } else { client::refuse(speaker, id) };
-        self.tell_aside(reply);
-        Ok(())
-    }
-
-    async fn read_stream(self: &Arc<Self>, id: u64, mut body: Body, around: Around<'_>) -> Result<Answer, FailureKind> {
-        let (mut decoder, mut total) = (Decoder::default(), 0_usize);
-        while let Some(bytes) = next_bytes(&mut body).await? {
-            total = total.saturating_add(bytes.len());
-            if total > limits::ANSWER {
-                return Err(FailureKind::TooLarge);
-            }
-            for event in decoder.push(&bytes).map_err(|fault| stream_fault(&fault))? {
-                if event.name != "message" || event.data.is_empty() {
-                    continue;
-                }
-                match client::read(event.data.as_bytes()).map_err(|_| FailureKind::Garbage)? {
-                    Incoming::Answer { id: of, answer } if of == id => return Ok(answer),
-                    Incoming::Answer { .. } | Incoming::Stray => return Err(FailureKind::Garbage),
-                    Incoming::Progress { id: of, params } => {
-                        if let Some(notices) = around.notices.filter(|_| of == id) {
-                            // Progress is worth less than the reading of the answer: a slow listener loses some.
-                            let _sent = notices.try_send(Notice::Progress(params));
-                        }
+        id: u64,
+        mut stream: Stream,
+        around: Around<'_>,
+    ) -> Result<Answer, FailureKind> {
+        while let Some(incoming) = stream.message().await? {
+            match incoming {
+                Incoming::Answer { id: of, answer } if of == id => return Ok(answer),
+                Incoming::Answer { .. } | Incoming::Stray => return Err(FailureKind::Garbage),
+                Incoming::Progress { id: of, params } => {
+                    if let Some(ear) = around.ear.filter(|_| of == id) {
+                        ear.progress(params);
                     }
-                    Incoming::Log { level, params } => {
-                        if let (Some(notices), Some(least)) = (around.notices, around.log_level)
-                            && level >= least
-                        {
-                            let _sent = notices.try_send(Notice::Log(level, params));
-                        }
-                    }
-                    Incoming::ListChanged => self.board.stale.notify_one(),
-                    Incoming::Request { id, method, .. } => self.answer_request(&id, &method, around.speaker)?,
-                    Incoming::Notification { .. }
-                    | Incoming::Acknowledged { .. }
-                    | Incoming::News(_)
-                    | Incoming::Withdrawn(_) => {}
                 }
+                Incoming::Log { level, params } => {
+                    if let Some(ear) = around.ear {
+                        ear.log(level, params);
+                    }
+                }
+                Incoming::ListChanged => self.board.stale.notify_one(),
+                Incoming::Request { id, method, .. } => {
+                    self.answer_request(&id, &method, around.speaker)?;
+                }
+                Incoming::Notification { .. } | Incoming::Acknowledged { .. } | Incoming::News(_) => {}
             }
         }
         Err(FailureKind::Closed)
+    }
+
+    /// Answers a request of a legacy server to the gateway itself; a modern one may not ask.
+    pub(super) fn answer_request(
+        self: &Arc<Self>,
+        id: &RawValue,
+        method: &str,
+        speaker: Speaker<'_>,
+    ) -> Result<(), FailureKind> {
+        if speaker.version.era == Era::Modern {
+            return Err(FailureKind::Garbage);
+        }
+        let id = Id::read(id).map_err(|_| FailureKind::Garbage)?;
+        self.tell_aside(match method {
+            "ping" => client::pong(speaker, id),
+            "roots/list" => client::no_roots(speaker, id),
+            _ => client::refuse(speaker, id),
+        });
+        Ok(())
     }
 }
 
@@ -245,13 +265,6 @@ async fn read_json(id: u64, body: Body, limit: usize) -> Result<Answer, FailureK
     match client::read(&body) {
         Ok(Incoming::Answer { id: of, answer }) if of == id => Ok(answer),
         Ok(_) | Err(_) => Err(FailureKind::Garbage),
-    }
-}
-
-pub(super) const fn stream_fault(fault: &StreamFault) -> FailureKind {
-    match fault {
-        StreamFault::TooLong(_) => FailureKind::TooLarge,
-        StreamFault::NotUtf8 => FailureKind::Garbage,
     }
 }
 

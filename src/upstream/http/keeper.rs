@@ -1,11 +1,11 @@
-//! Keeps one HTTP server: finds out its era, reads its list, listens for changes, and says when it is down.
+//! Keeps one HTTP server: finds out its era, reads its lists, listens for changes, and says when it is down.
 
 use std::sync::{
     Arc,
     atomic::{AtomicU64, Ordering},
 };
 
-use arc_swap::ArcSwapOption;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use http::Method;
 use tokio::{
     sync::Semaphore,
@@ -14,22 +14,25 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    call::Mirroring,
-    detect,
+    detect::{self, Way},
     exchange::{Around, Wire},
     listen::listen,
-    session::{Place, Session, Sessions},
+    mirroring::Mirroring,
+    passage::Passage,
+    session::{Place, Session, SessionKey, Sessions},
 };
 use crate::{
     mcp::{
-        Era, Version,
-        client::{self, Answer, Filter, Outgoing, Server, Speaker, farewell},
+        Era,
+        client::{Answer, Filter, Outgoing, Server, Speaker, farewell},
     },
     upstream::{
-        FailureKind, PrincipalKey, ServerSettings,
+        FailureKind, ServerSettings,
         backoff::{Backoff, jitter},
         board::Board,
         list::{Ask, read_offered, without_bad_mirrors},
+        rounds::Lot,
+        watches::{Beat, Listen, follow},
     },
 };
 
@@ -38,16 +41,18 @@ const PROBE: Duration = Duration::from_secs(10);
 /// For the closing of sessions when the gateway stops.
 const FAREWELL: Duration = Duration::from_secs(2);
 
-/// A tool server on Streamable HTTP.
+/// A tool server on HTTP.
 pub(in crate::upstream) struct HttpServer {
     pub(super) settings: ServerSettings,
     pub(super) wire: Arc<Wire>,
     pub(super) sessions: Sessions,
     pub(super) era: ArcSwapOption<Era>,
-    pub(super) slots: Semaphore,
+    pub(super) slots: Arc<Semaphore>,
+    pub(super) lot: Lot<Passage>,
     pub(super) mirroring: Mirroring,
+    pub(super) ids: Arc<AtomicU64>,
+    way: ArcSwap<Way>,
     board: Arc<Board>,
-    ids: AtomicU64,
 }
 
 impl HttpServer {
@@ -55,10 +60,12 @@ impl HttpServer {
         Self {
             sessions: Sessions::default(),
             era: ArcSwapOption::empty(),
-            slots: Semaphore::new(settings.concurrency),
+            slots: Arc::new(Semaphore::new(settings.concurrency)),
+            lot: Lot::new(settings.concurrency),
             mirroring: Mirroring::default(),
+            ids: Arc::new(AtomicU64::new(1)),
+            way: ArcSwap::from_pointee(Way::Streamable),
             board: wire.board.clone(),
-            ids: AtomicU64::new(1),
             settings,
             wire,
         }
@@ -83,10 +90,11 @@ impl HttpServer {
                 () = sleep(jitter(backoff.pause())) => {}
             }
         }
+        self.lot.clear();
         self.close_sessions().await;
     }
 
-    /// Finds out the era, then reads the list, and again whenever it may have changed. Ends only by failure.
+    /// Finds out the era, then reads the lists, and again whenever they may have changed. Ends only by failure.
     async fn work(&self) -> FailureKind {
         match self.greet().await {
             Ok(talk) => self.follow(&talk).await,
@@ -95,69 +103,56 @@ impl HttpServer {
     }
 
     async fn greet(&self) -> Result<Talk<'_>, FailureKind> {
-        let time = self.settings.timeout;
-        if let Some(server) = detect::modern(&self.wire, self.next(), time.min(PROBE)).await? {
+        if let Some(server) = detect::modern(self, self.settings.timeout.min(PROBE)).await? {
             self.era.store(Some(Arc::new(Era::Modern)));
             return Ok(Talk { keeper: self, place: None, server });
         }
         // A session from before may be one that the server forgot.
-        let (old, _) = self.sessions.place(&PrincipalKey::GATEWAY, Instant::now());
-        self.sessions.forget(&PrincipalKey::GATEWAY, &old);
-        let place = self.place(&PrincipalKey::GATEWAY).await?;
-        let session = place.cell.get().ok_or(FailureKind::Closed)?;
+        let (old, _) = self.sessions.place(&SessionKey::GATEWAY, Instant::now());
+        self.sessions.forget(&SessionKey::GATEWAY, &old);
+        let (way, session) = detect::first(self).await?;
+        self.way.store(Arc::new(way));
+        let (place, gone) = self.sessions.place(&SessionKey::GATEWAY, Instant::now());
+        self.leave(&gone);
         let server = session.server.clone();
+        place.cell.set(session).map_err(|_| FailureKind::Closed)?;
         self.era.store(Some(Arc::new(Era::Legacy)));
         Ok(Talk { keeper: self, place: Some(place), server })
     }
 
     async fn follow(&self, talk: &Talk<'_>) -> FailureKind {
         let version = talk.speaker().version;
-        let listening = self.keep_listening(talk);
-        tokio::pin!(listening);
+        let beat = Beat { board: &self.board, patience: self.settings.patience, time: self.settings.timeout };
+        let (following, over) = (follow(talk, &talk.server, beat), talk.over());
+        tokio::pin!(following, over);
         loop {
             let known = self.board.offered();
-            let mut offered = match read_offered(talk, &talk.server, known.as_deref(), self.settings.timeout).await {
-                Ok(offered) => offered,
-                Err(kind) => return kind,
+            let reading = read_offered(talk, &talk.server, known.as_deref(), self.settings.timeout);
+            tokio::pin!(reading);
+            let read = loop {
+                tokio::select! {
+                    biased;
+                    read = &mut reading => break read,
+                    () = &mut following => {}
+                }
             };
-            if version.era == Era::Modern {
-                without_bad_mirrors(&mut offered.tools);
+            match read {
+                Ok(mut offered) => {
+                    if version.era == Era::Modern {
+                        without_bad_mirrors(&mut offered.tools);
+                    }
+                    self.mirroring.forget();
+                    self.board.publish(offered);
+                }
+                Err(kind) => return kind,
             }
-            self.mirroring.forget();
-            self.board.publish(offered);
             tokio::select! {
                 () = self.board.stale.notified() => {}
                 () = self.board.strange.notified() => return FailureKind::Unsupported,
                 () = sleep(jitter(self.settings.refresh)) => {}
-                () = &mut listening => {}
+                () = &mut over => return FailureKind::Closed,
+                () = &mut following => {}
             }
-        }
-    }
-
-    /// Listens for changes, anew whenever the stream ends. Never ends.
-    async fn keep_listening(&self, talk: &Talk<'_>) {
-        let mut backoff = Backoff::new(self.settings.patience);
-        if !talk.server.tells() {
-            return std::future::pending().await;
-        }
-        loop {
-            let begun = Instant::now();
-            let offer = |offer: Option<client::Offer>| offer.is_some_and(|offer| offer.list_changed);
-            let filter = Filter {
-                tools: offer(talk.server.tools),
-                prompts: offer(talk.server.prompts),
-                resources: offer(talk.server.resources),
-                ..Filter::default()
-            };
-            if listen(&self.wire, self.next(), talk.speaker(), &filter, self.settings.timeout).await.is_ok() {
-                return std::future::pending().await;
-            }
-            if begun.elapsed() > self.settings.patience.ceiling {
-                backoff.worked();
-            }
-            sleep(jitter(backoff.pause())).await;
-            // What changed meanwhile was told to nobody.
-            self.board.stale.notify_one();
         }
     }
 
@@ -166,16 +161,35 @@ impl HttpServer {
         self.ids.fetch_add(1, Ordering::Relaxed)
     }
 
-    /// The legacy session of a principal, opened if there is none.
-    pub(super) async fn place(&self, who: &PrincipalKey) -> Result<Arc<Place>, FailureKind> {
-        let (place, gone) = self.sessions.place(who, Instant::now());
+    /// A legacy session, opened if there is none.
+    pub(super) async fn place(&self, key: &SessionKey) -> Result<Arc<Place>, FailureKind> {
+        let (mut place, gone) = self.sessions.place(key, Instant::now());
+        self.leave(&gone);
+        if place.cell.get().is_some_and(|session| !session.is_open()) {
+            self.sessions.forget(key, &place);
+            place = self.sessions.place(key, Instant::now()).0;
+        }
+        let way = **self.way.load();
+        place.cell.get_or_try_init(|| detect::initialize(self, way, key.declared.as_deref())).await?;
+        Ok(place)
+    }
+
+    /// Sends a request of the gateway's own in a session.
+    pub(super) async fn ask_in(&self, session: &Session, id: u64, request: Outgoing) -> Result<Answer, FailureKind> {
+        if let Some(conversation) = &session.conversation {
+            let mut ticket = conversation.link.announce(id, None, None).ok_or(FailureKind::Closed)?;
+            return ticket.exchange(request.body).await;
+        }
+        let around = Around::own(session.speaker());
+        Ok(self.wire.exchange(id, &request, around).await.map_err(|lost| lost.kind)?.answer)
+    }
+
+    /// Closes sessions that were given up.
+    fn leave(&self, gone: &[Arc<Place>]) {
         for session in gone.iter().filter_map(|place| place.cell.get()).filter(|session| session.id.is_some()) {
             let (wire, message) = (self.wire.clone(), farewell(session.speaker()));
             tokio::spawn(async move { timeout(FAREWELL, wire.open(Method::DELETE, &message)).await.is_ok() });
         }
-        let open = || detect::initialize(&self.wire, self.next(), self.settings.timeout);
-        place.cell.get_or_try_init(open).await?;
-        Ok(place)
     }
 
     async fn close_sessions(&self) {
@@ -191,17 +205,30 @@ impl HttpServer {
     }
 }
 
-/// The gateway's own talk with a server, for lists.
+/// The gateway's own talk with a server, for lists and news.
 struct Talk<'a> {
     keeper: &'a HttpServer,
     place: Option<Arc<Place>>,
     server: Server,
 }
 
+impl Talk<'_> {
+    fn session(&self) -> Option<&Session> {
+        self.place.as_ref().and_then(|place| place.cell.get())
+    }
+
+    /// Waits until the conversation is over, if the talk is one.
+    async fn over(&self) {
+        match self.session().and_then(|session| session.conversation.as_ref()) {
+            Some(conversation) => conversation.over.cancelled().await,
+            None => std::future::pending().await,
+        }
+    }
+}
+
 impl Ask for Talk<'_> {
     fn speaker(&self) -> Speaker<'_> {
-        let session = self.place.as_ref().and_then(|place| place.cell.get());
-        session.map_or(Speaker { version: Version::MODERN, session: None }, Session::speaker)
+        self.session().map_or(Speaker::MODERN, Session::speaker)
     }
 
     fn next(&self) -> u64 {
@@ -209,8 +236,21 @@ impl Ask for Talk<'_> {
     }
 
     async fn ask(&self, id: u64, request: Outgoing) -> Result<Answer, FailureKind> {
-        let around = Around::own(self.speaker());
-        let reply = self.keeper.wire.exchange(id, &request, around).await.map_err(|lost| lost.kind)?;
-        Ok(reply.answer)
+        if let Some(session) = self.session() {
+            return self.keeper.ask_in(session, id, request).await;
+        }
+        let around = Around::own(Speaker::MODERN);
+        Ok(self.keeper.wire.exchange(id, &request, around).await.map_err(|lost| lost.kind)?.answer)
+    }
+}
+
+impl Listen for Talk<'_> {
+    async fn listen(&self, filter: Filter) -> Result<(), FailureKind> {
+        if self.session().is_some_and(|session| session.conversation.is_some()) {
+            // All that the server says comes over the conversation.
+            self.over().await;
+            return Err(FailureKind::Closed);
+        }
+        listen(&self.keeper.wire, self.next(), self.speaker(), &filter, self.keeper.settings.timeout).await
     }
 }

@@ -6,8 +6,8 @@ use http_body_util::Full;
 use hyper::body::Incoming as Body;
 
 use super::{
-    call::rule,
     connect::{CheckedClient, client},
+    settle::rule,
 };
 use crate::{
     domain::ServerName,

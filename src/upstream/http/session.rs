@@ -1,36 +1,78 @@
-//! Legacy sessions with one server: one for each principal, never shared.
+//! Legacy sessions with one server: one for each principal and what its client can do, never shared.
 
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, PoisonError},
 };
 
+use serde_json::value::RawValue;
 use tokio::{sync::OnceCell, time::Instant};
 
-use crate::{domain::limits, upstream::PrincipalKey};
+use super::{exchange::Wire, sse::Conversation};
+use crate::{
+    domain::limits,
+    mcp::{
+        Capabilities, Version,
+        client::{Server, Speaker},
+    },
+    upstream::{FailureKind, PrincipalKey, rounds::Level},
+};
+
+/// Sessions of one principal at once.
+const EACH: usize = 16;
 
 /// A session that was opened. The server may do without an id.
-#[derive(Debug)]
 pub(super) struct Session {
     pub(super) id: Option<String>,
-    pub(super) version: crate::mcp::Version,
-    pub(super) server: crate::mcp::client::Server,
+    pub(super) version: Version,
+    pub(super) server: Server,
+    /// The conversation, on HTTP with server-sent events.
+    pub(super) conversation: Option<Conversation>,
+    pub(super) level: Level,
 }
 
-/// A place for the session of one principal; whoever comes first opens it, the others wait.
-#[derive(Debug, Default)]
+impl Session {
+    pub(super) fn speaker(&self) -> Speaker<'_> {
+        Speaker { version: self.version, session: self.id.as_deref() }
+    }
+
+    /// Whether it can still be spoken in.
+    pub(super) fn is_open(&self) -> bool {
+        self.conversation.as_ref().is_none_or(|conversation| conversation.link.is_open())
+    }
+
+    /// Answers a request that belongs to no call.
+    pub(super) fn answer(&self, wire: &Arc<Wire>, id: &RawValue, method: &str) -> Result<(), FailureKind> {
+        wire.answer_request(id, method, self.speaker())
+    }
+}
+
+/// Whose session it is, and what was declared in it; nothing in the gateway's own.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct SessionKey {
+    pub(super) who: PrincipalKey,
+    pub(super) declared: Option<Arc<Capabilities>>,
+}
+
+impl SessionKey {
+    /// The gateway's own.
+    pub(super) const GATEWAY: Self = Self { who: PrincipalKey::GATEWAY, declared: None };
+}
+
+/// A place for one session; whoever comes first opens it, the others wait.
+#[derive(Default)]
 pub(super) struct Place {
     pub(super) cell: OnceCell<Session>,
 }
 
-#[derive(Debug, Default)]
-pub(super) struct Sessions(Mutex<HashMap<PrincipalKey, (Arc<Place>, Instant)>>);
+#[derive(Default)]
+pub(super) struct Sessions(Mutex<HashMap<SessionKey, (Arc<Place>, Instant)>>);
 
 impl Sessions {
-    /// The principal's place, and places that were given up for it.
-    pub(super) fn place(&self, who: &PrincipalKey, now: Instant) -> (Arc<Place>, Vec<Arc<Place>>) {
+    /// The place of a session, and places that were given up for it.
+    pub(super) fn place(&self, key: &SessionKey, now: Instant) -> (Arc<Place>, Vec<Arc<Place>>) {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((place, used)) = all.get_mut(who) {
+        if let Some((place, used)) = all.get_mut(key) {
             *used = now;
             return (place.clone(), Vec::new());
         }
@@ -42,20 +84,23 @@ impl Sessions {
             }
             keep
         });
-        if all.len() >= limits::SESSIONS_PER_PRINCIPAL {
-            let oldest = all.iter().min_by_key(|(_, (_, used))| *used).map(|(key, _)| key.clone());
+        // Who opens many gives up its own first.
+        let own = all.keys().filter(|known| known.who == key.who).count() >= EACH;
+        if own || all.len() >= limits::SESSIONS_PER_PRINCIPAL {
+            let candidates = all.iter().filter(|(known, _)| !own || known.who == key.who);
+            let oldest = candidates.min_by_key(|(_, (_, used))| *used).map(|(key, _)| key.clone());
             gone.extend(oldest.and_then(|key| all.remove(&key)).map(|(place, _)| place));
         }
         let place = Arc::<Place>::default();
-        all.insert(who.clone(), (place.clone(), now));
+        all.insert(key.clone(), (place.clone(), now));
         (place, gone)
     }
 
     /// Forgets a session that the server no longer knows; not one that was opened since.
-    pub(super) fn forget(&self, who: &PrincipalKey, stale: &Arc<Place>) {
+    pub(super) fn forget(&self, key: &SessionKey, stale: &Arc<Place>) {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if all.get(who).is_some_and(|(place, _)| Arc::ptr_eq(place, stale)) {
-            all.remove(who);
+        if all.get(key).is_some_and(|(place, _)| Arc::ptr_eq(place, stale)) {
+            all.remove(key);
         }
     }
 

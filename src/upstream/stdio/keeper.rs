@@ -14,21 +14,17 @@ use tokio_util::sync::CancellationToken;
 use super::{
     child::{Child, Pipes},
     detect::detect,
-    link::Link,
+    live::Live,
+    pipe,
 };
-use crate::{
-    mcp::{
-        Era, Mirrors, Version,
-        client::{self, Answer, Filter, Offer, Outgoing, Server, Speaker},
-    },
-    upstream::{
-        CallEnd, Dispatch, FailureKind, ServerSettings, ServerState, StdioSettings,
-        backoff::{Backoff, Next, jitter},
-        board::Board,
-        conclude::conclude,
-        errand::Errand,
-        list::{Ask, read_offered},
-    },
+use crate::upstream::{
+    FailureKind, ServerSettings, StdioSettings,
+    backoff::{Backoff, Next, jitter},
+    board::Board,
+    link::{Link, LinkFlight},
+    list::read_offered,
+    rounds::Lot,
+    watches::{Beat, follow},
 };
 
 /// For what a child wrote before it ended.
@@ -36,17 +32,13 @@ const DRAIN: Duration = Duration::from_secs(1);
 
 /// A tool server on stdio.
 pub(in crate::upstream) struct StdioServer {
-    settings: ServerSettings,
+    pub(super) settings: ServerSettings,
+    pub(super) board: Arc<Board>,
+    pub(super) live: ArcSwapOption<Live>,
+    pub(super) slots: Arc<Semaphore>,
+    pub(super) lot: Lot<LinkFlight>,
     child: StdioSettings,
-    board: Arc<Board>,
     ids: Arc<AtomicU64>,
-    live: ArcSwapOption<Live>,
-    slots: Semaphore,
-}
-
-struct Live {
-    link: Arc<Link>,
-    version: Version,
 }
 
 enum End {
@@ -57,9 +49,9 @@ enum End {
 
 impl StdioServer {
     pub(in crate::upstream) fn new(settings: ServerSettings, child: StdioSettings, board: Arc<Board>) -> Self {
-        let slots = Semaphore::new(settings.concurrency);
-        let ids = Arc::new(AtomicU64::new(1));
-        Self { settings, child, board, ids, live: ArcSwapOption::empty(), slots }
+        let slots = Arc::new(Semaphore::new(settings.concurrency));
+        let (ids, lot) = (Arc::new(AtomicU64::new(1)), Lot::new(settings.concurrency));
+        Self { settings, board, live: ArcSwapOption::empty(), slots, lot, child, ids }
     }
 
     /// Keeps the child until `stop`.
@@ -111,8 +103,8 @@ impl StdioServer {
             }
         };
         let Pipes { stdin, stdout, stderr } = pipes;
-        let (link, mut writer) = Link::open(stdin, self.ids.clone(), self.board.clone());
-        let mut reader = tokio::spawn(link.clone().read(stdout));
+        let (link, mut writer) = pipe::open(stdin, self.ids.clone(), self.board.clone());
+        let mut reader = tokio::spawn(pipe::read(link.clone(), stdout));
         let errors = tokio::spawn(keep_errors(stderr, self.board.clone()));
         let mut greeted = false;
         let end = tokio::select! {
@@ -129,6 +121,7 @@ impl StdioServer {
         };
         self.live.store(None);
         link.close();
+        self.lot.clear();
         reader.abort();
         match end {
             End::Stopped | End::Restart => {
@@ -153,95 +146,35 @@ impl StdioServer {
             Err(kind) => return kind,
         };
         *greeted = true;
-        if server.tells() && version.era == Era::Modern {
-            let id = link.next();
-            // Its answer means only that the listening ended; then the regular reading has to do.
-            if let Err(kind) = link.tell(client::listen(id, &wanted(&server)).body).await {
-                return kind;
-            }
-        }
-        let live = Arc::new(Live { link: link.clone(), version });
+        let live = Arc::new(Live::new(link.clone(), self.board.clone(), version, server));
+        let beat = Beat { board: &self.board, patience: self.settings.patience, time: self.settings.timeout };
+        let following = follow(&*live, &live.says, beat);
+        tokio::pin!(following);
         loop {
             let known = self.board.offered();
-            let offered = match read_offered(&*live, &server, known.as_deref(), self.settings.timeout).await {
-                Ok(offered) => offered,
-                Err(kind) => return kind,
+            let reading = read_offered(&*live, &live.says, known.as_deref(), self.settings.timeout);
+            tokio::pin!(reading);
+            let read = loop {
+                tokio::select! {
+                    biased;
+                    read = &mut reading => break read,
+                    () = &mut following => {}
+                }
             };
+            match read {
+                Ok(offered) => self.board.publish(offered),
+                Err(kind) => return kind,
+            }
             if self.live.load().is_none() {
                 self.live.store(Some(live.clone()));
             }
-            self.board.publish(offered);
             tokio::select! {
                 () = self.board.stale.notified() => {}
                 () = self.board.strange.notified() => return FailureKind::Unsupported,
                 () = sleep(jitter(self.settings.refresh)) => {}
+                () = &mut following => {}
             }
         }
-    }
-
-    /// Sends a request to the child.
-    pub(in crate::upstream) async fn send(&self, errand: Errand, dispatch: Dispatch) -> CallEnd {
-        let Some(live) = self.live.load_full() else {
-            let disabled = self.board.state() == ServerState::Disabled;
-            return CallEnd::unsent(if disabled { FailureKind::Disabled } else { FailureKind::Down });
-        };
-        if !errand.known_to(live.version.era) {
-            return CallEnd::unsent(FailureKind::Unsupported);
-        }
-        let id = live.link.next();
-        let request = client::carry(live.speaker(), errand.carried(id, &dispatch), &Mirrors::default());
-        let Dispatch { notices, capabilities, cancelled, deadline, .. } = dispatch;
-        let _slot = tokio::select! {
-            slot = self.slots.acquire() => slot,
-            () = cancelled.cancelled() => return CallEnd::Cancelled,
-            () = tokio::time::sleep_until(deadline) => return CallEnd::unsent(FailureKind::Busy),
-        };
-        let Some(mut ticket) = live.link.announce(id, notices) else { return CallEnd::unsent(FailureKind::Down) };
-        let ended = tokio::select! {
-            biased;
-            answer = ticket.exchange(request.body) => Some(answer),
-            () = cancelled.cancelled() => None,
-            () = tokio::time::sleep_until(deadline) => {
-                return if ticket.sent() { CallEnd::TimedOut } else { CallEnd::unsent(FailureKind::Busy) };
-            }
-        };
-        match ended {
-            Some(Ok(answer)) => conclude(answer, errand.method(), live.version.era, &capabilities),
-            Some(Err(kind)) => CallEnd::Failed { kind, effect_possible: ticket.sent() },
-            None => CallEnd::Cancelled,
-        }
-    }
-}
-
-/// The changes of lists that the server tells of.
-fn wanted(server: &Server) -> Filter {
-    let tells = |offer: Option<Offer>| offer.is_some_and(|offer| offer.list_changed);
-    Filter {
-        tools: tells(server.tools),
-        prompts: tells(server.prompts),
-        resources: tells(server.resources),
-        ..Filter::default()
-    }
-}
-
-impl Live {
-    const fn speaker(&self) -> Speaker<'static> {
-        Speaker { version: self.version, session: None }
-    }
-}
-
-impl Ask for Live {
-    fn speaker(&self) -> Speaker<'_> {
-        Self::speaker(self)
-    }
-
-    fn next(&self) -> u64 {
-        self.link.next()
-    }
-
-    async fn ask(&self, id: u64, request: Outgoing) -> Result<Answer, FailureKind> {
-        let mut ticket = self.link.announce(id, None).ok_or(FailureKind::Closed)?;
-        ticket.exchange(request.body).await
     }
 }
 

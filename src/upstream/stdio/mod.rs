@@ -4,6 +4,7 @@ mod child;
 mod detect;
 mod keeper;
 mod line;
-mod link;
+mod live;
+mod pipe;
 
 pub(super) use keeper::StdioServer;

@@ -6,6 +6,11 @@ MODERN = "modern" in MODE
 TOOLS = ["echo"]
 LISTEN = None
 HELD = []
+CAPABILITIES = {"tools": {"listChanged": True}}
+if "logging" in MODE:
+    CAPABILITIES["logging"] = {}
+if "resources" in MODE:
+    CAPABILITIES["resources"] = {"subscribe": True}
 
 
 def note(line):
@@ -89,6 +94,31 @@ def call(message):
             reply = json.loads(sys.stdin.readline())
             replies[reply["id"]] = reply.get("error", {}).get("code", "ok")
         say(id, json.dumps(replies))
+    elif name == "elicit":  # asks twice, one after the other
+        said = []
+        for method, params in (("elicitation/create", {"message": "m", "_meta": {"x": 1}}), ("roots/list", None)):
+            out(dict({"jsonrpc": "2.0", "id": "q", "method": method}, **({"params": params} if params else {})))
+            for line in sys.stdin:
+                reply = json.loads(line)
+                if "method" not in reply:
+                    break
+                if reply["method"] == "tools/call":
+                    call(reply)
+            else:
+                return
+            if "error" in reply:
+                note("asked in vain " + str(reply["error"]))
+                return say(id, json.dumps(reply["error"]))
+            said.append(reply["result"])
+        say(id, json.dumps(said))
+    elif name == "log":
+        for level in ("debug", "error"):
+            out({"jsonrpc": "2.0", "method": "notifications/message", "params": {"level": level, "data": "x"}})
+        say(id, "logged")
+    elif name == "update":
+        out({"jsonrpc": "2.0", "method": "notifications/resources/updated",
+             "params": dict({"uri": arguments["uri"], "title": 1.5}, **({"_meta": {"io.modelcontextprotocol/subscriptionId": LISTEN}} if LISTEN else {}))})
+        say(id, "told")
     elif name == "orphan":
         left = subprocess.Popen(["sleep", "1000"])
         say(id, str(left.pid))
@@ -119,13 +149,15 @@ for line in sys.stdin:
         if "mute" in MODE:
             continue
         if MODERN:
-            answer(message["id"], {"supportedVersions": ["2026-07-28"], "capabilities": {"tools": {"listChanged": True}}})
+            answer(message["id"], {"supportedVersions": ["2026-07-28"], "capabilities": CAPABILITIES})
         else:
             error(message["id"], -32602)
     elif method == "initialize":
         greeted = True
+        if "roots" in MODE:
+            out({"jsonrpc": "2.0", "id": "r", "method": "roots/list"})
         answer(message["id"], {"protocolVersion": "2024-11-05" if "old" in MODE else "2025-11-25",
-                               "capabilities": {"tools": {"listChanged": True}}, "serverInfo": {"name": "child", "version": "1"}})
+                               "capabilities": CAPABILITIES, "serverInfo": {"name": "child", "version": "1"}})
     elif method == "tools/list":
         tools = [{"name": name, "inputSchema": {"type": "object"}} for name in TOOLS]
         if "endless" in MODE:
@@ -136,7 +168,24 @@ for line in sys.stdin:
             answer(message["id"], {"tools": [{"name": "second", "inputSchema": {"type": "object"}}]})
         else:
             answer(message["id"], {"tools": tools})
+    elif method == "resources/list":
+        answer(message["id"], {"resources": [{"uri": "a://1", "name": "1"}]})
+    elif method == "resources/templates/list":
+        answer(message["id"], {"resourceTemplates": []})
+    elif method in ("logging/setLevel", "resources/subscribe", "resources/unsubscribe"):
+        note(method + " " + json.dumps(message["params"]))
+        answer(message["id"], {})
+    elif method == "subscriptions/listen":
+        LISTEN = message["id"]
+        wanted = message["params"]["notifications"]
+        note("listen " + json.dumps(wanted))
+        if "a://refused" in wanted.get("resourceSubscriptions", []):
+            wanted["resourceSubscriptions"].remove("a://refused")
+        out({"jsonrpc": "2.0", "method": "notifications/subscriptions/acknowledged",
+             "params": {"notifications": wanted, "_meta": {"io.modelcontextprotocol/subscriptionId": LISTEN}}})
     elif method == "tools/call":
         call(message)
+    elif not method and message.get("id") == "r":
+        note("outside " + str(message.get("result")))
 if "stubborn" in MODE:
     time.sleep(1000)

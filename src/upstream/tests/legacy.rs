@@ -2,28 +2,15 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use chrono::{TimeZone as _, Utc};
 use http::Method;
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
 use super::{
     peer::{Peer, Reply, legacy},
-    support::{call, dispatch, failed, server, text, until},
+    support::{call, dispatch, failed, principal, server, text, until},
 };
-use crate::{
-    domain::{AgentId, Credential, CredentialId, CredentialKind, Subject},
-    upstream::{CallEnd, Dispatch, FailureKind, PrincipalKey},
-};
-
-fn principal(agent: &str) -> PrincipalKey {
-    let credential = Credential {
-        id: CredentialId::from_bits(1),
-        kind: CredentialKind::ApiKey,
-        expires: Utc.timestamp_opt(0, 0).unwrap(),
-    };
-    (&Subject { agent: AgentId::from(agent), roles: [].into(), on_behalf_of: None, credential }).into()
-}
+use crate::upstream::{CallEnd, Dispatch, FailureKind};
 
 #[tokio::test]
 async fn every_principal_has_a_session_of_its_own() {

@@ -29,6 +29,7 @@ use crate::{
 #[derive(Debug, Clone)]
 pub(super) struct Seen {
     pub(super) verb: Method,
+    pub(super) path: String,
     pub(super) headers: HeaderMap,
     pub(super) json: Value,
 }
@@ -195,7 +196,8 @@ async fn serve(
     let (head, body) = request.into_parts();
     let body = body.collect().await.map(|body| body.to_bytes()).unwrap_or_default();
     let json = serde_json::from_slice(&body).unwrap_or_default();
-    let seen = Seen { verb: head.method, headers: head.headers, json };
+    let path = head.uri.path().to_owned();
+    let seen = Seen { verb: head.method, path, headers: head.headers, json };
     journal.lock().unwrap().push(seen.clone());
     let Some(reply) = script(&seen) else { return std::future::pending().await };
     let mut response = Response::new(reply.body);
@@ -204,6 +206,11 @@ async fn serve(
         response.headers_mut().insert(name, value.parse().unwrap());
     }
     Ok(response)
+}
+
+/// An event of one message.
+pub(super) fn event(message: &Value) -> Bytes {
+    format!("event: message\ndata: {message}\n\n").into()
 }
 
 /// What every modern server answers.

@@ -2,17 +2,18 @@
 
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
 
+use chrono::{TimeZone as _, Utc};
 use serde_json::{Value, json, value::RawValue};
 use tokio::{sync::mpsc, time::Instant};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    catalog::{Names, ToolCall, admit},
-    domain::{Secret, ServerName},
-    mcp::Notice,
+    catalog::{Inquiry, Names, Target, ToolCall, admit},
+    domain::{AgentId, Credential, CredentialId, CredentialKind, Method, Secret, ServerName, Subject, ToolRef},
+    mcp::{Capabilities, InputGiven, Notice},
     upstream::{
         CallEnd, Dispatch, FailureKind, Patience, PrincipalKey, ServerSettings, ServerState, StdioSettings, Transport,
-        Upstreams,
+        Upstreams, errand::Errand,
     },
 };
 
@@ -30,6 +31,55 @@ pub(super) fn call_with(schema: Value, tool: &str, arguments: &str) -> ToolCall 
 
 pub(super) fn call(tool: &str, arguments: &str) -> ToolCall {
     call_with(json!({"type": "object"}), tool, arguments)
+}
+
+/// A request that is no tool call, with these further members.
+pub(super) fn inquiry(method: Method, name: &str, members: &Value) -> Errand {
+    let raw = |value: &Value| RawValue::from_string(value.to_string()).unwrap();
+    let members = members.as_object().unwrap().iter().map(|(key, value)| (key.as_str().into(), raw(value))).collect();
+    Errand::Inquiry(match method {
+        Method::GetPrompt => Inquiry::prompt(server("s"), name, members).unwrap(),
+        Method::Complete => Inquiry::completion(server("s"), Target::Prompt(name.into()), members),
+        Method::ReadResource => Inquiry::resource(server("s"), method, name, members).unwrap(),
+        _ => Inquiry::task(method, ToolRef { server: server("s"), tool: "echo".parse().unwrap() }, name, members)
+            .unwrap(),
+    })
+}
+
+/// What a client says that it can do.
+pub(super) fn can(capabilities: &Value) -> Arc<Capabilities> {
+    let raw = RawValue::from_string(capabilities.to_string()).unwrap();
+    Arc::new(Capabilities::read(&raw).unwrap())
+}
+
+/// The answer to the one question of a round.
+pub(super) fn given(state: &str, answer: &Value) -> Option<InputGiven> {
+    let responses = RawValue::from_string(json!({"question": answer}).to_string()).unwrap();
+    Some(InputGiven { responses: Some(responses), state: Some(state.to_owned()) })
+}
+
+/// The one question of a round, as method and params, and the state.
+pub(super) fn asked(end: CallEnd) -> (&'static str, Value, String) {
+    let CallEnd::InputRequired(required) = end else { panic!("{end:?}") };
+    let [request] = &required.requests[..] else { panic!("{required:?}") };
+    let params = request.params.as_ref().map_or(Value::Null, |params| serde_json::from_str(params.get()).unwrap());
+    (request.method.as_str(), params, required.state.unwrap_or_default())
+}
+
+pub(super) fn code(end: CallEnd) -> i32 {
+    match end {
+        CallEnd::RpcError { code, .. } => code,
+        other => panic!("{other:?}"),
+    }
+}
+
+pub(super) fn principal(agent: &str) -> PrincipalKey {
+    let credential = Credential {
+        id: CredentialId::from_bits(1),
+        kind: CredentialKind::ApiKey,
+        expires: Utc.timestamp_opt(0, 0).unwrap(),
+    };
+    (&Subject { agent: AgentId::from(agent), roles: [].into(), on_behalf_of: None, credential }).into()
 }
 
 pub(super) fn dispatch() -> Dispatch {

@@ -65,7 +65,11 @@ fn content<'a>(raw: &'a RawValue, dropped: Option<&RawValue>, version: Version) 
     if let Some(dropped) = dropped.filter(|_| blocks.is_empty()) {
         return emit::array(&[text(dropped.get())]).into();
     }
-    emit::array(&blocks.iter().map(|raw| block(raw, version)).collect::<Vec<_>>()).into()
+    let told: Vec<_> = blocks.iter().map(|raw| block(raw, version)).collect();
+    if told.iter().all(|block| matches!(block, Cow::Borrowed(_))) {
+        return raw.get().as_bytes().into();
+    }
+    emit::array(&told).into()
 }
 
 /// The messages of a prompt.

@@ -1,0 +1,124 @@
+//! Where calls wait that a legacy server asked something: bounded in number and time, each for its own caller.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError, Weak},
+};
+
+use tokio::{sync::oneshot, time::sleep};
+
+use super::Flight;
+use crate::{
+    domain::{Digest, Method, limits},
+    mcp::InputRequired,
+    upstream::{PrincipalKey, errand::Errand},
+};
+
+/// Calls of one server that wait at once.
+const PLACES: usize = 64;
+/// Those of one principal.
+const PLACES_EACH: usize = 16;
+
+/// The calls of one server that wait for their callers.
+pub(in crate::upstream) struct Lot<F> {
+    places: Arc<Mutex<HashMap<String, Parked<F>>>>,
+    limit: usize,
+}
+
+/// The whole of a call: what is resumed is what was begun.
+#[derive(PartialEq, Eq)]
+struct Ticket {
+    whose: PrincipalKey,
+    method: Method,
+    name: Box<str>,
+    digest: Digest,
+}
+
+struct Parked<F> {
+    ticket: Ticket,
+    back: oneshot::Sender<oneshot::Sender<F>>,
+}
+
+impl Ticket {
+    fn of(whose: &PrincipalKey, errand: &Errand) -> Self {
+        Self { whose: whose.clone(), method: errand.method(), name: errand.name().into(), digest: errand.digest() }
+    }
+}
+
+impl<F: Flight> Lot<F> {
+    /// Places for the calls of a server that takes this many at once: never all of them wait.
+    pub(in crate::upstream) fn new(concurrency: usize) -> Self {
+        Self { places: Arc::default(), limit: PLACES.min(concurrency.div_ceil(2)) }
+    }
+
+    /// Lets a call wait that asks something; nothing if there is no place for it.
+    pub(in crate::upstream) fn park(
+        &self,
+        mut flight: F,
+        whose: &PrincipalKey,
+        errand: &Errand,
+    ) -> Option<InputRequired> {
+        let state = state()?;
+        let required = flight.question().as_ref()?.round(state.clone());
+        let (back, wanted) = oneshot::channel();
+        {
+            let mut places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
+            let own = places.values().filter(|parked| parked.ticket.whose == *whose).count();
+            if places.len() >= self.limit || own >= PLACES_EACH {
+                return None;
+            }
+            places.insert(state.clone(), Parked { ticket: Ticket::of(whose, errand), back });
+        }
+        tokio::spawn(wait(flight, wanted, Arc::downgrade(&self.places), state));
+        Some(required)
+    }
+
+    /// Takes a call out again; nobody but its caller can, with the same request, and once.
+    pub(in crate::upstream) async fn take(&self, state: &str, whose: &PrincipalKey, errand: &Errand) -> Option<F> {
+        let back = {
+            let mut places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
+            let known = places.get(state).is_some_and(|parked| parked.ticket == Ticket::of(whose, errand));
+            if known { places.remove(state) } else { None }
+        }?
+        .back;
+        let (hand, flight) = oneshot::channel();
+        back.send(hand).ok()?;
+        flight.await.ok()
+    }
+
+    /// Ends all waiting.
+    pub(in crate::upstream) fn clear(&self) {
+        self.places.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+}
+
+/// One call waits: it is handed back, or its time ends.
+async fn wait<F: Flight>(
+    mut flight: F,
+    wanted: oneshot::Receiver<oneshot::Sender<F>>,
+    places: Weak<Mutex<HashMap<String, Parked<F>>>>,
+    state: String,
+) {
+    let hand = tokio::select! {
+        biased;
+        hand = wanted => hand.ok(),
+        () = sleep(limits::INPUT_TIME) => None,
+        () = flight.idle() => None,
+    };
+    match hand {
+        // If nobody takes it, it ends here.
+        Some(hand) => drop(hand.send(flight)),
+        None => {
+            if let Some(places) = places.upgrade() {
+                places.lock().unwrap_or_else(PoisonError::into_inner).remove(&state);
+            }
+        }
+    }
+}
+
+/// A name that cannot be guessed.
+fn state() -> Option<String> {
+    let mut bits = [0_u8; 16];
+    aws_lc_rs::rand::fill(&mut bits).ok()?;
+    Some(format!("{:032x}", u128::from_be_bytes(bits)))
+}
