@@ -188,7 +188,7 @@ fn said_to(era: Era, object: &str) -> Vec<(String, String)> {
     said.retain(|(key, _)| key != "structuredContent");
     for (key, value) in &mut said {
         if key == "content" && value.replace(' ', "") == "[]" {
-            *value = json!([{"type": "text", "text": dropped.get()}]).to_string();
+            *value = json!([{"type": "text", "text": flat(dropped.get())}]).to_string();
         }
     }
     said
