@@ -48,11 +48,24 @@ pub struct Options {
     pub otlp: Option<String>,
     /// The data folder, if it is not in the temporary folder.
     pub data: Option<PathBuf>,
+    /// More tool servers: name, and where they are.
+    pub servers: Vec<(String, SocketAddr)>,
+    /// More files of the policies folder: path and text.
+    pub policies: Vec<(&'static str, &'static str)>,
+    /// How long a server of `servers` may take.
+    pub timeout_s: u64,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { commit_timeout_ms: 5_000, otlp: None, data: None }
+        Self {
+            commit_timeout_ms: 5_000,
+            otlp: None,
+            data: None,
+            servers: Vec::new(),
+            policies: Vec::new(),
+            timeout_s: 60,
+        }
     }
 }
 
@@ -105,6 +118,11 @@ impl Gateway {
         fs::write(policies.join("agents.yaml"), AGENTS)?;
         fs::write(policies.join("people.yaml"), PEOPLE)?;
         fs::write(policies.join("roles/echo.cedar"), ROLES)?;
+        for (path, text) in &options.policies {
+            let path = policies.join(path);
+            path.parent().map(fs::create_dir_all).transpose()?;
+            fs::write(path, text)?;
+        }
         let mut config = json!({
             "listen": {"agents": format!("127.0.0.1:{agents}"), "admin": format!("127.0.0.1:{admin}")},
             "data": data, "policies": policies,
@@ -113,6 +131,10 @@ impl Gateway {
                 "allow_private": true, "trust": "first_use", "timeout_s": 60}},
             "limits": {"rate_per_second": 100_000, "burst": 100_000, "call_timeout_s": 60},
         });
+        for (name, address) in &options.servers {
+            config["servers"][name] = json!({"http": {"url": format!("http://{address}/mcp")},
+                "allow_private": true, "trust": "first_use", "timeout_s": options.timeout_s});
+        }
         if let Some(url) = &options.otlp {
             config["telemetry"] = json!({"otlp": url, "sample_ratio": 0.01});
         }
@@ -126,8 +148,7 @@ impl Gateway {
     }
 
     async fn keys(&mut self) -> anyhow::Result<()> {
-        let made = self.ok(ADMINISTRATOR, &["key", "create", "--agent", AGENT]).await?;
-        self.agent.key = made["key"].as_str().context("no key")?.to_owned();
+        self.agent = self.of(AGENT).await?;
         for person in [OWNER, OPERATOR, REQUESTER, APPROVER, SECURITY] {
             let made = self.ok(ADMINISTRATOR, &["key", "create", "--person", person]).await?;
             let path = self.key_file(person);
@@ -140,6 +161,18 @@ impl Gateway {
         })
         .await?;
         Ok(())
+    }
+
+    /// An agent of `agents.yaml` with a new key.
+    pub async fn of(&self, agent: &str) -> anyhow::Result<Agent> {
+        let made = self.ok(ADMINISTRATOR, &["key", "create", "--agent", agent]).await?;
+        Ok(Agent { address: self.agent.address, key: made["key"].as_str().context("no key")?.to_owned() })
+    }
+
+    /// Writes a file of the policies folder and has it read.
+    pub async fn edit(&self, path: &str, text: &str) -> anyhow::Result<()> {
+        fs::write(self.folder.path().join("policies").join(path), text)?;
+        self.ok(ADMINISTRATOR, &["reload"]).await.map(drop)
     }
 
     fn key_file(&self, person: &str) -> PathBuf {

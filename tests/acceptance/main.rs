@@ -14,6 +14,9 @@
 mod cases;
 mod collector;
 mod gateway;
+mod house;
+mod offer;
+mod peer;
 mod upstream;
 mod wire;
 

@@ -72,6 +72,13 @@ pub fn call_body(id: u64, tool: &str, arguments: &Value) -> String {
     .to_string()
 }
 
+/// `_meta` of a client that can do this.
+pub fn meta_of(capabilities: &Value) -> Value {
+    let mut meta = meta();
+    meta["io.modelcontextprotocol/clientCapabilities"] = capabilities.clone();
+    meta
+}
+
 pub fn meta() -> Value {
     json!({"io.modelcontextprotocol/protocolVersion": MODERN,
         "io.modelcontextprotocol/clientInfo": {"name": "acceptance", "version": "1"},
@@ -100,6 +107,48 @@ impl Agent {
         Ok(tools.iter().filter_map(|tool| tool["name"].as_str().map(str::to_owned)).collect())
     }
 
+    /// Any request on a connection of its own; `_meta` is added where `params` has none.
+    pub async fn ask(&self, method: &str, params: Value) -> anyhow::Result<Answer> {
+        self.ask_at("/mcp", method, params).await
+    }
+
+    /// The same, on any path.
+    pub async fn ask_at(&self, path: &str, method: &str, mut params: Value) -> anyhow::Result<Answer> {
+        let (headers, body) = self.request(method, &mut params);
+        self.line().await?.send_to(path, headers, body.into()).await
+    }
+
+    fn request(&self, method: &str, params: &mut Value) -> (Vec<(&'static str, String)>, String) {
+        if params["_meta"].is_null() {
+            params["_meta"] = meta();
+        }
+        let name = ["name", "uri", "taskId"].iter().find_map(|key| params[key].as_str());
+        let headers = self.headers(method, name.map(mirrored).as_deref());
+        (headers, json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": params}).to_string())
+    }
+
+    /// Opens a subscription and waits for its acknowledgement.
+    pub async fn listen(&self, wished: Value) -> anyhow::Result<Listening> {
+        let mut params = json!({"notifications": wished});
+        let (headers, body) = self.request("subscriptions/listen", &mut params);
+        let mut request =
+            Request::builder().method(Method::POST).uri("/mcp").header(header::HOST, self.address.to_string());
+        for (name, value) in headers {
+            request = request.header(name, value);
+        }
+        let mut line = self.line().await?;
+        line.sender.ready().await?;
+        let response = line.sender.send_request(request.body(Full::new(body.into()))?).await?;
+        let mut listening = Listening { body: response.into_body(), text: String::new(), _line: line };
+        let first = listening.next(Duration::from_secs(10)).await?;
+        anyhow::ensure!(
+            first["method"] == json!("notifications/subscriptions/acknowledged"),
+            "no acknowledgement: {first} {}",
+            listening.text
+        );
+        Ok(listening)
+    }
+
     pub fn headers(&self, method: &str, name: Option<&str>) -> Vec<(&'static str, String)> {
         let mut headers = vec![
             ("content-type", "application/json".to_owned()),
@@ -110,6 +159,57 @@ impl Agent {
         ];
         headers.extend(name.map(|name| ("mcp-name", name.to_owned())));
         headers
+    }
+}
+
+/// The value of `Mcp-Name`: in base64 where it is not plain.
+fn mirrored(name: &str) -> String {
+    use base64::Engine as _;
+    let plain = name.bytes().all(|byte| (0x21..0x7f).contains(&byte));
+    if plain {
+        name.to_owned()
+    } else {
+        format!("=?base64?{}?=", base64::engine::general_purpose::STANDARD.encode(name))
+    }
+}
+
+/// An open subscription.
+pub struct Listening {
+    body: hyper::body::Incoming,
+    text: String,
+    _line: Line,
+}
+
+impl Listening {
+    /// The next message; `null` when the stream has ended, an error when nothing came in time.
+    pub async fn next(&mut self, limit: Duration) -> anyhow::Result<Value> {
+        let message = async {
+            loop {
+                if let Some((event, rest)) = self.text.split_once("\n\n") {
+                    let data = event.lines().find_map(|line| line.strip_prefix("data:")).map(str::to_owned);
+                    self.text = rest.to_owned();
+                    if let Some(data) = data {
+                        return Ok(serde_json::from_str(data.trim())?);
+                    }
+                    continue;
+                }
+                match self.body.frame().await {
+                    Some(frame) => self
+                        .text
+                        .push_str(&String::from_utf8_lossy(frame?.data_ref().map_or(&[][..], |data| data.as_ref()))),
+                    None => return Ok::<_, anyhow::Error>(Value::Null),
+                }
+            }
+        };
+        tokio::time::timeout(limit, message).await.with_context(|| format!("nothing was told within {limit:?}"))?
+    }
+
+    /// Nothing is told for this long.
+    pub async fn silent(&mut self, time: Duration) -> anyhow::Result<()> {
+        match self.next(time).await {
+            Ok(told) => anyhow::bail!("told: {told}"),
+            Err(_) => Ok(()),
+        }
     }
 }
 

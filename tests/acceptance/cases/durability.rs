@@ -60,7 +60,8 @@ fn intents_cover(journal: &[Value], seen: &[Value]) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn digest(text: &str) -> String {
+/// SHA-256, as records write it.
+pub fn digest(text: &str) -> String {
     let hash = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, text.as_bytes());
     let hex: String = hash.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
     format!("sha256:{hex}")

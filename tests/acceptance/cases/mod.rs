@@ -3,17 +3,30 @@
 mod durability;
 mod exceptions;
 mod lifecycle;
+mod methods;
 mod monitoring;
 mod policy;
+mod reads;
+mod rounds;
 mod wire;
 
 use crate::Case;
 
 pub fn all() -> Vec<Case> {
-    [exceptions::cases(), wire::cases(), lifecycle::cases(), policy::cases(), monitoring::cases(), durability::cases()]
-        .into_iter()
-        .flatten()
-        .collect()
+    [
+        exceptions::cases(),
+        wire::cases(),
+        lifecycle::cases(),
+        policy::cases(),
+        monitoring::cases(),
+        durability::cases(),
+        rounds::cases(),
+        reads::cases(),
+        methods::cases(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }
 
 /// A case from an async function.
