@@ -18,7 +18,7 @@ pub const USER: &str = r#"@id("tools")
 permit (principal in Role::"user", action in [Action::"all/echo", Action::"all/quiz", Action::"all/job"], resource);
 @id("prompts")
 permit (principal in Role::"user", action == Action::"get", resource in Server::"all")
-when { resource != Prompt::"all/shut" && resource != Prompt::"all/shut-none" };
+when { resource != Prompt::"all/shut" && resource != Prompt::"all/gone" };
 @id("files")
 permit (principal in Role::"user", action == Action::"read", resource in Server::"all")
 when { context.input.path like "/docs/*" || context.input.scheme == "test" };

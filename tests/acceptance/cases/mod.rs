@@ -5,6 +5,7 @@ mod exceptions;
 mod lifecycle;
 mod methods;
 mod monitoring;
+mod news;
 mod policy;
 mod reads;
 mod rounds;
@@ -23,6 +24,7 @@ pub fn all() -> Vec<Case> {
         rounds::cases(),
         reads::cases(),
         methods::cases(),
+        news::cases(),
     ]
     .into_iter()
     .flatten()
