@@ -3,10 +3,7 @@
 
 use std::{
     net::SocketAddr,
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicUsize, Ordering},
-    },
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -81,7 +78,6 @@ struct Inner {
     heard: Mutex<Vec<Heard>>,
     script: Mutex<Arc<Script>>,
     news: broadcast::Sender<Value>,
-    listeners: AtomicUsize,
 }
 
 /// The server.
@@ -115,7 +111,6 @@ impl Peer {
             heard: Mutex::default(),
             script: Mutex::new(Arc::new(script)),
             news: broadcast::channel(64).0,
-            listeners: AtomicUsize::new(0),
         });
         let shared = Arc::clone(&inner);
         let task = tokio::spawn(async move {
@@ -160,11 +155,6 @@ impl Peer {
     /// Tells whoever listens; `params` without the subscription's id.
     pub fn tell(&self, method: &str, params: Value) {
         let _nobody = self.inner.news.send(json!({"jsonrpc": "2.0", "method": method, "params": params}));
-    }
-
-    /// How many streams listen now.
-    pub fn listeners(&self) -> usize {
-        self.inner.listeners.load(Ordering::SeqCst)
     }
 }
 
@@ -260,15 +250,7 @@ async fn listening(
     (read, write): (&mut OwnedReadHalf, &mut tokio::net::tcp::OwnedWriteHalf),
     inner: &Inner,
 ) -> anyhow::Result<()> {
-    struct Count<'a>(&'a AtomicUsize);
-    impl Drop for Count<'_> {
-        fn drop(&mut self) {
-            self.0.fetch_sub(1, Ordering::SeqCst);
-        }
-    }
     let mut news = inner.news.subscribe();
-    inner.listeners.fetch_add(1, Ordering::SeqCst);
-    let _count = Count(&inner.listeners);
     let wished = &heard.params()["notifications"];
     let tag = json!({"io.modelcontextprotocol/subscriptionId": heard.json["id"]});
     let event = |message: &Value| {

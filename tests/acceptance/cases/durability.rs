@@ -130,7 +130,13 @@ fn traced(pid: &str) -> bool {
 }
 
 /// A small file system, gone with this value.
-struct Small(tempfile::TempDir);
+pub struct Small(tempfile::TempDir);
+
+impl Small {
+    pub fn path(&self) -> &std::path::Path {
+        self.0.path()
+    }
+}
 
 impl Drop for Small {
     fn drop(&mut self) {
@@ -138,14 +144,20 @@ impl Drop for Small {
     }
 }
 
-async fn full_disk() -> anyhow::Result<()> {
+/// A file system of 12 MB.
+pub async fn small() -> anyhow::Result<Small> {
     let small = Small(tempfile::Builder::new().prefix("postern-acceptance-disk-").tempdir()?);
-    let path = small.0.path().to_path_buf();
-    let mounted =
-        program("mount", &["-t", "tmpfs", "-o", "size=12m,mode=700", "tmpfs", &path.display().to_string()]).await;
+    let path = small.path().display().to_string();
+    let mounted = program("mount", &["-t", "tmpfs", "-o", "size=12m,mode=700", "tmpfs", &path]).await;
     if let Err(error) = mounted {
         return Err(NotRun(format!("no small file system can be mounted: {error:#}")).into());
     }
+    Ok(small)
+}
+
+async fn full_disk() -> anyhow::Result<()> {
+    let small = small().await?;
+    let path = small.path().to_path_buf();
     let data = path.join("data");
     let gateway = Gateway::with(Options { data: Some(data), ..Options::default() }).await?;
     let agent = &gateway.agent;
@@ -187,7 +199,7 @@ async fn full_disk() -> anyhow::Result<()> {
 }
 
 /// Writes until nothing more fits.
-fn fill(ballast: &std::path::Path) {
+pub fn fill(ballast: &std::path::Path) {
     use std::io::Write as _;
     let Ok(mut file) = fs::OpenOptions::new().create(true).append(true).open(ballast) else { return };
     for size in [1 << 20, 1 << 16, 1 << 12] {

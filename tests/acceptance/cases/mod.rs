@@ -1,7 +1,9 @@
 //! The cases, the most important first.
 
+mod crowd;
 mod durability;
 mod exceptions;
+mod hostile;
 mod lifecycle;
 mod methods;
 mod monitoring;
@@ -9,6 +11,7 @@ mod news;
 mod policy;
 mod reads;
 mod rounds;
+mod stops;
 mod wire;
 
 use crate::Case;
@@ -25,6 +28,9 @@ pub fn all() -> Vec<Case> {
         reads::cases(),
         methods::cases(),
         news::cases(),
+        stops::cases(),
+        hostile::cases(),
+        crowd::cases(),
     ]
     .into_iter()
     .flatten()
