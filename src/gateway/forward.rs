@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 pub use crate::upstream::Upstreams;
 use crate::{
     catalog::{Target, Tool},
-    domain::{Digest, ExceptionId, Method, Reason},
+    domain::{Digest, ExceptionId, Method, Reason, ServerName},
     mcp::{InputRequired, server::Link},
     policy::{Clearance, Permit},
     telemetry::{Ending, Peer, ServerSpan},
@@ -45,7 +45,7 @@ impl Gateway {
         let who = (&visit.subject.agent, &visit.subject.credential.id);
         let flight =
             self.parts.in_flight.begin(&visit.id, who, exception.as_ref().map(|(id, _)| id), cancelled.clone());
-        let own = Instant::now() + self.parts.call_timeout;
+        let own = self.latest(&tool.reference.server);
         let deadline = deadline.map_or(own, |deadline| deadline.min(own));
         let peer = Peer {
             server: tool.reference.server.clone(),
@@ -111,7 +111,7 @@ impl Gateway {
             capabilities: self.capabilities(visit, &server, (&visit.capabilities, true)),
             input: round.input.take(),
             cancelled,
-            deadline: (Instant::now() + self.parts.call_timeout).into(),
+            deadline: self.latest(&server).into(),
         };
         let begun = Instant::now();
         let end = self.parts.upstreams.ask(clearance, dispatch).await;
@@ -120,6 +120,11 @@ impl Gateway {
         client.end(ending);
         self.parts.telemetry.metrics().asked(method, ending, took);
         Heard { came: Came::from(end), cut: flight.cut(), took }
+    }
+
+    /// When a request to this server, made now, has taken too long.
+    fn latest(&self, server: &ServerName) -> Instant {
+        Instant::now() + self.parts.upstreams.patience(server).unwrap_or(self.parts.call_timeout)
     }
 
     /// Spends a clearance for news of a resource or a task; none if the server tells none.

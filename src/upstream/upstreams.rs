@@ -102,6 +102,12 @@ impl Upstreams {
         true
     }
 
+    /// How long a request to this server may take.
+    #[must_use]
+    pub fn patience(&self, server: &ServerName) -> Option<Duration> {
+        self.servers.get(server).map(|server| server.patience)
+    }
+
     /// Makes the call that the permit allows, and spends it.
     pub async fn call(&self, permit: Permit, dispatch: Dispatch) -> CallEnd {
         self.send(permit.into_call(), dispatch).await
