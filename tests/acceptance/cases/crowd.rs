@@ -15,13 +15,14 @@ use crate::{
 };
 
 pub fn cases() -> Vec<Case> {
-    vec![case!("five bad servers of two hundred hide and delay none of the others", "T031", 240, crowd)]
+    vec![case!("bad servers among two hundred hide and delay none of the others", "T031 T065", 240, crowd)]
 }
 
 const GOOD: usize = 196;
 const TOOLS: usize = 26;
 const AGENTS: &str = "agents:
   worker: {owner: olivia@example.org, operator: omar@example.org, channel: agent-board, roles: [echoer, all]}
+  other: {owner: olivia@example.org, operator: omar@example.org, channel: agent-board, roles: [all]}
 ";
 const ROLE: &str = r#"@id("all")
 permit (principal in Role::"all", action, resource);
@@ -105,15 +106,19 @@ async fn crowd() -> anyhow::Result<()> {
     ensure!(lists.iter().all(|list| *list == lists[0]), "the order differs from call to call");
     ensure!(lists[0].0.len() == expected, "{} tools", lists[0].0.len());
     ensure!(lists[0].1 == ["dead", "dumb", "liar", "slow"], "missing: {:?}", lists[0].1);
-    let bad = ["dead", "dumb", "liar", "slow"].map(|server| {
+    cursors(&agent, &gateway.of("other").await?).await?;
+    // Three that were good turn bad, and are called all the while.
+    for (peer, spoil) in peers.iter().zip([silent as Spoil, garbage, drip]) {
+        peer.script(move |heard| if heard.method() == "tools/call" { Some(spoil()) } else { tools(heard) });
+    }
+    let bad = [0, 0, 0, 0, 1, 1, 2, 2].map(|n| {
         let agent = agent.clone();
-        tokio::spawn(async move {
-            let body = json!({"name": "anything"});
-            agent.ask_at(&format!("/mcp/{server}"), "prompts/get", body).await
-        })
+        tokio::spawn(async move { agent.call(&format!("s{n:03}__tool-001"), json!({})).await })
     });
+    let called = async || peers.iter().take(3).all(|peer| peer.carried() > 0);
+    until("the bad servers are called", Duration::from_secs(5), called).await?;
     let mut slowest = Duration::ZERO;
-    for n in 0..GOOD {
+    for n in 3..GOOD {
         let begun = Instant::now();
         let answer = agent.call(&format!("s{n:03}__tool-007"), json!({"text": "x"})).await?;
         ensure!(answer.is_done(), "s{n:03}: {}", answer.told());
@@ -125,8 +130,34 @@ async fn crowd() -> anyhow::Result<()> {
     ensure!(slowest < Duration::from_secs(5), "a call to a healthy server took {slowest:?}");
     for task in bad {
         let answer: Value = task.await??.json();
-        ensure!(answer["error"].is_object(), "a bad server: {answer}");
+        ensure!(answer["result"]["isError"] == json!(true), "a bad server: {answer}");
     }
-    drop(peers);
+    Ok(())
+}
+
+type Spoil = fn() -> Say;
+
+fn silent() -> Say {
+    Say::Silence
+}
+
+fn garbage() -> Say {
+    Say::Bytes(vec![(Duration::ZERO, http("application/json", "\u{1}{]garbage"))])
+}
+
+/// A byte per second.
+fn drip() -> Say {
+    Say::Bytes(http("application/json", "{}").into_iter().map(|byte| (Duration::from_secs(1), vec![byte])).collect())
+}
+
+/// A cursor is good for the one that it was given to, in its list, and for nobody else.
+async fn cursors(agent: &Agent, other: &Agent) -> anyhow::Result<()> {
+    let first = agent.ask("tools/list", json!({})).await?.json();
+    let cursor = &first["result"]["nextCursor"];
+    ensure!(cursor.is_string(), "no cursor");
+    let own = agent.ask("tools/list", json!({"cursor": cursor})).await?;
+    ensure!(own.json()["result"].is_object(), "its own cursor: {}", own.told());
+    let foreign = other.ask("tools/list", json!({"cursor": cursor})).await?;
+    ensure!(foreign.code() == -32602, "a cursor of another: {}", foreign.told());
     Ok(())
 }

@@ -17,7 +17,7 @@ pub fn cases() -> Vec<Case> {
         case!("a resource is read under one spelling and inside its folder alone", "T037", 120, spellings),
         case!("unknown and forbidden prompts, resources and tasks answer alike", "T066 T034", 60, alike),
         case!("lists show what a role may have and nothing else", "T065", 60, lists),
-        case!("ids of tasks and cursors of others are unknown", "T034 T065", 60, foreign),
+        case!("ids of tasks of others and invented cursors are unknown", "T034 T065", 60, foreign),
         case!("each request and each refusal is on record", "T109", 60, recorded),
     ]
 }
