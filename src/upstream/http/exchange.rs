@@ -207,6 +207,7 @@ impl Wire {
                 Incoming::Request { id, method, .. } => {
                     self.answer_request(&id, &method, around.speaker)?;
                 }
+                Incoming::News(news) if around.ear.is_none() => self.board.watches.tell(&news),
                 Incoming::Notification { .. } | Incoming::Acknowledged { .. } | Incoming::News(_) => {}
             }
         }

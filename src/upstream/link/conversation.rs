@@ -217,7 +217,6 @@ impl Link {
     }
 
     /// The one call that is in flight, if there is no other.
-    #[expect(clippy::type_complexity, reason = "it is the only place that spells it")]
     fn sole<R>(&self, then: impl FnOnce(Sole<(Option<&Ear>, Option<&mpsc::Sender<Question>>)>) -> R) -> R {
         let waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
         let mut calls = waiting.iter().flat_map(HashMap::values).filter(|one| one.ear.is_some());
