@@ -69,7 +69,8 @@ impl PostFlight {
 
     /// Sends the request and waits for the first step.
     pub(super) async fn begin(&mut self, request: &Outgoing, ear: EarRef<'_>) -> Result<(StatusCode, Step), Lost> {
-        let ended = match self.road.wire.begin(self.road.id, request).await {
+        let version = self.road.session().map_err(Lost::before)?.version;
+        let ended = match self.road.wire.begin(self.road.id, request, version).await {
             Ok((status, Begun::Answer(answer, _))) => Ok((status, Step::Answer(answer))),
             Ok((status, Begun::Stream(stream, _))) => {
                 self.stream = Some(stream);
