@@ -81,6 +81,7 @@ pub(super) async fn initialize(
         let ticket = conversation.link.announce(id, None, None).ok_or(FailureKind::Closed)?;
         let answer = timeout(time, ticket.uncancelled().exchange(greeting.body)).await.map_err(closed)??;
         let (version, says) = greet::legacy(&answer)?;
+        conversation.link.speaks(version);
         let done = client::initialized(Speaker { version, session: None });
         conversation.link.tell(done.body).await?;
         return Ok(Session { id: None, version, server: says, conversation: Some(conversation), level });

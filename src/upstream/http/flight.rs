@@ -37,7 +37,8 @@ const RETRY_MOST: Duration = Duration::from_secs(60);
 pub(super) struct PostFlight {
     road: Road,
     stream: Option<Stream>,
-    answer: Option<Answer>,
+    /// How the exchange ended while nobody waited.
+    ended: Option<Result<Answer, FailureKind>>,
     questions: VecDeque<Question>,
     last: Option<String>,
     retry: Duration,
@@ -57,8 +58,8 @@ struct Road {
 impl PostFlight {
     pub(super) fn new(wire: Arc<Wire>, place: Arc<Place>, id: u64, slot: OwnedSemaphorePermit) -> Self {
         let road = Road { wire, place, id, question: None, done: false };
-        let (stream, answer, questions, last) = (None, None, VecDeque::new(), None);
-        Self { road, stream, answer, questions, last, retry: RETRY, barren: 0, slot: Some(slot) }
+        let (stream, ended, questions, last) = (None, None, VecDeque::new(), None);
+        Self { road, stream, ended, questions, last, retry: RETRY, barren: 0, slot: Some(slot) }
     }
 
     /// Gives back the right to a call, if the flight came to nothing.
@@ -68,7 +69,8 @@ impl PostFlight {
 
     /// Sends the request and waits for the first step.
     pub(super) async fn begin(&mut self, request: &Outgoing, ear: EarRef<'_>) -> Result<(StatusCode, Step), Lost> {
-        let ended = match self.road.wire.begin(self.road.id, request).await {
+        let version = self.road.session().map_err(Lost::before)?.version;
+        let ended = match self.road.wire.begin(self.road.id, request, version).await {
             Ok((status, Begun::Answer(answer, _))) => Ok((status, Step::Answer(answer))),
             Ok((status, Begun::Stream(stream, _))) => {
                 self.stream = Some(stream);
@@ -179,8 +181,8 @@ impl Flight for PostFlight {
     }
 
     async fn step(&mut self, ear: EarRef<'_>) -> Result<Step, FailureKind> {
-        let step = match self.answer.take() {
-            Some(answer) => Ok(Step::Answer(answer)),
+        let step = match self.ended.take() {
+            Some(ended) => ended.map(Step::Answer),
             None => self.read(Some(ear)).await,
         };
         self.road.done = !matches!(step, Ok(Step::Asks));
@@ -188,10 +190,12 @@ impl Flight for PostFlight {
     }
 
     async fn idle(&mut self) {
-        if self.answer.is_none()
-            && let Ok(Step::Answer(answer)) = self.read(None).await
-        {
-            self.answer = Some(answer);
+        if self.ended.is_none() {
+            match self.read(None).await {
+                Ok(Step::Answer(answer)) => self.ended = Some(Ok(answer)),
+                Ok(Step::Asks) => {}
+                Err(kind) => self.ended = Some(Err(kind)),
+            }
         }
         std::future::pending().await
     }

@@ -15,7 +15,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::Ticket;
 use crate::{
     mcp::{
-        Id, InputMethod,
+        Id, InputMethod, Version,
         client::{self, Answer, Incoming, Outgoing, Speaker},
         code,
     },
@@ -40,6 +40,8 @@ pub(in crate::upstream) struct Link {
     noise: AtomicUsize,
     /// Whether the server is of the legacy era, which may ask.
     legacy: AtomicBool,
+    /// Whether the server may say several things at once (2025-03-26).
+    batches: AtomicBool,
     board: Arc<Board>,
 }
 
@@ -67,6 +69,7 @@ impl Link {
             ids,
             noise: AtomicUsize::new(0),
             legacy: AtomicBool::new(false),
+            batches: AtomicBool::new(false),
             board,
         };
         (Arc::new(link), queue)
@@ -75,6 +78,11 @@ impl Link {
     /// The server is of the legacy era.
     pub(in crate::upstream) fn legacy(&self) {
         self.legacy.store(true, Ordering::Relaxed);
+    }
+
+    /// The server speaks this revision.
+    pub(in crate::upstream) fn speaks(&self, version: Version) {
+        self.batches.store(version.batches(), Ordering::Relaxed);
     }
 
     /// Nobody will be answered any more.
@@ -139,10 +147,18 @@ impl Link {
         if message.is_empty() {
             return Ok(());
         }
-        if message.first() != Some(&b'{') {
-            return self.noise();
+        match message.first() {
+            Some(b'{') => self.hear_of(client::read(message).map_err(|_| FailureKind::Garbage)?),
+            Some(b'[') if self.batches.load(Ordering::Relaxed) => {
+                let each = client::read_batch(message).map_err(|_| FailureKind::Garbage)?;
+                each.into_iter().try_for_each(|one| self.hear_of(one))
+            }
+            _ => self.noise(),
         }
-        match client::read(message).map_err(|_| FailureKind::Garbage)? {
+    }
+
+    fn hear_of(&self, incoming: Incoming) -> Result<(), FailureKind> {
+        match incoming {
             Incoming::Answer { id, answer } => return self.answer(id, answer),
             Incoming::Stray => return self.noise(),
             Incoming::Request { id, method, params } => return self.request(&id, &method, params),
@@ -217,7 +233,6 @@ impl Link {
     }
 
     /// The one call that is in flight, if there is no other.
-    #[expect(clippy::type_complexity, reason = "it is the only place that spells it")]
     fn sole<R>(&self, then: impl FnOnce(Sole<(Option<&Ear>, Option<&mpsc::Sender<Question>>)>) -> R) -> R {
         let waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
         let mut calls = waiting.iter().flat_map(HashMap::values).filter(|one| one.ear.is_some());

@@ -8,7 +8,7 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use super::{Link, Ticket};
 use crate::{
     mcp::{
-        Id,
+        Feature, Id,
         client::{self, Outgoing, Speaker},
         code,
     },
@@ -47,7 +47,9 @@ impl LinkFlight {
         legacy: bool,
     ) -> Option<Self> {
         let ear = Ear::of(dispatch, errand.method());
-        let (sender, questions) = (legacy && ear.takes_input).then(|| mpsc::channel(QUESTIONS)).unzip();
+        let can = |feature| ear.capabilities.has(feature);
+        let asked = [Feature::Elicitation, Feature::Sampling, Feature::Roots].into_iter().any(can);
+        let (sender, questions) = (legacy && ear.takes_input && asked).then(|| mpsc::channel(QUESTIONS)).unzip();
         let ticket = link.announce(id, Some(ear), sender)?;
         let asked = Asked { link: link.clone(), question: None };
         Some(Self { asked, ticket, questions, _kept: kept })
