@@ -11,9 +11,9 @@ use crate::{
     domain::{Fault, Method, ServerName, Subject},
     identity::Identity,
     mcp::{
-        code,
+        List, code,
         server::{
-            Handler, HttpRefusal, Link, List, ListPage, ListRequest, ListenRequest, Listening, Offer, Reply, Request,
+            Handler, HttpRefusal, Link, ListPage, ListRequest, ListenRequest, Listening, Offer, Reply, Request,
             RpcError, Scope,
         },
     },
