@@ -14,6 +14,7 @@ mod passage;
 mod session;
 mod settle;
 mod sse;
+mod standing;
 mod stream;
 
 pub use fetch::{FetchError, HttpFetch};
