@@ -42,7 +42,7 @@ pub(super) struct PostFlight {
     /// The head of the answer is still awaited, and questions may come before it.
     opening: Option<Opening>,
     status: StatusCode,
-    stream: Option<Stream>,
+    stream: Option<Box<Stream>>,
     /// What comes to the call on the standing stream.
     aboard: Option<Aboard>,
     /// How the exchange ended while nobody waited.
