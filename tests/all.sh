@@ -20,7 +20,7 @@ build() {
 
 rust() {
   say "Rust tests: rooms, doors, integration"
-  cargo test --locked --lib --test architecture --test it
+  cargo test --locked --lib --test architecture --test it --test stdio
 }
 
 acceptance() {
@@ -38,6 +38,7 @@ peers() {
     return
   fi
   say "clients and tool servers that are not ours (some minutes)"
+  tests/peers/.venv/openapi/bin/python tests/peers/openapi.py
   python3 tests/peers/run.py
 }
 
@@ -67,7 +68,7 @@ demo() {
 }
 
 case "${1:-all}" in
-  all) setup; build; rust; acceptance; peers; demo ;;
+  all) setup; build; rust; acceptance; conformance; peers; demo ;;
   acceptance) setup; build; acceptance ;;
   peers) setup; build; peers ;;
   conformance) setup; build; conformance ;;

@@ -31,7 +31,7 @@ environment() {
     && touch ".venv/$name/.$stamp" || missing+=("python environment '$name'")
 }
 if command -v python3 >/dev/null; then
-  for name in modern legacy backends; do environment "$name"; done
+  for name in modern legacy backends openapi; do environment "$name"; done
 else
   missing+=("python3: clients and servers from PyPI, collectors")
 fi

@@ -102,6 +102,11 @@ impl Board {
         self.health.lock().unwrap_or_else(PoisonError::into_inner).state
     }
 
+    /// Whether this is something else than what is known.
+    pub(super) fn is_new(&self, offered: &Offered) -> bool {
+        !self.offered.load().as_ref().is_some_and(|known| known.same(offered))
+    }
+
     /// The server is ready and offers this.
     pub(super) fn publish(&self, offered: Offered) {
         {
@@ -114,7 +119,7 @@ impl Board {
             health.version = Some(version);
             health.tools = tools;
         }
-        if !self.offered.load().as_ref().is_some_and(|known| known.same(&offered)) {
+        if self.is_new(&offered) {
             self.offered.store(Some(Arc::new(offered)));
             self.changes.send_modify(|count| *count = count.wrapping_add(1));
         }

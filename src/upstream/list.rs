@@ -9,13 +9,16 @@ use super::{FailureKind, Offered, clean};
 use crate::{
     domain::limits,
     mcp::{
-        Mirrors,
-        client::{self, Answer, List, Outgoing, Server, Speaker},
+        List, Mirrors,
+        client::{self, Answer, Outgoing, Server, Speaker},
     },
 };
 
 /// Bytes of all pages of a list.
 const TOTAL: usize = 4 * limits::ANSWER;
+
+/// How long the tools wait for the other lists when nothing is known yet.
+const FIRST: Duration = Duration::from_secs(3);
 
 /// A server that can be asked.
 pub(super) trait Ask: Sync {
@@ -28,21 +31,30 @@ pub(super) trait Ask: Sync {
 }
 
 /// Reads every list that the server keeps. A list that fails stays as it was known and hides no other; it is a
-/// failure of the server only if all of them fail.
+/// failure of the server only if all of them fail. The first time no list waits long for one that is not of tools:
+/// then it is to be read again at once, which the second value says.
 pub(super) async fn read_offered(
     server: &impl Ask,
     says: &Server,
     known: Option<&Offered>,
     page_time: Duration,
-) -> Result<Offered, FailureKind> {
+) -> Result<(Offered, bool), FailureKind> {
     let version = server.speaker().version;
     let mut offered = Offered::by(version.name, version.era, says);
+    let first = known.is_none() && says.keeps(List::Tools);
     let one = async |list: List| {
-        if says.keeps(list) { Some(read_list(server, list, page_time).await) } else { None }
+        if !says.keeps(list) {
+            return None;
+        }
+        let reading = read_list(server, list, page_time);
+        if !first || list == List::Tools {
+            return Some(reading.await);
+        }
+        Some(timeout(FIRST, reading).await.unwrap_or(Err(FailureKind::Busy)))
     };
     let (tools, prompts, resources, templates) =
         tokio::join!(one(List::Tools), one(List::Prompts), one(List::Resources), one(List::Templates));
-    let (mut failure, mut read) = (None, false);
+    let (mut failure, mut read, mut late) = (None, false, false);
     let places = [
         (List::Tools, tools, &mut offered.tools),
         (List::Prompts, prompts, &mut offered.prompts),
@@ -58,6 +70,7 @@ pub(super) async fn read_offered(
             Some(Err(kind)) => {
                 tracing::debug!(list = list.method(), reason = %kind, "a list of a tool server cannot be read");
                 failure = failure.or(Some(kind));
+                late |= kind == FailureKind::Busy;
                 known.map(|known| known.list(list)).unwrap_or(&Vec::new()).clone_into(place);
             }
             None => {}
@@ -65,7 +78,7 @@ pub(super) async fn read_offered(
     }
     match failure {
         Some(kind) if !read => Err(kind),
-        _ => Ok(offered),
+        _ => Ok((offered, late)),
     }
 }
 

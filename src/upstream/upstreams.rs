@@ -11,8 +11,9 @@ use tokio::{sync::watch, task::JoinHandle, time::timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    CallEnd, Dispatch, FailureKind, Offered, ServerHealth, ServerSettings, SettingsError, Transport, Watch,
-    board::Board, errand::Errand, http::HttpServer, openapi::OpenApiServer, stdio::StdioServer, watches::Watches,
+    CallEnd, Dispatch, FailureKind, Offered, ServerHealth, ServerSettings, ServerState, SettingsError, Transport,
+    Watch, board::Board, errand::Errand, http::HttpServer, openapi::OpenApiServer, stdio::StdioServer,
+    watches::Watches,
 };
 use crate::{
     catalog::ToolCall,
@@ -23,6 +24,9 @@ use crate::{
 
 /// For keepers to end when the gateway stops.
 const FAREWELL: Duration = Duration::from_secs(10);
+
+/// For the word of a server on what is to be watched.
+const WORD: Duration = Duration::from_secs(10);
 
 /// The tool servers, each with its keeper.
 pub struct Upstreams {
@@ -58,7 +62,7 @@ impl Upstreams {
         for one in settings {
             let name = one.name.clone();
             let board = Arc::new(Board::new(name.clone(), changes.clone()));
-            let patience = one.timeout;
+            let patience = one.timeout.min(WORD);
             let road = Road::new(one, board.clone())?;
             if servers.insert(name.clone(), Server { board, road, patience }).is_some() {
                 return Err(SettingsError::Twice(name));
@@ -127,7 +131,12 @@ impl Upstreams {
         let topic = match inquiry.method() {
             Method::Subscribe => Topic::Resource(inquiry.name().to_owned()),
             Method::GetTask => Topic::Task(inquiry.name().to_owned()),
-            _ => return Err(FailureKind::Unsupported),
+            Method::CallTool
+            | Method::GetPrompt
+            | Method::ReadResource
+            | Method::Complete
+            | Method::UpdateTask
+            | Method::CancelTask => return Err(FailureKind::Unsupported),
         };
         self.follow(inquiry.server(), topic).await
     }
@@ -135,6 +144,9 @@ impl Upstreams {
     /// Watches what may be watched.
     pub(super) async fn follow(&self, server: &ServerName, topic: Topic) -> Result<Watch, FailureKind> {
         let server = self.servers.get(server).ok_or(FailureKind::Down)?;
+        if server.board.state() == ServerState::Disabled {
+            return Err(FailureKind::Disabled);
+        }
         timeout(server.patience, Watches::watch(&server.board, topic)).await.map_err(|_| FailureKind::Down)?
     }
 

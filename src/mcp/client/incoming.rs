@@ -5,10 +5,8 @@ use serde_json::value::RawValue;
 
 use crate::{
     domain::limits,
-    mcp::{Decoder, IdKey, Limits, LogLevel, Message, Params, ParseError, emit, members},
+    mcp::{Decoder, Filter, IdKey, Limits, LogLevel, Message, Params, ParseError, emit, members},
 };
-
-use super::request::Filter;
 
 /// The answer to one of our requests.
 #[derive(Debug, Clone)]
@@ -130,6 +128,24 @@ pub fn read(bytes: &[u8]) -> Result<Incoming, ParseError> {
         },
         Message::Notification { method, params } => notification(&method, &params),
     })
+}
+
+/// Messages of one array.
+const BATCH: usize = 1_000;
+
+/// Reads an array of messages, which a server of revision 2025-03-26 may send; or one message.
+///
+/// # Errors
+/// Anything that one message of it is refused for; an empty or very long array.
+pub fn read_batch(bytes: &[u8]) -> Result<Vec<Incoming>, ParseError> {
+    if bytes.trim_ascii_start().first() != Some(&b'[') {
+        return Ok(vec![read(bytes)?]);
+    }
+    let each: Vec<&RawValue> = serde_json::from_slice(bytes).map_err(|_| ParseError::Syntax(0))?;
+    if each.is_empty() || each.len() > BATCH {
+        return Err(ParseError::NotAnObject);
+    }
+    each.into_iter().map(|one| read(one.get().as_bytes())).collect()
 }
 
 fn notification(method: &str, params: &Params<'_>) -> Incoming {

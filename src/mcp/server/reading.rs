@@ -6,7 +6,7 @@ use serde_json::value::RawValue;
 
 use crate::{
     domain::{Method, SessionId, limits},
-    mcp::{Capabilities, Era, Id, InputGiven, LogLevel, Meta, Mirrored, Params, Version, message},
+    mcp::{Capabilities, Era, Id, InputGiven, LogLevel, Meta, Mirrored, Params, Version, members, message},
 };
 
 use super::{CallMeta, Request, RpcError, context::Context};
@@ -99,6 +99,12 @@ fn arguments(params: &Params<'_>) -> Result<Option<Box<RawValue>>, RpcError> {
 
 fn input(params: &Params<'_>) -> Result<Option<InputGiven>, RpcError> {
     let given = InputGiven::read(params).map_err(|fault| RpcError::invalid_params(fault.to_string()))?;
+    let responses = given.as_ref().and_then(|given| given.responses.as_deref());
+    let responses = responses.map(|raw| members(raw.get())).transpose();
+    let responses = responses.map_err(|fault| RpcError::invalid_params(fault.to_string()))?.unwrap_or_default();
+    if responses.iter().any(|(_, response)| !response.get().starts_with('{')) {
+        return Err(RpcError::invalid_params("each member of `params.inputResponses` must be an object"));
+    }
     Ok(given.map(|given| InputGiven { responses: given.responses.as_deref().map(flat), ..given }))
 }
 

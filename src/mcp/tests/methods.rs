@@ -114,8 +114,9 @@ async fn questions_go_to_the_client_and_its_answers_come_with_the_next_request()
     assert_eq!(result["structuredContent"], json!({"responses": answers, "state": "one"}));
     let result = house.ask(&call("again")).await.json()["result"].clone();
     assert_eq!(result, json!({"resultType": "input_required", "requestState": "go on"}));
-    for member in ["inputResponses", "requestState"] {
-        assert_eq!(house.ask(&Ask::modern("tools/call", &json!({"name": "ask", member: 1}))).await.code(), -32602);
+    for (member, bad) in [("inputResponses", json!(1)), ("inputResponses", json!({"e": 1})), ("requestState", json!(1))]
+    {
+        assert_eq!(house.ask(&Ask::modern("tools/call", &json!({"name": "ask", member: bad}))).await.code(), -32602);
     }
 }
 

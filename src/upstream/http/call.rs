@@ -138,7 +138,7 @@ impl HttpServer {
                 }
             }
             return match ended {
-                Ok((_, step)) => begin(&self.lot, Passage::Post(flight), Ok(step), (errand, dispatch)),
+                Ok((_, step)) => begin(&self.lot, Passage::Post(Box::new(flight)), Ok(step), (errand, dispatch)),
                 Err(Lost { kind, sent }) => CallEnd::Failed { kind, effect_possible: sent },
             };
         }

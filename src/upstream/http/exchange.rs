@@ -13,7 +13,7 @@ use super::{connect::CheckedClient, stream::Stream};
 use crate::{
     domain::limits,
     mcp::{
-        Era, Id,
+        Era, Id, Version,
         client::{self, Answer, Incoming, Outgoing, Speaker},
         headers,
     },
@@ -63,7 +63,7 @@ pub(super) struct Reply {
 /// How an answer begins, and the session that the server gave out.
 pub(super) enum Begun {
     Answer(Answer, Option<String>),
-    Stream(Stream, Option<String>),
+    Stream(Box<Stream>, Option<String>),
 }
 
 /// Who reads along with an exchange.
@@ -121,17 +121,22 @@ impl Wire {
     }
 
     /// Sends a request; the answer to its number may be there at once, or come on a stream.
-    pub(super) async fn begin(&self, id: u64, request: &Outgoing) -> Result<(StatusCode, Begun), Lost> {
+    pub(super) async fn begin(
+        &self,
+        id: u64,
+        request: &Outgoing,
+        version: Version,
+    ) -> Result<(StatusCode, Begun), Lost> {
         let response = self.open(Method::POST, request).await?;
         let status = response.status();
         let session = session(response.headers())?;
         let (head, body) = response.into_parts();
         if status.is_success() && is(&head.headers, "text/event-stream") {
-            return Ok((status, Begun::Stream(Stream::answer(body), session)));
+            return Ok((status, Begun::Stream(Box::new(Stream::answer(body, version)), session)));
         }
         let answer = if is(&head.headers, "application/json") {
             let limit = if status.is_success() { limits::ANSWER } else { ERROR_BODY };
-            read_json(id, body, limit).await
+            read_json(id, body, limit, version).await
         } else {
             Err(FailureKind::Garbage)
         };
@@ -154,10 +159,10 @@ impl Wire {
         request: &Outgoing,
         around: Around<'_>,
     ) -> Result<Reply, Lost> {
-        match self.begin(id, request).await? {
+        match self.begin(id, request, around.speaker.version).await? {
             (status, Begun::Answer(answer, session)) => Ok(Reply { status, session, answer }),
             (status, Begun::Stream(stream, session)) => {
-                let answer = self.read_stream(id, stream, around).await.map_err(Lost::after)?;
+                let answer = self.read_stream(id, *stream, around).await.map_err(Lost::after)?;
                 Ok(Reply { status, session, answer })
             }
         }
@@ -207,6 +212,7 @@ impl Wire {
                 Incoming::Request { id, method, .. } => {
                     self.answer_request(&id, &method, around.speaker)?;
                 }
+                Incoming::News(news) if around.ear.is_none() => self.board.watches.tell(&news),
                 Incoming::Notification { .. } | Incoming::Acknowledged { .. } | Incoming::News(_) => {}
             }
         }
@@ -260,8 +266,16 @@ pub(in crate::upstream) async fn read_all(mut body: Body, limit: usize) -> Resul
     Ok(all)
 }
 
-async fn read_json(id: u64, body: Body, limit: usize) -> Result<Answer, FailureKind> {
+async fn read_json(id: u64, body: Body, limit: usize, version: Version) -> Result<Answer, FailureKind> {
     let body = read_all(body, limit).await?;
+    if version.batches() {
+        let messages = client::read_batch(&body).map_err(|_| FailureKind::Garbage)?;
+        let ours = |message| {
+            if let Incoming::Answer { id: of, answer } = message { (of == id).then_some(answer) } else { None }
+        };
+        let answer = messages.into_iter().find_map(ours);
+        return answer.ok_or(FailureKind::Garbage);
+    }
     match client::read(&body) {
         Ok(Incoming::Answer { id: of, answer }) if of == id => Ok(answer),
         Ok(_) | Err(_) => Err(FailureKind::Garbage),

@@ -23,8 +23,8 @@ use super::{
 };
 use crate::{
     mcp::{
-        Era,
-        client::{Answer, Filter, Outgoing, Server, Speaker, farewell},
+        Era, Filter,
+        client::{Answer, Outgoing, Server, Speaker, farewell},
     },
     upstream::{
         FailureKind, ServerSettings,
@@ -137,12 +137,17 @@ impl HttpServer {
                 }
             };
             match read {
-                Ok(mut offered) => {
+                Ok((mut offered, late)) => {
                     if version.era == Era::Modern {
                         without_bad_mirrors(&mut offered.tools);
                     }
-                    self.mirroring.forget();
+                    if self.board.is_new(&offered) {
+                        self.mirroring.forget();
+                    }
                     self.board.publish(offered);
+                    if late {
+                        self.board.stale.notify_one();
+                    }
                 }
                 Err(kind) => return kind,
             }

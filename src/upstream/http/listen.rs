@@ -11,8 +11,8 @@ use super::{
 };
 use crate::{
     mcp::{
-        Era,
-        client::{self, Filter, Incoming, Speaker},
+        Era, Filter,
+        client::{self, Incoming, Speaker},
     },
     upstream::FailureKind,
 };
@@ -38,7 +38,7 @@ pub(super) async fn listen(
     if !response.status().is_success() || !is(response.headers(), "text/event-stream") {
         return if response.status().is_server_error() { Err(FailureKind::Closed) } else { Ok(()) };
     }
-    let mut stream = Stream::standing(response.into_body());
+    let mut stream = Stream::standing(response.into_body(), speaker.version);
     while let Some(incoming) = stream.message().await? {
         match incoming {
             Incoming::ListChanged => wire.board.stale.notify_one(),

@@ -12,7 +12,7 @@ use crate::upstream::{
 /// A call on its way.
 pub(super) enum Passage {
     /// On the stream of its own POST.
-    Post(PostFlight),
+    Post(Box<PostFlight>),
     /// Over the conversation of its session.
     Link(LinkFlight),
 }

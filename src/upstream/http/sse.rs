@@ -14,7 +14,7 @@ use super::{
     stream::Stream,
 };
 use crate::{
-    mcp::client::Outgoing,
+    mcp::{Version, client::Outgoing},
     upstream::{FailureKind, link::Link},
 };
 
@@ -60,7 +60,7 @@ async fn open(wire: &Arc<Wire>) -> Result<(Stream, Uri), FailureKind> {
     if !status.is_success() || !is(response.headers(), "text/event-stream") {
         return Err(FailureKind::Status(status.as_u16()));
     }
-    let mut stream = Stream::standing(response.into_body());
+    let mut stream = Stream::standing(response.into_body(), Version::NEWEST_LEGACY);
     let first = stream.event().await?.filter(|event| event.name == "endpoint").ok_or(FailureKind::Garbage)?;
     let endpoint = resolve(&wire.url, first.data.trim()).ok_or(FailureKind::Redirected)?;
     Ok((stream, endpoint))

@@ -10,7 +10,7 @@ use super::exchange::next_bytes;
 use crate::{
     domain::limits,
     mcp::{
-        Decoder, Event, StreamFault,
+        Decoder, Event, StreamFault, Version,
         client::{self, Incoming},
     },
     upstream::FailureKind,
@@ -22,19 +22,23 @@ pub(super) struct Stream {
     body: Body,
     decoder: Decoder,
     events: VecDeque<Event>,
+    messages: VecDeque<Incoming>,
+    /// Whether an event may hold an array of messages.
+    batches: bool,
     /// Bytes that may still come; without a bound for a stream that stands.
     left: Option<usize>,
 }
 
 impl Stream {
     /// The stream of one answer: all of it is bounded.
-    pub(super) fn answer(body: Body) -> Self {
-        Self { left: Some(limits::ANSWER), ..Self::standing(body) }
+    pub(super) fn answer(body: Body, version: Version) -> Self {
+        Self { left: Some(limits::ANSWER), ..Self::standing(body, version) }
     }
 
     /// A stream that stands: each of its events is bounded.
-    pub(super) fn standing(body: Body) -> Self {
-        Self { body, decoder: Decoder::default(), events: VecDeque::new(), left: None }
+    pub(super) fn standing(body: Body, version: Version) -> Self {
+        let (events, messages) = (VecDeque::new(), VecDeque::new());
+        Self { body, decoder: Decoder::default(), events, messages, batches: version.batches(), left: None }
     }
 
     /// The next event; nothing at the end of the stream. May be dropped at any time, nothing is lost then.
@@ -56,12 +60,19 @@ impl Stream {
 
     /// The next message; nothing at the end of the stream. May be dropped at any time, nothing is lost then.
     pub(super) async fn message(&mut self) -> Result<Option<Incoming>, FailureKind> {
-        while let Some(event) = self.event().await? {
-            if event.name == "message" && !event.data.is_empty() {
+        loop {
+            if let Some(message) = self.messages.pop_front() {
+                return Ok(Some(message));
+            }
+            let Some(event) = self.event().await? else { return Ok(None) };
+            if event.name != "message" || event.data.is_empty() {
+                continue;
+            }
+            if !self.batches {
                 return client::read(event.data.as_bytes()).map(Some).map_err(|_| FailureKind::Garbage);
             }
+            self.messages.extend(client::read_batch(event.data.as_bytes()).map_err(|_| FailureKind::Garbage)?);
         }
-        Ok(None)
     }
 
     /// Where it may go on if it is broken.
@@ -76,6 +87,7 @@ impl Stream {
 
     /// The same answer goes on in another body.
     pub(super) fn go_on(&mut self, body: Body) {
-        *self = Self { left: self.left, ..Self::standing(body) };
+        let (decoder, events) = (Decoder::default(), VecDeque::new());
+        (self.body, self.decoder, self.events) = (body, decoder, events);
     }
 }

@@ -15,7 +15,7 @@ use crate::{
     upstream::{
         Dispatch, FailureKind,
         errand::Errand,
-        rounds::{Ear, EarRef, Flight, Question, Step},
+        rounds::{Ear, EarRef, Flight, Question, Step, can_be_asked},
     },
 };
 
@@ -47,7 +47,8 @@ impl LinkFlight {
         legacy: bool,
     ) -> Option<Self> {
         let ear = Ear::of(dispatch, errand.method());
-        let (sender, questions) = (legacy && ear.takes_input).then(|| mpsc::channel(QUESTIONS)).unzip();
+        let asked = legacy && ear.takes_input && can_be_asked(&ear.capabilities);
+        let (sender, questions) = asked.then(|| mpsc::channel(QUESTIONS)).unzip();
         let ticket = link.announce(id, Some(ear), sender)?;
         let asked = Asked { link: link.clone(), question: None };
         Some(Self { asked, ticket, questions, _kept: kept })

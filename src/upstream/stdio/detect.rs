@@ -41,6 +41,7 @@ pub(super) async fn detect(link: &Arc<Link>, time: Duration, legacy: bool) -> Re
     let greeting = client::initialize(id, Version::NEWEST_LEGACY, None);
     let answer = timeout(time, ask(link, id, greeting)).await.map_err(|_| FailureKind::Closed)??;
     let (version, server) = greet::legacy(&answer)?;
+    link.speaks(version);
     link.tell(client::initialized(Speaker { version, session: None }).body).await?;
     Ok((version, server))
 }

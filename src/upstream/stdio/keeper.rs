@@ -161,12 +161,16 @@ impl StdioServer {
                     () = &mut following => {}
                 }
             };
-            match read {
-                Ok(offered) => self.board.publish(offered),
+            let (offered, late) = match read {
+                Ok(read) => read,
                 Err(kind) => return kind,
-            }
+            };
             if self.live.load().is_none() {
                 self.live.store(Some(live.clone()));
+            }
+            self.board.publish(offered);
+            if late {
+                self.board.stale.notify_one();
             }
             tokio::select! {
                 () = self.board.stale.notified() => {}

@@ -111,6 +111,9 @@ def call(message):
                 return say(id, json.dumps(reply["error"]))
             said.append(reply["result"])
         say(id, json.dumps(said))
+    elif name == "batch":
+        out("[" + json.dumps({"jsonrpc": "2.0", "method": "notifications/x"}) + ","
+            + json.dumps({"jsonrpc": "2.0", "id": id, "result": {"content": [{"type": "text", "text": "of two"}]}}) + "]")
     elif name == "log":
         for level in ("debug", "error"):
             out({"jsonrpc": "2.0", "method": "notifications/message", "params": {"level": level, "data": "x"}})
@@ -156,7 +159,7 @@ for line in sys.stdin:
         greeted = True
         if "roots" in MODE:
             out({"jsonrpc": "2.0", "id": "r", "method": "roots/list"})
-        answer(message["id"], {"protocolVersion": "2024-11-05" if "old" in MODE else "2025-11-25",
+        answer(message["id"], {"protocolVersion": "2024-11-05" if "old" in MODE else "2025-03-26" if "batches" in MODE else "2025-11-25",
                                "capabilities": CAPABILITIES, "serverInfo": {"name": "child", "version": "1"}})
     elif method == "tools/list":
         tools = [{"name": name, "inputSchema": {"type": "object"}} for name in TOOLS]

@@ -88,6 +88,22 @@ async fn a_list_that_changes_under_the_reader_or_never_ends_is_bounded() {
     assert!(upstreams.offered().is_empty());
 }
 
+/// T031
+#[tokio::test]
+async fn a_list_that_never_comes_does_not_hide_the_tools() {
+    let peer = Peer::start(|seen| match seen.method() {
+        "server/discover" => Some(
+            seen.result(json!({"supportedVersions": ["2026-07-28"], "capabilities": {"tools": {}, "prompts": {}}})),
+        ),
+        _ => modern(seen).or_else(|| (seen.method() == "tools/call").then(|| seen.say("fine"))),
+    })
+    .await;
+    let upstreams = peer.upstreams().await;
+    assert_eq!(upstreams.offered()[&server("s")].tools.len(), 1);
+    assert_eq!(text(upstreams.send(call("echo", "{}"), dispatch()).await), "fine");
+    super::support::until("it is read again at once", || peer.saw("prompts/list") == 2).await;
+}
+
 /// T036
 #[tokio::test]
 async fn a_flood_of_questions_is_answered_within_a_bound() {

@@ -106,6 +106,32 @@ async fn requests_of_the_server_within_a_call_are_refused_and_pings_answered() {
 }
 
 #[tokio::test]
+async fn arrays_of_messages_are_taken_where_the_revision_has_them() {
+    for (version, taken) in [("2025-03-26", true), ("2025-06-18", false)] {
+        let peer = Peer::start(move |seen| {
+            let end = json!({"jsonrpc": "2.0", "id": seen.json["id"], "result": {"content": [{"type": "text", "text": "one of them"}]}});
+            let both = json!([{"jsonrpc": "2.0", "method": "notifications/x"}, end]);
+            match (seen.method(), seen.tool()) {
+                ("initialize", _) => Some(seen.result(json!({"protocolVersion": version, "capabilities": {"tools": {}}}))),
+                ("tools/call", "stream") => Some(seen.stream(&[both])),
+                ("tools/call", _) => Some(Reply::json(200, &both)),
+                _ => legacy(seen, "x"),
+            }
+        })
+        .await;
+        let upstreams = peer.upstreams().await;
+        for tool in ["stream", "body"] {
+            let end = upstreams.send(call(tool, "{}"), dispatch()).await;
+            if taken {
+                assert_eq!(text(end), "one of them");
+            } else {
+                assert_eq!(failed(end), (FailureKind::Garbage, true), "{tool}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_stream_that_breaks_is_not_asked_again() {
     let peer = Peer::start(|seen| legacy(seen, "x").or_else(|| Some(seen.stream(&[])))).await;
     let upstreams = peer.upstreams().await;

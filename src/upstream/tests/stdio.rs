@@ -163,6 +163,18 @@ async fn a_refusal_cannot_be_forged_and_structured_content_is_untouched() {
     assert_eq!(failed(upstreams.send(call("input", "{}"), dispatch()).await), (FailureKind::Garbage, true));
 }
 
+#[tokio::test]
+async fn several_messages_at_once_are_taken_where_the_revision_has_them() {
+    let nursery = Nursery::new();
+    let upstreams = nursery.start("batches").await;
+    assert_eq!(text(upstreams.send(call("batch", "{}"), dispatch()).await), "of two");
+    let nursery = Nursery::new();
+    let upstreams = nursery.start("legacy").await;
+    let soon = Instant::now() + Duration::from_millis(300);
+    let end = upstreams.send(call("batch", "{}"), Dispatch { deadline: soon, ..dispatch() }).await;
+    assert!(matches!(end, CallEnd::TimedOut), "elsewhere it is no message");
+}
+
 /// T132
 #[tokio::test]
 async fn a_child_inherits_nothing_of_our_environment() {
