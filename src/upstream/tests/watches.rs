@@ -34,7 +34,7 @@ async fn news(watch: &mut Watch) -> Value {
 
 type Streams = Arc<Mutex<Vec<(Value, Value, mpsc::Sender<Bytes>)>>>;
 
-/// A modern server that tells of everything but `a://refused`.
+/// A modern server that tells of everything but `a://refused`, and of `a://once` on no stream but its first.
 async fn telling() -> (Peer, Streams, Upstreams) {
     let streams = Streams::default();
     let kept = streams.clone();
@@ -46,7 +46,8 @@ async fn telling() -> (Peer, Streams, Upstreams) {
             let wanted = seen.json["params"]["notifications"].clone();
             let mut told = wanted.clone();
             if let Some(uris) = told["resourceSubscriptions"].as_array_mut() {
-                uris.retain(|uri| uri != "a://refused");
+                let again = kept.lock().unwrap().iter().any(|(_, wanted, _)| wanted.to_string().contains("a://once"));
+                uris.retain(|uri| uri != "a://refused" && !(again && uri == "a://once"));
             }
             let params =
                 json!({"notifications": told, "_meta": {"io.modelcontextprotocol/subscriptionId": seen.json["id"]}});
@@ -110,6 +111,17 @@ async fn a_stream_that_breaks_is_opened_again_for_all_that_is_watched() {
     assert!(before > 0);
     tell(&streams, "notifications/resources/updated", json!({"uri": "a://1/within"}));
     assert_eq!(news(&mut one).await, json!({"uri": "a://1/within"}));
+}
+
+#[tokio::test]
+async fn a_watch_ends_when_its_server_agrees_to_it_no_more() {
+    let (_peer, streams, upstreams) = telling().await;
+    let mut one = watch(&upstreams, resource("a://once")).await.unwrap();
+    let mut other = watch(&upstreams, resource("a://1")).await.unwrap();
+    let end = timeout(Duration::from_secs(10), one.news.recv()).await.expect("the watch goes on");
+    assert_eq!(end, None);
+    tell(&streams, "notifications/resources/updated", json!({"uri": "a://1"}));
+    assert_eq!(news(&mut other).await, json!({"uri": "a://1"}));
 }
 
 #[tokio::test]

@@ -60,8 +60,13 @@ impl Watches {
         let (sender, news) = mpsc::channel(NEWS);
         let mut standing = board.watches.add(&topic, sender.clone())?;
         let (board, id) = (board.clone(), standing.0);
+        let mut settled = standing.1.clone();
         tokio::spawn(async move {
-            sender.closed().await;
+            // A refusal ends the watch: the last sender must go with it.
+            tokio::select! {
+                () = sender.closed() => {}
+                _refused = settled.wait_for(|standing| *standing == Standing::Refused) => {}
+            }
             board.watches.remove(&topic, id);
         });
         // If this is given up, the receiver is gone and with it the watch.
