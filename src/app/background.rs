@@ -159,5 +159,6 @@ async fn freeze(house: Arc<House>) {
             let ended = house.in_flight.cut(&Cut::Everything, Reason::Frozen);
             tracing::warn!(calls = ended, "the gateway is frozen");
         }
+        house.keeper.changes.send_modify(Changes::of_callers);
     }
 }

@@ -15,7 +15,7 @@ use crate::{
     domain::{CredentialId, DecisionId, Document, ExceptionId, Fault, Person, Reason},
     evidence::{Freeze, Record},
     exception::{Exception, parse},
-    gateway::Cut,
+    gateway::{Changes, Cut},
     identity::{Identity, KeyPrincipal, KeyStore as _, issue},
 };
 
@@ -97,6 +97,7 @@ impl Operations for House {
         }
         self.authenticator.invalidate();
         self.in_flight.cut(&Cut::Credential(id.clone()), Reason::Stale);
+        self.keeper.changes.send_modify(Changes::of_callers);
         Ok(())
     }
 

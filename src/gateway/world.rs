@@ -25,7 +25,7 @@ pub struct World {
     pub features: Arc<BTreeMap<ServerName, Features>>,
 }
 
-/// Counts of changes, one for each list; a change of the policies counts for all.
+/// Counts of changes, one for each list; a change of the policies counts for all lists.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Changes {
     /// Of tools.
@@ -34,6 +34,8 @@ pub struct Changes {
     pub prompts: u64,
     /// Of resources and their templates.
     pub resources: u64,
+    /// Of who may be told anything: a credential was revoked, or the gateway was frozen or released.
+    pub callers: u64,
 }
 
 impl Changes {
@@ -42,5 +44,10 @@ impl Changes {
         self.tools = self.tools.wrapping_add(1);
         self.prompts = self.prompts.wrapping_add(1);
         self.resources = self.resources.wrapping_add(1);
+    }
+
+    /// No list changed, but who may be told of it.
+    pub const fn of_callers(&mut self) {
+        self.callers = self.callers.wrapping_add(1);
     }
 }
