@@ -27,6 +27,8 @@ mod resolve;
 mod road;
 mod round;
 mod seal;
+mod standing;
+mod topic;
 mod visit;
 mod world;
 

@@ -23,13 +23,6 @@ pub(super) fn result(method: Method, server: &ServerName, result: Bytes) -> Byte
     edited(text, of).map_or_else(|| result.clone(), Into::into)
 }
 
-/// The params of a notification with its URI under its exposed name.
-pub(super) fn notification(server: &ServerName, params: &Bytes) -> Bytes {
-    let text = std::str::from_utf8(params).ok();
-    let named = text.and_then(|text| edited(text, |key, raw| (key == "uri").then(|| exposed(server, raw)).flatten()));
-    named.map_or_else(|| params.clone(), Into::into)
-}
-
 /// A task under the id that `handle` gives it; on `/mcp` the links of its result lead to where they can be read.
 pub(super) fn task(result: &Bytes, all: Option<&ServerName>, handle: impl Fn(&str) -> Option<String>) -> Option<Bytes> {
     let text = std::str::from_utf8(result).ok()?;

@@ -271,7 +271,9 @@ async fn listening(
         let uri = &message["params"]["uri"];
         let of_interest = match message["method"].as_str() {
             Some("notifications/resources/updated") => {
-                wished["resourceSubscriptions"].as_array().is_some_and(|all| all.contains(uri))
+                let uri = uri.as_str().unwrap_or_default();
+                let within = |wished: &Value| wished.as_str().is_some_and(|wished| uri.starts_with(wished));
+                wished["resourceSubscriptions"].as_array().is_some_and(|all| all.iter().any(within))
             }
             _ => true,
         };

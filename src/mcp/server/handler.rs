@@ -14,6 +14,8 @@ use crate::{
     mcp::{Capabilities, Era, Filter, InputGiven, InputRequired, List, LogLevel, Mirrored, Notice, code},
 };
 
+use super::Proof;
+
 /// What answers requests that passed the wire's own checks.
 ///
 /// The port speaks of every request as the modern era does: a request that a server answers with questions ends
@@ -44,7 +46,8 @@ pub trait Handler: Send + Sync + 'static {
     /// A protocol error, such as an unknown tool (-32602). A tool's own failure is a [`Reply::Complete`].
     async fn serve(&self, subject: Arc<Subject>, request: Request, link: Link) -> Result<Reply, RpcError>;
 
-    /// Opens a subscription to changes.
+    /// Opens a subscription to changes. It ends as soon as the caller's credential holds no more, and when something
+    /// that was granted is told no more: this is how the client learns of it.
     ///
     /// # Errors
     /// The gateway cannot keep its record now. What the subject does not see is left out of what is granted.
@@ -195,6 +198,8 @@ pub struct ListenRequest {
     pub scope: Scope,
     /// Of what.
     pub filter: Filter,
+    /// What the caller shows; the subscription ends when it holds no more.
+    pub proof: Proof,
     /// Where it came from.
     pub origin: Origin,
 }

@@ -13,6 +13,7 @@ mod lock;
 mod modern;
 mod notices;
 mod offered;
+mod proof;
 mod reading;
 mod reply;
 mod results;
@@ -24,5 +25,6 @@ pub use handler::{
     CallMeta, EndpointSettings, Event, Handler, HttpRefusal, Link, ListPage, ListRequest, ListenRequest, Listening,
     Offer, Origin, Reply, Request, RpcError, Scope,
 };
+pub use proof::Proof;
 pub use reply::Answer;
 pub use wire::Wire;

@@ -11,12 +11,13 @@ use chrono::{DateTime, Utc};
 use http::{StatusCode, request::Parts};
 use serde_json::{Value, json, value::RawValue};
 use tokio::sync::{Notify, broadcast, mpsc};
+use tokio_util::sync::CancellationToken;
 
 use crate::{
-    domain::{AgentId, Credential, CredentialKind, ServerName, Subject},
+    domain::{AgentId, Credential, CredentialKind, Delegator, PersonId, ServerName, Subject},
     mcp::server::{
-        Event, Handler, HttpRefusal, Link, ListPage, ListRequest, ListenRequest, Listening, Offer, Reply as Served,
-        Request, RpcError, Scope,
+        Event, Handler, HttpRefusal, Link, ListPage, ListRequest, ListenRequest, Listening, Offer, Proof,
+        Reply as Served, Request, RpcError, Scope,
     },
     mcp::{Filter, InputMethod, InputRequest, InputRequired, List, LogLevel, Notice, TASKS},
 };
@@ -25,11 +26,21 @@ pub(super) struct Fake {
     pub(super) journal: Mutex<Vec<String>>,
     pub(super) go: Notify,
     pub(super) events: broadcast::Sender<Event>,
+    /// What was shown for each subscription.
+    pub(super) proofs: Mutex<Vec<Proof>>,
+    /// Ends all subscriptions.
+    pub(super) over: CancellationToken,
 }
 
 impl Fake {
     pub(super) fn new() -> Self {
-        Self { journal: Mutex::default(), go: Notify::new(), events: broadcast::channel(64).0 }
+        Self {
+            journal: Mutex::default(),
+            go: Notify::new(),
+            events: broadcast::channel(64).0,
+            proofs: Mutex::default(),
+            over: CancellationToken::new(),
+        }
     }
 
     fn note(&self, line: impl Into<String>) {
@@ -48,6 +59,7 @@ impl Fake {
 
 #[async_trait]
 impl Handler for Fake {
+    /// `AGENT`, or `AGENT for PERSON`; what follows a semicolon makes it another credential.
     async fn identify(&self, head: &Parts, _peer: SocketAddr) -> Result<Arc<Subject>, HttpRefusal> {
         let agent = head.headers.get("authorization").and_then(|value| value.to_str().ok()?.strip_prefix("Bearer "));
         let Some(agent) = agent else {
@@ -59,10 +71,13 @@ impl Handler for Fake {
             });
         };
         let id = "crd_1".parse().unwrap();
+        let shown = agent.split(';').next().unwrap();
+        let (agent, person) = shown.split_once(" for ").map_or((shown, None), |(agent, person)| (agent, Some(person)));
+        let on_behalf_of = person.map(|person| Delegator { person: PersonId::from(person), roles: Arc::default() });
         Ok(Arc::new(Subject {
             agent: AgentId::from(agent),
             roles: Arc::default(),
-            on_behalf_of: None,
+            on_behalf_of,
             credential: Credential { id, kind: CredentialKind::ApiKey, expires: DateTime::<Utc>::MAX_UTC },
         }))
     }
@@ -129,13 +144,17 @@ impl Handler for Fake {
 
     async fn listen(&self, _subject: &Arc<Subject>, request: ListenRequest) -> Result<Listening, RpcError> {
         self.note(format!("listen {:?}", request.filter.uris));
+        self.proofs.lock().unwrap().push(request.proof);
+        if request.filter.uris.iter().any(|uri| uri.starts_with("slow:")) {
+            self.go.notified().await;
+        }
         let (sender, events) = mpsc::channel(8);
         let mut told = self.events.subscribe();
         let uris: Vec<_> = request.filter.uris.iter().filter(|uri| !uri.starts_with("none:")).cloned().collect();
         let granted = Filter { uris, ..request.filter };
-        let wanted = granted.clone();
+        let (wanted, over) = (granted.clone(), self.over.clone());
         tokio::spawn(async move {
-            while let Ok(event) = told.recv().await {
+            while let Some(Ok(event)) = over.run_until_cancelled(told.recv()).await {
                 let of_another = |params: &Bytes| {
                     let params: Value = serde_json::from_slice(params).unwrap();
                     !wanted.uris.iter().any(|uri| params["uri"] == **uri)

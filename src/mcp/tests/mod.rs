@@ -14,6 +14,7 @@ mod mirror;
 mod modern;
 mod replay;
 mod sse;
+mod standing;
 mod strict;
 mod support;
 mod wire;

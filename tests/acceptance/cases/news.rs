@@ -10,6 +10,7 @@ use crate::{
     Case,
     gateway::{ADMINISTRATOR, until},
     house::{House, USER},
+    peer::Say,
     say,
 };
 
@@ -19,6 +20,9 @@ pub fn cases() -> Vec<Case> {
         case!("updates stop when the agent loses its role", "T065", 60, demoted),
         case!("lists are said to have changed when a policy changes", "T065", 60, changed),
         case!("a revoked key ends its subscriptions", "T040", 60, revoked),
+        case!("updates of what lies within are judged by their own URI", "T065", 60, within),
+        case!("a subscription ends with a resource that its server tells no more of", "T065", 60, lost),
+        case!("a freeze keeps news back and opens no subscription", "T093", 60, frozen),
     ]
 }
 
@@ -54,6 +58,9 @@ async fn updates() -> anyhow::Result<()> {
     update(&house);
     while let Ok(told) = mine.next(Duration::from_secs(1)).await {
         ensure!(told["method"] != json!("notifications/resources/updated"), "told after the role lost it: {told}");
+        if told.is_null() {
+            break;
+        }
     }
     house.gateway.verified().await?;
     Ok(())
@@ -126,5 +133,58 @@ async fn revoked() -> anyhow::Result<()> {
     until("the stream of a revoked key ends", Duration::from_secs(30), end).await?;
     say(&format!("the stream ended {:.1?} after the key was revoked", begun.elapsed()));
     ensure!(late == 0, "{late} updates were told two seconds after the key was revoked, or later");
+    Ok(())
+}
+
+async fn within() -> anyhow::Result<()> {
+    let house = House::start().await?;
+    let mut mine = house.agent.listen(json!({"resourceSubscriptions": ["all+file:///docs/sub"]})).await?;
+    house.peer.tell("notifications/resources/updated", json!({"uri": "file:///docs/sub/secret.txt"}));
+    house.peer.tell("notifications/resources/updated", json!({"uri": "file:///docs/sub/../../etc/passwd"}));
+    house.peer.tell("notifications/resources/updated", json!({"uri": "file:///docs/sub/b.txt", "text": "the text"}));
+    let told = mine.next(LATE).await?;
+    let tag = json!({"io.modelcontextprotocol/subscriptionId": 1});
+    ensure!(told["params"] == json!({"uri": "all+file:///docs/sub/b.txt", "_meta": tag}), "told: {told}");
+    mine.silent(Duration::from_millis(300)).await
+}
+
+async fn lost() -> anyhow::Result<()> {
+    let house = House::start().await?;
+    let mut mine = house.agent.listen(json!({"toolsListChanged": true, "resourceSubscriptions": [URI]})).await?;
+    update(&house);
+    mine.next(LATE).await?;
+    // From now on the server agrees to no more than one other resource.
+    house.peer.script(|heard| {
+        let tag = json!({"io.modelcontextprotocol/subscriptionId": heard.json["id"]});
+        let agreed = json!({"resourceSubscriptions": ["file:///docs/b.txt"]});
+        let said = json!({"jsonrpc": "2.0", "method": "notifications/subscriptions/acknowledged",
+            "params": {"_meta": tag, "notifications": agreed}});
+        let body = format!("HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\ndata: {said}\n\n");
+        let pause = (Duration::from_secs(20), Vec::new());
+        (heard.method() == "subscriptions/listen").then(|| Say::Bytes(vec![(Duration::ZERO, body.into()), pause]))
+    });
+    let _other = house.agent.listen(json!({"resourceSubscriptions": ["all+file:///docs/b.txt"]})).await?;
+    let told = mine.next(LATE).await?;
+    ensure!(told["result"]["resultType"] == json!("complete"), "told: {told}");
+    ensure!(mine.next(LATE).await?.is_null(), "the stream goes on");
+    Ok(())
+}
+
+async fn frozen() -> anyhow::Result<()> {
+    let house = House::start().await?;
+    let wished = json!({"resourceSubscriptions": [URI], "promptsListChanged": true});
+    let mut mine = house.agent.listen(wished.clone()).await?;
+    house.gateway.ok(ADMINISTRATOR, &["freeze", "--reason", "drill"]).await?;
+    update(&house);
+    house.gateway.edit("roles/user.cedar", &USER.replace("all/shut", "all/open")).await?;
+    mine.silent(Duration::from_secs(1)).await?;
+    let Err(refused) = house.agent.listen(wished).await else { anyhow::bail!("a subscription was opened") };
+    ensure!(format!("{refused:#}").contains("frozen"), "{refused:#}");
+    house.gateway.ok(ADMINISTRATOR, &["unfreeze", "--reason", "drill is over"]).await?;
+    let told = mine.next(LATE).await.context("of the list that changed meanwhile")?;
+    ensure!(told["method"] == json!("notifications/prompts/list_changed"), "told: {told}");
+    update(&house);
+    let told = mine.next(LATE).await?;
+    ensure!(told["method"] == json!("notifications/resources/updated"), "told: {told}");
     Ok(())
 }

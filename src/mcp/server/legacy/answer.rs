@@ -78,7 +78,7 @@ pub(in crate::mcp::server) fn end(endpoint: &Endpoint, context: &Context) -> Out
     Ok(reply::empty(StatusCode::NO_CONTENT))
 }
 
-/// The session of a request. One of another agent or scope answers like one that never was (T033).
+/// The session of a request. One of another agent, person or scope answers like one that never was (T033).
 pub(super) fn session(endpoint: &Endpoint, context: &Context) -> Result<Arc<Session>, Refused> {
     let head = &context.head.headers;
     let Some(given) = head.get(headers::SESSION) else {
@@ -86,7 +86,7 @@ pub(super) fn session(endpoint: &Endpoint, context: &Context) -> Result<Arc<Sess
         return Err(reply::refuse(StatusCode::BAD_REQUEST, message).into());
     };
     let id = given.to_str().ok().and_then(|id| id.parse().ok());
-    let found = id.and_then(|id| endpoint.sessions().find(&id, &context.subject.agent, &context.scope));
+    let found = id.and_then(|id| endpoint.sessions().find(&id, &context.subject, &context.scope));
     let Some(session) = found else {
         return Err(reply::refuse(StatusCode::NOT_FOUND, "no such session: call `initialize` again").into());
     };
@@ -94,6 +94,7 @@ pub(super) fn session(endpoint: &Endpoint, context: &Context) -> Result<Arc<Sess
         let message = "`MCP-Protocol-Version` is not the revision that was agreed on";
         return Err(reply::refuse(StatusCode::BAD_REQUEST, message).into());
     }
+    session.proof.renew(head);
     Ok(session)
 }
 

@@ -7,7 +7,7 @@ use serde_json::value::RawValue;
 use crate::mcp::{Capabilities, Feature, Id, Params, ParseError, Version, emit, members};
 
 use crate::mcp::server::{
-    Endpoint, RpcError,
+    Endpoint, Proof, RpcError,
     context::Context,
     reply::{self, Answer},
     results,
@@ -25,8 +25,8 @@ pub(super) fn initialize(
     let version = Version::legacy(&asked).unwrap_or(Version::NEWEST_LEGACY);
     let capabilities = params.get("capabilities").map_or_else(|| Ok(Capabilities::default()), read);
     let capabilities = capabilities.map_err(|_| bad("capabilities"))?;
-    let (agent, scope) = (&context.subject.agent, &context.scope);
-    let session = endpoint.sessions().open(agent, scope.clone(), version, capabilities);
+    let (scope, proof) = (&context.scope, Proof::of_session(&context.head.headers));
+    let session = endpoint.sessions().open((&context.subject, proof), scope.clone(), version, capabilities);
     let session = session.ok_or_else(RpcError::internal)?;
     let offer = endpoint.handler().offer(&context.subject, scope);
     let body: Bytes = emit::result(id, &results::initialize(endpoint.settings(), &offer, version));

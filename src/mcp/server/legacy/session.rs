@@ -1,4 +1,4 @@
-//! Sessions of the legacy revisions: each belongs to one agent and one scope (T033).
+//! Sessions of the legacy revisions: each belongs to one agent, the person it acts for, and one scope (T033).
 
 use std::{
     collections::HashMap,
@@ -11,17 +11,16 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    domain::{AgentId, SessionId, limits},
+    domain::{AgentId, PersonId, SessionId, Subject, limits},
     mcp::{
         Capabilities, IdKey, LogLevel, Version,
-        server::{Scope, lock::held},
+        server::{Proof, Scope, lock::held},
     },
 };
 
 use super::{
     asked::Asked,
     replay::{Line, Lines},
-    standing::Watch,
     subscribing::Subscriptions,
 };
 
@@ -40,11 +39,14 @@ pub(super) struct Session {
     pub(super) lines: Arc<Lines>,
     /// The stream of what belongs to no request.
     pub(super) standing: Line,
-    /// What feeds it with changes of lists, while somebody reads it.
-    pub(super) watch: tokio::sync::Mutex<Option<Arc<Watch>>>,
+    /// What its reader showed, for as long as it is fed with changes of lists.
+    pub(super) watch: tokio::sync::Mutex<Option<Proof>>,
     pub(super) asked: Arc<Asked>,
     pub(super) subscriptions: Subscriptions,
+    /// What the caller showed last.
+    pub(super) proof: Proof,
     level: Mutex<LogLevel>,
+    person: Option<PersonId>,
     scope: Scope,
     used: Mutex<Instant>,
     calls: Mutex<HashMap<IdKey, CancellationToken>>,
@@ -109,7 +111,7 @@ impl Drop for Running {
     }
 }
 
-/// All sessions, by agent: nobody finds a session of somebody else.
+/// All sessions, by agent: nobody finds a session of somebody else, or of the same agent for somebody else.
 #[derive(Debug)]
 pub(in crate::mcp::server) struct Sessions {
     book: Mutex<Book>,
@@ -130,7 +132,7 @@ impl Sessions {
     /// Opens a session; none if there is no randomness. The longest unused session of an agent that has too many ends.
     pub(super) fn open(
         &self,
-        agent: &AgentId,
+        (subject, proof): (&Subject, Proof),
         scope: Scope,
         version: Version,
         capabilities: Capabilities,
@@ -148,14 +150,16 @@ impl Sessions {
             watch: tokio::sync::Mutex::default(),
             asked: Arc::default(),
             subscriptions: Subscriptions::default(),
+            proof,
             level: Mutex::new(LogLevel::Info),
+            person: person(subject),
             scope,
             used: Mutex::new(Instant::now()),
             calls: Mutex::default(),
         });
         let mut book = held(&self.book);
         book.sweep();
-        let own = book.agents.entry(agent.clone()).or_default();
+        let own = book.agents.entry(subject.agent.clone()).or_default();
         if own.len() >= limits::SESSIONS_PER_PRINCIPAL {
             let oldest = own.values().max_by_key(|session| session.idle()).map(|session| session.id.clone());
             if let Some(oldest) = oldest.and_then(|oldest| own.remove(&oldest)) {
@@ -166,10 +170,10 @@ impl Sessions {
         Some(session)
     }
 
-    /// The session of this id, if it lives and belongs to this agent and scope. Any other is as good as unknown.
-    pub(super) fn find(&self, id: &SessionId, agent: &AgentId, scope: &Scope) -> Option<Arc<Session>> {
-        let session = held(&self.book).agents.get(agent)?.get(id).cloned()?;
-        if session.scope != *scope || session.idle() >= limits::SESSION_IDLE {
+    /// The session of this id, if it lives and belongs to this subject and scope. Any other is as good as unknown.
+    pub(super) fn find(&self, id: &SessionId, subject: &Subject, scope: &Scope) -> Option<Arc<Session>> {
+        let session = held(&self.book).agents.get(&subject.agent)?.get(id).cloned()?;
+        if session.person != person(subject) || session.scope != *scope || session.idle() >= limits::SESSION_IDLE {
             return None;
         }
         session.touch();
@@ -183,6 +187,10 @@ impl Sessions {
         }
         session.over();
     }
+}
+
+fn person(subject: &Subject) -> Option<PersonId> {
+    subject.on_behalf_of.as_ref().map(|delegator| delegator.person.clone())
 }
 
 impl Book {

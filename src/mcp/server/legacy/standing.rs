@@ -1,31 +1,24 @@
 //! The stream of a session that belongs to no request: changes of lists, updates of resources, and the way back to a
 //! stream whose connection broke.
 
-use std::{
-    net::SocketAddr,
-    sync::{Arc, Mutex},
-};
+use std::sync::Arc;
 
-use http::{StatusCode, request::Parts};
+use http::StatusCode;
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     domain::limits,
-    mcp::{Filter, headers, server::lock::held},
+    mcp::{Filter, headers},
 };
 
 use crate::mcp::server::{
-    Endpoint, Handler, ListenRequest, Listening, Origin, changes,
+    Endpoint, ListenRequest, Listening, Origin, Proof, changes,
     context::Context,
     reply::{self, Outcome, Refused},
 };
 
 use super::{answer::session, replay, session::Session};
-
-/// Who reads the stream, for as long as it is fed.
-#[derive(Debug)]
-pub(super) struct Watch(Mutex<(Parts, SocketAddr)>);
 
 /// Gives the stream a connection: the last one that broke, if the client names an event of it.
 pub(in crate::mcp::server) async fn open_stream(endpoint: &Endpoint, context: Context) -> Outcome {
@@ -38,28 +31,32 @@ pub(in crate::mcp::server) async fn open_stream(endpoint: &Endpoint, context: Co
         return session.lines.resume(last, place).ok_or_else(unknown);
     }
     let mut watch = session.watch.lock().await;
-    let caller = (context.head.clone(), context.peer);
-    if let Some(watch) = &*watch {
-        *held(&watch.0) = caller;
-    } else {
-        let listening = listen(endpoint, &context, &session).await?;
-        let fed = Arc::new(Watch(Mutex::new(caller)));
-        let feeding = Feeding {
-            handler: Arc::clone(endpoint.handler()),
-            session: Arc::clone(&session),
-            watch: Arc::clone(&fed),
-            closing: endpoint.closing().clone(),
-        };
-        tokio::spawn(feeding.feed(listening));
-        *watch = Some(fed);
-    }
-    match last {
-        Some(last) => session.lines.resume(&last, place).ok_or_else(unknown),
-        None => session.standing.connect(Some(place)).ok_or_else(unknown),
-    }
+    let proof = match &*watch {
+        Some(proof) => proof.clone(),
+        None => {
+            let proof = Proof::of(&context.head.headers);
+            let listening = listen(endpoint, &context, (&session, proof.clone())).await?;
+            *watch = Some(proof.clone());
+            let feeding = Feeding { session: Arc::clone(&session), closing: endpoint.closing().clone() };
+            tokio::spawn(feeding.feed(listening));
+            proof
+        }
+    };
+    let answer = match last {
+        Some(last) => session.lines.resume(&last, place),
+        None => session.standing.connect(Some(place)),
+    };
+    let answer = answer.ok_or_else(unknown)?;
+    // The one who read before reads no more: now the stream stands on what this one shows.
+    proof.renew(&context.head.headers);
+    Ok(answer)
 }
 
-async fn listen(endpoint: &Endpoint, context: &Context, session: &Session) -> Result<Listening, Refused> {
+async fn listen(
+    endpoint: &Endpoint,
+    context: &Context,
+    (session, proof): (&Session, Proof),
+) -> Result<Listening, Refused> {
     let offer = endpoint.handler().offer(&context.subject, &context.scope);
     let filter = Filter { tools: true, prompts: offer.prompts, resources: offer.resources, ..Filter::default() };
     let origin = Origin {
@@ -69,7 +66,7 @@ async fn listen(endpoint: &Endpoint, context: &Context, session: &Session) -> Re
         peer: context.peer,
         received: context.received,
     };
-    let request = ListenRequest { scope: context.scope.clone(), filter: filter.clone(), origin };
+    let request = ListenRequest { scope: context.scope.clone(), filter: filter.clone(), proof, origin };
     let listening = endpoint.handler().listen(&context.subject, request).await;
     let Listening { granted, events } = listening.map_err(|error| Refused::from(reply::error(None, &error)))?;
     Ok(Listening { granted: changes::within(granted, &filter), events })
@@ -77,9 +74,7 @@ async fn listen(endpoint: &Endpoint, context: &Context, session: &Session) -> Re
 
 /// What feeds the stream with changes of lists.
 struct Feeding {
-    handler: Arc<dyn Handler>,
     session: Arc<Session>,
-    watch: Arc<Watch>,
     closing: CancellationToken,
 }
 
@@ -102,7 +97,7 @@ impl Feeding {
                     }
                 }
                 _ = alive.tick() => {
-                    alone = if self.read().await { std::time::Duration::ZERO } else { alone + limits::KEEP_ALIVE };
+                    alone = if self.read() { std::time::Duration::ZERO } else { alone + limits::KEEP_ALIVE };
                     if alone >= limits::REPLAY_TIME && self.leave().await {
                         return;
                     }
@@ -113,18 +108,13 @@ impl Feeding {
         self.session.standing.disconnect(true);
     }
 
-    /// Whether anybody reads the stream who may. A credential that no longer holds ends its streams.
-    async fn read(&self) -> bool {
-        if !self.session.standing.alive() {
-            return false;
+    /// Whether anybody reads the stream.
+    fn read(&self) -> bool {
+        let read = self.session.standing.alive();
+        if read {
+            self.session.touch();
         }
-        let (head, peer) = held(&self.watch.0).clone();
-        if self.handler.identify(&head, peer).await.is_err() {
-            self.session.standing.disconnect(false);
-            return false;
-        }
-        self.session.touch();
-        true
+        read
     }
 
     /// Feeds the stream no longer, unless somebody came meanwhile; whether that is so.

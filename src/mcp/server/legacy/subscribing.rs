@@ -41,22 +41,53 @@ pub(super) async fn subscribe(
         all.insert(uri.clone(), ended.clone());
         ended
     };
+    // Until it stands it is forgotten again, also if the client goes away meanwhile.
+    let standing = Standing { session: Arc::clone(session), uri, ended };
+    let uri = &standing.uri;
     let filter = Filter { uris: vec![uri.clone()], ..Filter::default() };
     let origin = context.origin(session.version, id, Some(&session.id));
-    let request = ListenRequest { scope: context.scope.clone(), filter: filter.clone(), origin };
-    let listening = endpoint.handler().listen(&context.subject, request).await;
-    let listening = listening.and_then(|Listening { granted, events }| {
-        let granted = changes::within(granted, &filter);
-        if granted.uris.is_empty() { Err(not_found(&uri)) } else { Ok(Listening { granted, events }) }
-    });
-    match listening {
-        Ok(listening) => {
-            tokio::spawn(tell(Arc::clone(session), uri, listening, ended));
-            Ok(())
+    let (scope, proof) = (context.scope.clone(), session.proof.clone());
+    let request = ListenRequest { scope, filter: filter.clone(), proof, origin };
+    let Listening { granted, events } = endpoint.handler().listen(&context.subject, request).await?;
+    let granted = changes::within(granted, &filter);
+    if granted.uris.is_empty() {
+        return Err(not_found(uri));
+    }
+    tokio::spawn(standing.tell(Listening { granted, events }));
+    Ok(())
+}
+
+/// A subscription of a session; dropped, it is forgotten, and a client that asks again may have it again.
+struct Standing {
+    session: Arc<Session>,
+    uri: String,
+    ended: CancellationToken,
+}
+
+impl Standing {
+    /// Tells until the client, the session or the gateway ends it.
+    async fn tell(self, mut listening: Listening) {
+        loop {
+            tokio::select! {
+                biased;
+                () = self.ended.cancelled() => return,
+                event = listening.events.recv() => {
+                    let Some(event) = event else { return };
+                    if let Some(told) = changes::message(&event, &listening.granted, None) {
+                        self.session.standing.send(&told).await;
+                    }
+                }
+            }
         }
-        Err(error) => {
-            forget(session, &uri);
-            Err(error)
+    }
+}
+
+impl Drop for Standing {
+    fn drop(&mut self) {
+        let mut all = held(&self.session.subscriptions.0);
+        // One that was ended is not there any more; another may be in its place.
+        if !self.ended.is_cancelled() {
+            all.remove(&self.uri);
         }
     }
 }
@@ -65,26 +96,6 @@ pub(super) async fn subscribe(
 pub(super) fn unsubscribe(session: &Session, params: &Params<'_>) -> Result<(), RpcError> {
     forget(session, &uri(params)?);
     Ok(())
-}
-
-async fn tell(session: Arc<Session>, uri: String, mut listening: Listening, ended: CancellationToken) {
-    loop {
-        tokio::select! {
-            biased;
-            () = ended.cancelled() => return,
-            event = listening.events.recv() => {
-                let Some(event) = event else { break };
-                if let Some(told) = changes::message(&event, &listening.granted, None) {
-                    session.standing.send(&told).await;
-                }
-            }
-        }
-    }
-    // The gateway ended it; a client that asks again may have it again.
-    let mut all = held(&session.subscriptions.0);
-    if !ended.is_cancelled() {
-        all.remove(&uri);
-    }
 }
 
 fn forget(session: &Session, uri: &str) {

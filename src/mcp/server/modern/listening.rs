@@ -1,8 +1,6 @@
 //! `subscriptions/listen`: a stream that tells of what was granted, and of nothing else.
 
-use std::{net::SocketAddr, sync::Arc};
-
-use http::{StatusCode, request::Parts};
+use http::StatusCode;
 use serde_json::value::RawValue;
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
@@ -13,7 +11,7 @@ use crate::{
 };
 
 use crate::mcp::server::{
-    Endpoint, Handler, ListenRequest, Listening, RpcError, changes,
+    Endpoint, ListenRequest, Listening, Proof, RpcError, changes,
     context::Context,
     declared, offered,
     reply::{self, Answer},
@@ -22,9 +20,6 @@ use crate::mcp::server::{
 
 /// One subscription.
 struct Subscription {
-    handler: Arc<dyn Handler>,
-    head: Parts,
-    peer: SocketAddr,
     listening: Listening,
     id: Box<RawValue>,
     closing: CancellationToken,
@@ -53,14 +48,12 @@ pub(super) async fn listen(
         Err(refused) => return Ok(*refused),
     };
     let origin = context.origin(Version::MODERN, id, None);
-    let request = ListenRequest { scope: context.scope.clone(), filter: wished.clone(), origin };
+    let proof = Proof::of(&context.head.headers);
+    let request = ListenRequest { scope: context.scope.clone(), filter: wished.clone(), proof, origin };
     let Listening { granted, events: told } = endpoint.handler().listen(&context.subject, request).await?;
     let granted = changes::within(granted, &wished);
     let (events, answer) = Events::open();
     let subscription = Subscription {
-        handler: Arc::clone(endpoint.handler()),
-        head: context.head,
-        peer: context.peer,
         listening: Listening { granted, events: told },
         id: id.raw().to_owned(),
         closing: endpoint.closing().clone(),
@@ -92,13 +85,7 @@ impl Subscription {
                         events.send(sse::event(&told)).await?;
                     }
                 }
-                _ = alive.tick() => {
-                    // A credential that no longer holds ends its streams.
-                    if self.handler.identify(&self.head, self.peer).await.is_err() {
-                        return Ok(());
-                    }
-                    events.send(sse::comment()).await?;
-                }
+                _ = alive.tick() => events.send(sse::comment()).await?,
             }
         }
     }
