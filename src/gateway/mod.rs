@@ -38,3 +38,6 @@ pub use rate::Rates;
 pub use road::{Denials, Gateway, Parts};
 pub use seal::{Purpose, Seals};
 pub use world::{Changes, World};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,4 @@
+//! Promises of the enforcement point that need a whole one.
+
+mod standing;
+mod support;
