@@ -36,7 +36,7 @@ pub(super) struct Standing {
 enum Who {
     /// It proves this subject, with the roles of this moment.
     Known(Arc<Subject>),
-    /// It cannot be told now: nothing is told to nobody.
+    /// It cannot be told now; nothing is told until it can.
     Unsure,
     /// It proves nothing any more.
     Gone,
@@ -103,7 +103,8 @@ impl Standing {
             let subject = match self.who().await {
                 Who::Known(subject) => subject,
                 Who::Unsure => {
-                    wait = AGAIN;
+                    // A session shows another credential with its next request, which may be long in coming.
+                    wait = if self.proof.is_renewed() { limits::KEEP_ALIVE } else { AGAIN };
                     continue;
                 }
                 Who::Gone => return,
