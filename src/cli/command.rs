@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, Parser, Subcommand};
 
-use super::{screen::Format, stdio::Arguments};
+use super::{ask::Request, screen::Format, stdio::Arguments};
 use crate::domain::{CredentialId, DecisionId, Digest, ExceptionId, ServerName, ToolName};
 
 /// The tool-access gateway for AI agents.
@@ -154,6 +154,8 @@ pub(super) enum ExceptionCommand {
         /// The file; `-` reads standard input
         file: PathBuf,
     },
+    /// Make a record from a refused call: the smallest that would have admitted it
+    Request(Box<Request>),
     /// List exceptions
     List,
     /// One exception with its record

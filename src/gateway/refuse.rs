@@ -171,7 +171,7 @@ impl Gateway {
         let arguments = raw.and_then(|raw| serde_json::from_str(raw.get()).ok());
         let request = refusal
             .requestable
-            .then(|| request::smallest(&visit.subject, tool, arguments.as_ref(), &self.parts.admin_url));
+            .then(|| request::smallest(visit, tool, arguments.as_ref(), &self.parts.admin_url));
         let shown = Shown {
             sentence: sentence(verdict.reason, &tool.reference.to_string(), refusal.detail.as_deref()),
             reason: verdict.reason,
