@@ -114,7 +114,8 @@ impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         if let Some(kind) = &self.problem {
             let body = json!({"type": kind, "title": self.message, "status": self.status.as_u16()});
-            return (self.status, [(header::CONTENT_TYPE, "application/problem+json")], body.to_string()).into_response();
+            return (self.status, [(header::CONTENT_TYPE, "application/problem+json")], body.to_string())
+                .into_response();
         }
         let body = json!({"error": {"code": self.code, "message": self.message, "findings": self.findings}});
         let mut response = (self.status, axum::Json(body)).into_response();

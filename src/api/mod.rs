@@ -15,8 +15,8 @@ mod views;
 pub use act::Act;
 pub use ask::{DraftRequest, DraftView};
 pub use authzen::{
-    AccessRequest, Action, CALL, CAPABILITY, Completion, Context, Decided, Evaluation, PROBLEM, REQUEST_SCHEMA, Reference,
-    Task, TaskAnswer, Thing,
+    AccessRequest, Action, CALL, CAPABILITY, Completion, Context, Decided, Evaluation, PROBLEM, REQUEST_SCHEMA,
+    Reference, Task, TaskAnswer, Thing,
 };
 pub use error::ApiError;
 pub use operations::Operations;

@@ -8,8 +8,8 @@ use http::HeaderMap;
 use serde_json::Value;
 
 use super::{
-    AccessRequest, Act, ApiError, CatalogView, ControlView, Decided, DraftRequest, DraftView, Evaluation, EvidencePage, ExceptionView, Explanation, KeyView, LinkView, MadeKey,
-    NewKey, ReloadView, TaskAnswer, ToolApproval, ToolView,
+    AccessRequest, Act, ApiError, CatalogView, ControlView, Decided, DraftRequest, DraftView, Evaluation, EvidencePage,
+    ExceptionView, Explanation, KeyView, LinkView, MadeKey, NewKey, ReloadView, TaskAnswer, ToolApproval, ToolView,
 };
 use crate::domain::{CredentialId, DecisionId, Document, ExceptionId, Person};
 

@@ -185,7 +185,7 @@ pub const ROUTES: &[Route] = &[
     route(POST, "/api/v1/exceptions/drafts", REQUESTERS, None, Endpoint::Known(Known::Draft)),
     route(GET, "/.well-known/authzen-configuration", Access::Open, None, Endpoint::Metadata),
     route(GET, "/access/v1/request.schema.json", Access::Open, None, Endpoint::RequestSchema),
-    route(POST, "/access/v1/evaluation", ASKERS, None, Endpoint::Known(Known::Evaluate)),
+    route(POST, "/access/v1/evaluation", ASKERS, Some("denial"), Endpoint::Known(Known::Evaluate)),
     route(POST, "/access/v1/requests", REQUESTERS, Some("lifecycle"), Endpoint::Known(Known::RequestAccess)),
     route(GET, "/access/v1/requests/{id}", Access::Person, None, Endpoint::Known(Known::Task)),
     route(POST, "/access/v1/requests/{id}/cancel", REQUESTERS, Some("lifecycle"), Endpoint::Known(Known::CancelTask)),

@@ -14,8 +14,8 @@ use serde_json::json;
 
 use super::{
     Act, ApiError, Endpoint, ExceptionView, Operations, REQUEST_SCHEMA, Route,
-    authzen,
     act::reason,
+    authzen,
     requests::{EvidenceQuery, NewKeyBody, ReasonBody, ToolApproval, json as read},
     routes::Known,
     views::WhoView,

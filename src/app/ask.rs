@@ -21,10 +21,9 @@ impl House {
     /// The refusal of this id with its arguments; none where there is none, or it named no tool.
     pub(super) async fn refused(&self, id: &DecisionId) -> Result<Option<(Refused, Verdict)>, ApiError> {
         let records = self.store.decision(id).await.map_err(|error| ApiError::unavailable(error.to_string()))?;
-        let denial = records.into_iter().find_map(|(_, record)| match record {
-            Record::Denial(denial) => Some(denial),
-            _ => None,
-        });
+        let denial = records
+            .into_iter()
+            .find_map(|(_, record)| if let Record::Denial(denial) = record { Some(denial) } else { None });
         let Some(Denial { decision, at, caller, call: Some(called), verdict, .. }) = denial else { return Ok(None) };
         let sealed = called.arguments.sealed.as_ref().ok_or_else(|| {
             ApiError::conflict("the arguments of this call were not kept, so no record can be made of it")

@@ -12,8 +12,8 @@ use crate::{
     },
     catalog::ToolCall,
     domain::{
-        AgentId, DecisionId, Delegator, Digest, Document, ExceptionId, Kind, Person, PersonId, Reason,
-        Standing, Subject, Timestamp, ToolRef, Verdict,
+        AgentId, DecisionId, Delegator, Digest, Document, ExceptionId, Kind, Person, PersonId, Reason, Standing,
+        Subject, Timestamp, ToolRef, Verdict,
     },
     evidence::{Arguments, Called, Caller, Denial, Journal as _, Record},
     exception::{DeskError, Ending, Exception, Phase, Wish, parse},
@@ -50,7 +50,12 @@ impl House {
     pub(super) async fn evaluated(&self, by: &Person, question: Evaluation) -> Result<Decided, ApiError> {
         let now = self.clock.now();
         let id = decision_id(now)?;
-        let judged = self.judged(by, (&question.subject, &question.action.name, &question.resource), &question.context, (&id, now))?;
+        let judged = self.judged(
+            by,
+            (&question.subject, &question.action.name, &question.resource),
+            &question.context,
+            (&id, now),
+        )?;
         let verdict = &judged.verdict;
         if verdict.effect == crate::domain::Effect::Allow {
             let context = json!({"reason": verdict.reason.as_str(), "determining": &*verdict.determining});
@@ -62,11 +67,15 @@ impl House {
         self.after_approval(&judged, &question.context, &mut context, now).await;
         if judged.requestable {
             self.keep_refusal(&id, &judged, now).await?;
-            put(&mut context, "access_request", json!({
-                "endpoint": format!("{}/access/v1/requests", self.admin_url),
-                "expires_at": now + ASKABLE,
-                "request_schema_url": format!("{}/access/v1/request.schema.json", self.admin_url),
-            }));
+            put(
+                &mut context,
+                "access_request",
+                json!({
+                    "endpoint": format!("{}/access/v1/requests", self.admin_url),
+                    "expires_at": now + ASKABLE,
+                    "request_schema_url": format!("{}/access/v1/request.schema.json", self.admin_url),
+                }),
+            );
         }
         Ok(Decided { decision: false, context })
     }
@@ -78,8 +87,12 @@ impl House {
         request: AccessRequest,
         idempotency: Option<&str>,
     ) -> Result<TaskAnswer, ApiError> {
-        let (refused, verdict) = self.refused(&request.denial.evaluation_id).await?.ok_or_else(|| unbound("no such refusal"))?;
-        if !matches!(verdict.reason, Reason::NoGrant | Reason::ScopeMismatch | Reason::ExceptionExpired | Reason::ExceptionExhausted) {
+        let (refused, verdict) =
+            self.refused(&request.denial.evaluation_id).await?.ok_or_else(|| unbound("no such refusal"))?;
+        if !matches!(
+            verdict.reason,
+            Reason::NoGrant | Reason::ScopeMismatch | Reason::ExceptionExpired | Reason::ExceptionExhausted
+        ) {
             return Err(problem(400, "not_requestable", "an exception cannot be asked for after this refusal"));
         }
         let now = self.clock.now();
@@ -125,7 +138,11 @@ impl House {
     /// The task of this handle, if this person may see the exception.
     pub(super) async fn task(&self, by: &Person, handle: &str) -> Result<(Exception, TaskAnswer), ApiError> {
         let unknown = || problem(404, "unknown_task", "there is no such task, or it is not yours");
-        let id: ExceptionId = handle.split_once('_').and_then(|(_, rest)| rest.split_once('_')).and_then(|(_, id)| id.parse().ok()).ok_or_else(unknown)?;
+        let id: ExceptionId = handle
+            .split_once('_')
+            .and_then(|(_, rest)| rest.split_once('_'))
+            .and_then(|(_, id)| id.parse().ok())
+            .ok_or_else(unknown)?;
         let exception = match self.desk.show(&id).await {
             Ok(exception) => exception,
             Err(DeskError::Unknown(_)) => return Err(unknown()),
@@ -140,7 +157,12 @@ impl House {
     }
 
     /// The requester takes the request back.
-    pub(super) async fn cancelled(&self, by: &Arc<Person>, handle: &str, comment: &str) -> Result<TaskAnswer, ApiError> {
+    pub(super) async fn cancelled(
+        &self,
+        by: &Arc<Person>,
+        handle: &str,
+        comment: &str,
+    ) -> Result<TaskAnswer, ApiError> {
         let (exception, answer) = self.task(by, handle).await?;
         if answer.task.status != "pending" {
             return Err(problem(409, "invalid_task_state", "only a pending task can be cancelled"));
@@ -157,17 +179,24 @@ impl House {
         (id, now): (&DecisionId, Timestamp),
     ) -> Result<Judged, ApiError> {
         if who.kind != "agent" || what.kind != "tool" || action != CALL {
-            let message = "the subject is an `agent`, the action `tools/call`, and the resource a `tool` (`server/tool`)";
+            let message =
+                "the subject is an `agent`, the action `tools/call`, and the resource a `tool` (`server/tool`)";
             return Err(ApiError::invalid(message));
         }
         let world = self.keeper.world.load_full();
         let subject = self.subject(by, &who.id, context)?;
-        let named = what.id.split_once('/').and_then(|(server, tool)| {
-            Some(ToolRef { server: server.parse().ok()?, tool: tool.parse().ok()? })
-        });
+        let named = what
+            .id
+            .split_once('/')
+            .and_then(|(server, tool)| Some(ToolRef { server: server.parse().ok()?, tool: tool.parse().ok()? }));
         let entry = named.and_then(|tool| world.catalog.entry(&tool));
         let Some(entry) = entry else {
-            return Ok(Judged { subject, verdict: no(Reason::UnknownTool, world.policies.digest()), requestable: false, called: None });
+            return Ok(Judged {
+                subject,
+                verdict: no(Reason::UnknownTool, world.policies.digest()),
+                requestable: false,
+                called: None,
+            });
         };
         let text = serde_json::value::to_raw_value(&context.arguments).map_err(|_| ApiError::internal())?;
         let call = match ToolCall::check(Arc::clone(&entry.tool), Some(&text), Vec::new()) {
@@ -184,8 +213,12 @@ impl House {
         };
         let called = Some((entry.tool.reference.clone(), called));
         Ok(match world.policies.decide(&subject, call, &[], now) {
-            Decision::Permit(permit) => Judged { subject, verdict: permit.verdict().clone(), requestable: false, called },
-            Decision::Deny(denial) => Judged { subject, verdict: denial.verdict, requestable: denial.requestable, called },
+            Decision::Permit(permit) => {
+                Judged { subject, verdict: permit.verdict().clone(), requestable: false, called }
+            }
+            Decision::Deny(denial) => {
+                Judged { subject, verdict: denial.verdict, requestable: denial.requestable, called }
+            }
         })
     }
 
@@ -201,11 +234,18 @@ impl House {
             Some(id) => {
                 let person = PersonId::from(id.as_str());
                 let known = registry.people.get(&person).filter(|entry| entry.active);
-                let known = known.ok_or_else(|| ApiError::invalid(format!("people.yaml does not know `{person}`, or not as active")))?;
+                let known = known.ok_or_else(|| {
+                    ApiError::invalid(format!("people.yaml does not know `{person}`, or not as active"))
+                })?;
                 Some(Delegator { roles: known.roles.iter().cloned().collect(), person })
             }
         };
-        Ok(Subject { roles: entry.roles.iter().cloned().collect(), agent, on_behalf_of, credential: by.credential.clone() })
+        Ok(Subject {
+            roles: entry.roles.iter().cloned().collect(),
+            agent,
+            on_behalf_of,
+            credential: by.credential.clone(),
+        })
     }
 
     /// What becomes of an approval that the question carries: only the gateway uses it.

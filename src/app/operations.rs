@@ -9,9 +9,9 @@ use serde_json::Value;
 use super::{house::House, keeper::KeepError, view};
 use crate::{
     api::{
-        AccessRequest, Act, ApiError, CatalogView, ControlView, Decided, DraftRequest, DraftView, Evaluation, EvidencePage, ExceptionView, Explanation, KeyFor, KeyView, LinkView,
-        MadeKey, NewKey, Operations, ReloadView, ServerView, TaskAnswer, ToolApproval,
-        ToolView,
+        AccessRequest, Act, ApiError, CatalogView, ControlView, Decided, DraftRequest, DraftView, Evaluation,
+        EvidencePage, ExceptionView, Explanation, KeyFor, KeyView, LinkView, MadeKey, NewKey, Operations, ReloadView,
+        ServerView, TaskAnswer, ToolApproval, ToolView,
     },
     catalog::{Pin, PinStore as _},
     domain::{CredentialId, DecisionId, Document, ExceptionId, Fault, Person, Reason},

@@ -19,8 +19,26 @@ use crate::{
 
 /// Members in the order in which people write them.
 const ORDER: [&str; 20] = [
-    "apiVersion", "id", "kind", "category", "pilot", "subject", "grant", "deviation", "rationale", "ticket", "incident",
-    "ends_on", "owner", "not_before", "not_after", "budget", "controls", "attestation", "removal", "exit",
+    "apiVersion",
+    "id",
+    "kind",
+    "category",
+    "pilot",
+    "subject",
+    "grant",
+    "deviation",
+    "rationale",
+    "ticket",
+    "incident",
+    "ends_on",
+    "owner",
+    "not_before",
+    "not_after",
+    "budget",
+    "controls",
+    "attestation",
+    "removal",
+    "exit",
 ];
 
 #[derive(Debug, Args)]

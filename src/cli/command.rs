@@ -53,6 +53,16 @@ pub(super) enum Command {
     /// The journal, read from the data folder; the gateway need not run
     #[command(subcommand)]
     Evidence(EvidenceCommand),
+    /// Print the completions of a shell: `postern completions bash > /etc/bash_completion.d/postern`
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+    /// Write the man pages, one for each command
+    Man {
+        /// The folder; it is made if it is not there
+        dir: PathBuf,
+    },
     #[command(flatten)]
     Remote(Remote),
 }

@@ -6,6 +6,7 @@ mod command;
 mod doctor;
 mod evidence;
 mod exit;
+mod help;
 mod key;
 mod local;
 mod parts;

@@ -4,9 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::{Ceiling, Risk, ceiling::GRACE, parse};
-use crate::domain::{
-    AgentId, DecisionId, Digest, Document, Finding, Kind, PersonId, Registry, Timestamp, ToolRef,
-};
+use crate::domain::{AgentId, DecisionId, Digest, Document, Finding, Kind, PersonId, Registry, Timestamp, ToolRef};
 
 /// A call that was refused, as its record has it.
 #[derive(Debug, Clone, PartialEq)]
@@ -132,7 +130,10 @@ impl Refused {
         }));
         if kind == Kind::Pilot {
             put("removal", json!({"shadow_every": "P7D"}));
-            put("exit", present(json!({"type": "graduate", "target_role": wish.target_role, "criteria": wish.criteria})));
+            put(
+                "exit",
+                present(json!({"type": "graduate", "target_role": wish.target_role, "criteria": wish.criteria})),
+            );
         }
         put("governance", present(json!({"channel": known.map(|entry| &entry.channel)})));
         put("refs", json!({"decision": self.decision}));
@@ -193,11 +194,11 @@ fn controls(bounded: bool) -> Value {
 }
 
 /// The object without members that are null.
-fn present(value: Value) -> Value {
-    match value {
-        Value::Object(map) => Value::Object(map.into_iter().filter(|(_, value)| !value.is_null()).collect()),
-        other => other,
+fn present(mut value: Value) -> Value {
+    if let Some(map) = value.as_object_mut() {
+        map.retain(|_, member| !member.is_null());
     }
+    value
 }
 
 fn second(at: Timestamp) -> Timestamp {

@@ -9,8 +9,8 @@ use super::{
     Access, Attestation, Beneficiary, Category, Control, Deviation, Exit, Owner, Period, Removal, Spec, Validation,
 };
 use crate::domain::{
-    AgentId, ArgumentBound, Bound, Budget, DecisionId, Digest, ExceptionId, Kind, Obligation, PersonId, PilotId, ServerName,
-    Timestamp, ToolName, Window,
+    AgentId, ArgumentBound, Bound, Budget, DecisionId, Digest, ExceptionId, Kind, Obligation, PersonId, PilotId,
+    ServerName, Timestamp, ToolName, Window,
 };
 
 /// The members of the file. The schema has been satisfied, so what is read here is only given its types.

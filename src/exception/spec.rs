@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use super::ceiling::Period;
 use crate::domain::{
-    AgentId, ArgumentBound, Budget, DecisionId, Digest, ExceptionId, Grant, Kind, Obligation, PersonId, PilotId, RoleName,
-    ServerName, ToolName, Window,
+    AgentId, ArgumentBound, Budget, DecisionId, Digest, ExceptionId, Grant, Kind, Obligation, PersonId, PilotId,
+    RoleName, ServerName, ToolName, Window,
 };
 
 /// Whether the deviation is accepted as it is, or made up for.
