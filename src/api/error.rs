@@ -18,11 +18,13 @@ pub struct ApiError {
     pub message: String,
     /// What is wrong with the document that was sent.
     pub findings: Findings,
+    /// The type of an RFC 9457 problem, where a specification asks for one.
+    pub problem: Option<String>,
 }
 
 impl ApiError {
     fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
-        Self { status, code, message: message.into(), findings: Findings::default() }
+        Self { status, code, message: message.into(), findings: Findings::default(), problem: None }
     }
 
     /// 400: what was sent cannot be read.
@@ -89,6 +91,13 @@ impl ApiError {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "the gateway failed; its log says why")
     }
 
+    /// A problem of RFC 9457, where a specification names its type.
+    #[must_use]
+    pub fn problem(status: u16, kind: String, message: impl Into<String>) -> Self {
+        let status = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_REQUEST);
+        Self { problem: Some(kind), ..Self::new(status, "problem", message) }
+    }
+
     /// The answer for an error of another room.
     #[must_use]
     pub fn of_fault(fault: Fault, message: impl Into<String>) -> Self {
@@ -103,6 +112,11 @@ impl ApiError {
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
+        if let Some(kind) = &self.problem {
+            let body = json!({"type": kind, "title": self.message, "status": self.status.as_u16()});
+            return (self.status, [(header::CONTENT_TYPE, "application/problem+json")], body.to_string())
+                .into_response();
+        }
         let body = json!({"error": {"code": self.code, "message": self.message, "findings": self.findings}});
         let mut response = (self.status, axum::Json(body)).into_response();
         if self.status == StatusCode::UNAUTHORIZED {

@@ -1,6 +1,8 @@
 //! HTTP for programs: the administration API, health and metrics.
 
 mod act;
+mod ask;
+mod authzen;
 mod error;
 mod guard;
 mod operations;
@@ -11,6 +13,11 @@ mod serve;
 mod views;
 
 pub use act::Act;
+pub use ask::{DraftRequest, DraftView};
+pub use authzen::{
+    AccessRequest, Action, CALL, CAPABILITY, Completion, Context, Decided, Evaluation, PROBLEM, REQUEST_SCHEMA,
+    Reference, Task, TaskAnswer, Thing,
+};
 pub use error::ApiError;
 pub use operations::Operations;
 pub use requests::{KeyFor, NewKey, ToolApproval};

@@ -5,9 +5,11 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use http::HeaderMap;
 
+use serde_json::Value;
+
 use super::{
-    Act, ApiError, CatalogView, ControlView, EvidencePage, ExceptionView, Explanation, KeyView, LinkView, MadeKey,
-    NewKey, ReloadView, ToolApproval, ToolView,
+    AccessRequest, Act, ApiError, CatalogView, ControlView, Decided, DraftRequest, DraftView, Evaluation, EvidencePage,
+    ExceptionView, Explanation, KeyView, LinkView, MadeKey, NewKey, ReloadView, TaskAnswer, ToolApproval, ToolView,
 };
 use crate::domain::{CredentialId, DecisionId, Document, ExceptionId, Person};
 
@@ -32,6 +34,23 @@ pub trait Operations: Send + Sync + 'static {
 
     /// Submits a record: a new exception, or a new revision of one.
     async fn submit(&self, by: &Arc<Person>, record: Document) -> Result<ExceptionView, ApiError>;
+    /// The smallest record that would have admitted a refused call.
+    async fn draft(&self, by: &Arc<Person>, request: DraftRequest) -> Result<DraftView, ApiError>;
+    /// AuthZEN: what the two specifications want to know of us.
+    fn metadata(&self) -> Value;
+    /// AuthZEN: whether a role allows it, and how to ask if not.
+    async fn evaluate(&self, by: &Arc<Person>, question: Evaluation) -> Result<Decided, ApiError>;
+    /// AuthZEN: turns a refusal into a request.
+    async fn request_access(
+        &self,
+        by: &Arc<Person>,
+        request: AccessRequest,
+        idempotency: Option<String>,
+    ) -> Result<TaskAnswer, ApiError>;
+    /// AuthZEN: how far a request is.
+    async fn access_task(&self, by: &Arc<Person>, handle: &str) -> Result<TaskAnswer, ApiError>;
+    /// AuthZEN: takes a request back.
+    async fn cancel_access(&self, by: &Arc<Person>, handle: &str, comment: String) -> Result<TaskAnswer, ApiError>;
     /// All exceptions, newest first.
     async fn exceptions(&self) -> Result<Vec<ExceptionView>, ApiError>;
     /// One exception with its spec.

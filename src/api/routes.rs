@@ -33,6 +33,10 @@ pub enum Endpoint {
     Live,
     /// `200` while calls can be taken.
     Ready,
+    /// AuthZEN: what we can and where.
+    Metadata,
+    /// AuthZEN: the schema of what people add to a request.
+    RequestSchema,
     /// What only people who are known may ask.
     Known(Known),
 }
@@ -52,6 +56,16 @@ pub enum Known {
     RevokeKey,
     /// Submit a record.
     Submit,
+    /// Draft a record from a refused call.
+    Draft,
+    /// AuthZEN: judge a question.
+    Evaluate,
+    /// AuthZEN: ask for access.
+    RequestAccess,
+    /// AuthZEN: how far a request is.
+    Task,
+    /// AuthZEN: take a request back.
+    CancelTask,
     /// List exceptions.
     Exceptions,
     /// One exception.
@@ -112,6 +126,8 @@ const AUDIT: Access = Access::Duty(&[Duty::Audit]);
 const OVERSIGHT: Access = Access::Duty(&[Duty::Approve, Duty::Security, Duty::Audit, Duty::Administer]);
 const APPROVERS: Access = Access::Duty(&[Duty::Approve, Duty::Security]);
 const HOLDERS: Access = Access::Duty(&[Duty::Own, Duty::Approve, Duty::Security, Duty::Administer]);
+const ASKERS: Access = Access::Duty(&[Duty::Request, Duty::Approve, Duty::Security, Duty::Audit, Duty::Administer]);
+const REQUESTERS: Access = Access::Duty(&[Duty::Request]);
 const GET: Method = Method::GET;
 const POST: Method = Method::POST;
 
@@ -166,6 +182,13 @@ pub const ROUTES: &[Route] = &[
     ),
     route(POST, "/api/v1/exceptions/{id}/review", OVERSIGHT, Some("lifecycle"), Endpoint::Known(Known::Act("review"))),
     route(POST, "/api/v1/exceptions/{id}/revoke", HOLDERS, Some("lifecycle"), Endpoint::Known(Known::Act("revoke"))),
+    route(POST, "/api/v1/exceptions/drafts", REQUESTERS, None, Endpoint::Known(Known::Draft)),
+    route(GET, "/.well-known/authzen-configuration", Access::Open, None, Endpoint::Metadata),
+    route(GET, "/access/v1/request.schema.json", Access::Open, None, Endpoint::RequestSchema),
+    route(POST, "/access/v1/evaluation", ASKERS, Some("denial"), Endpoint::Known(Known::Evaluate)),
+    route(POST, "/access/v1/requests", REQUESTERS, Some("lifecycle"), Endpoint::Known(Known::RequestAccess)),
+    route(GET, "/access/v1/requests/{id}", Access::Person, None, Endpoint::Known(Known::Task)),
+    route(POST, "/access/v1/requests/{id}/cancel", REQUESTERS, Some("lifecycle"), Endpoint::Known(Known::CancelTask)),
     route(GET, "/api/v1/catalog", Access::Person, None, Endpoint::Known(Known::Catalog)),
     route(POST, "/api/v1/catalog/approve", ADMINISTER, Some("catalog"), Endpoint::Known(Known::ApproveTools)),
     route(GET, "/api/v1/decisions", OVERSIGHT, None, Endpoint::Known(Known::Decisions)),

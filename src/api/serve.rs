@@ -13,8 +13,9 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::{
-    Act, ApiError, Endpoint, ExceptionView, Operations, Route,
+    Act, ApiError, Endpoint, ExceptionView, Operations, REQUEST_SCHEMA, Route,
     act::reason,
+    authzen,
     requests::{EvidenceQuery, NewKeyBody, ReasonBody, ToolApproval, json as read},
     routes::Known,
     views::WhoView,
@@ -46,6 +47,8 @@ pub(super) async fn serve(
     match route.endpoint {
         Endpoint::Live => Ok(plain(true)),
         Endpoint::Ready => Ok(plain(operations.ready().await)),
+        Endpoint::Metadata => json_answer(&operations.metadata()),
+        Endpoint::RequestSchema => Ok(text("application/schema+json", REQUEST_SCHEMA.to_owned())),
         Endpoint::Known(known) => {
             let by = operations.authenticate(&parts.headers).await?;
             if !route.access.admits(&by) {
@@ -84,6 +87,22 @@ async fn answer(operations: &dyn Operations, known: Known, asked: Asked) -> Resu
             Ok(StatusCode::NO_CONTENT.into_response())
         }
         Known::Submit => created(&operations.submit(by, record(&asked)?).await?),
+        Known::Draft => json_answer(&operations.draft(by, json_body(&asked)?).await?),
+        Known::Evaluate => {
+            let mut response = json_answer(&operations.evaluate(by, json_body(&asked)?).await?)?;
+            authzen::echo(&asked.parts.headers, &mut response);
+            Ok(response)
+        }
+        Known::RequestAccess => {
+            let key = authzen::idempotency_key(&asked.parts.headers)?;
+            let answer = operations.request_access(by, json_body(&asked)?, key).await?;
+            authzen::accepted(&answer)
+        }
+        Known::Task => json_answer(&operations.access_task(by, &asked.id).await?),
+        Known::CancelTask => {
+            let comment = json_body::<authzen::Cancellation>(&asked)?.comment.unwrap_or_default();
+            json_answer(&operations.cancel_access(by, &asked.id, comment).await?)
+        }
         Known::Exceptions => {
             let mut views = operations.exceptions().await?;
             views.retain(|view| view.visible_to(by));

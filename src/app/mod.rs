@@ -1,6 +1,8 @@
 //! Puts the parts together: build, serve, reload, drain.
 
 mod admin;
+mod ask;
+mod authzen;
 mod background;
 mod build;
 mod check;

@@ -4,12 +4,14 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use http::HeaderMap;
+use serde_json::Value;
 
 use super::{house::House, keeper::KeepError, view};
 use crate::{
     api::{
-        Act, ApiError, CatalogView, ControlView, EvidencePage, ExceptionView, Explanation, KeyFor, KeyView, LinkView,
-        MadeKey, NewKey, Operations, ReloadView, ServerView, ToolApproval, ToolView,
+        AccessRequest, Act, ApiError, CatalogView, ControlView, Decided, DraftRequest, DraftView, Evaluation,
+        EvidencePage, ExceptionView, Explanation, KeyFor, KeyView, LinkView, MadeKey, NewKey, Operations, ReloadView,
+        ServerView, TaskAnswer, ToolApproval, ToolView,
     },
     catalog::{Pin, PinStore as _},
     domain::{CredentialId, DecisionId, Document, ExceptionId, Fault, Person, Reason},
@@ -108,6 +110,35 @@ impl Operations for House {
         scope.or(()).map_err(ApiError::faulty)?;
         let exception = self.desk.submit(&record, by).await.map_err(view::desk_error)?;
         self.viewed(&exception).await
+    }
+
+    async fn draft(&self, by: &Arc<Person>, request: DraftRequest) -> Result<DraftView, ApiError> {
+        self.drafted(by, &request.decision, &request.wish).await
+    }
+
+    fn metadata(&self) -> Value {
+        self.authzen_metadata()
+    }
+
+    async fn evaluate(&self, by: &Arc<Person>, question: Evaluation) -> Result<Decided, ApiError> {
+        self.evaluated(by, question).await
+    }
+
+    async fn request_access(
+        &self,
+        by: &Arc<Person>,
+        request: AccessRequest,
+        idempotency: Option<String>,
+    ) -> Result<TaskAnswer, ApiError> {
+        self.requested(by, request, idempotency.as_deref()).await
+    }
+
+    async fn access_task(&self, by: &Arc<Person>, handle: &str) -> Result<TaskAnswer, ApiError> {
+        Ok(self.task(by, handle).await?.1)
+    }
+
+    async fn cancel_access(&self, by: &Arc<Person>, handle: &str, comment: String) -> Result<TaskAnswer, ApiError> {
+        self.cancelled(by, handle, &comment).await
     }
 
     async fn exceptions(&self) -> Result<Vec<ExceptionView>, ApiError> {

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, Parser, Subcommand};
 
-use super::{screen::Format, stdio::Arguments};
+use super::{ask::Request, screen::Format, stdio::Arguments};
 use crate::domain::{CredentialId, DecisionId, Digest, ExceptionId, ServerName, ToolName};
 
 /// The tool-access gateway for AI agents.
@@ -53,6 +53,16 @@ pub(super) enum Command {
     /// The journal, read from the data folder; the gateway need not run
     #[command(subcommand)]
     Evidence(EvidenceCommand),
+    /// Print the completions of a shell: `postern completions bash > /etc/bash_completion.d/postern`
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+    /// Write the man pages, one for each command
+    Man {
+        /// The folder; it is made if it is not there
+        dir: PathBuf,
+    },
     #[command(flatten)]
     Remote(Remote),
 }
@@ -154,6 +164,8 @@ pub(super) enum ExceptionCommand {
         /// The file; `-` reads standard input
         file: PathBuf,
     },
+    /// Make a record from a refused call: the smallest that would have admitted it
+    Request(Box<Request>),
     /// List exceptions
     List,
     /// One exception with its record

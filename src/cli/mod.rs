@@ -1,10 +1,12 @@
 //! Operator commands: the same operations as the API, in a terminal.
 
+mod ask;
 mod client;
 mod command;
 mod doctor;
 mod evidence;
 mod exit;
+mod help;
 mod key;
 mod local;
 mod parts;

@@ -6,6 +6,7 @@ use http::Method;
 use serde_json::{Value, json};
 
 use super::{
+    ask,
     client::{Body, Client},
     command::{CatalogCommand, ExceptionCommand, Global, KeyCommand, Remote, Step},
     exit::Failure,
@@ -125,6 +126,7 @@ async fn exceptions(
             let views: Vec<ExceptionView> = client.get("/api/v1/exceptions").await?;
             return Ok(screen.show(&views, |views| render::exceptions(views))?);
         }
+        ExceptionCommand::Request(asked) => return ask::request(*asked, client, screen).await,
         ExceptionCommand::Show { id } => {
             let view: ExceptionView = client.get(&format!("/api/v1/exceptions/{id}")).await?;
             return Ok(screen.show(&view, render::exception)?);

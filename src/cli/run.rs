@@ -14,7 +14,7 @@ use super::{
     command::{Cli, Command, Global},
     doctor, evidence,
     exit::Failure,
-    local,
+    help, local,
     parts::Parts,
     remote,
     screen::{Format, Screen},
@@ -76,6 +76,8 @@ fn dispatch(cli: Cli, parts: &Parts, screen: &mut Screen<'_>) -> Result<(), Fail
         Command::Check { policies } => local::check(settings(&global)?, policies, parts, screen),
         Command::Doctor => doctor::doctor(&settings(&global)?, screen),
         Command::Evidence(command) => evidence::evidence(&command, &global, screen),
+        Command::Completions { shell } => help::completions(shell, screen),
+        Command::Man { dir } => help::man(&dir, screen),
         Command::Remote(command) => remote::remote(command, &global, screen),
     }
 }

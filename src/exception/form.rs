@@ -9,8 +9,8 @@ use super::{
     Access, Attestation, Beneficiary, Category, Control, Deviation, Exit, Owner, Period, Removal, Spec, Validation,
 };
 use crate::domain::{
-    AgentId, ArgumentBound, Bound, Budget, Digest, ExceptionId, Kind, Obligation, PersonId, PilotId, ServerName,
-    Timestamp, ToolName, Window,
+    AgentId, ArgumentBound, Bound, Budget, DecisionId, Digest, ExceptionId, Kind, Obligation, PersonId, PilotId,
+    ServerName, Timestamp, ToolName, Window,
 };
 
 /// The members of the file. The schema has been satisfied, so what is read here is only given its types.
@@ -105,6 +105,7 @@ struct GovernanceForm {
 struct RefsForm {
     #[serde(default)]
     controls_mapped: Vec<String>,
+    decision: Option<DecisionId>,
 }
 
 /// A fault that the form could not say: a JSON pointer and the sentence.
@@ -119,6 +120,7 @@ impl Form {
             controls.push(control.control(at)?);
         }
         let on_behalf_of = self.subject.on_behalf_of;
+        let refs = self.refs.unwrap_or_default();
         Ok(Spec {
             id: self.id,
             kind: self.kind,
@@ -146,7 +148,8 @@ impl Form {
             removal: self.removal,
             exit: self.exit,
             channel: self.governance.channel,
-            controls_mapped: self.refs.unwrap_or_default().controls_mapped,
+            controls_mapped: refs.controls_mapped,
+            decision: refs.decision,
         })
     }
 }

@@ -14,6 +14,7 @@
 mod approval;
 mod ceiling;
 mod desk;
+mod draft;
 mod entry;
 mod event;
 mod form;
@@ -31,6 +32,7 @@ mod tests;
 pub use approval::{Approval, SignError, Signer, Verifier};
 pub use ceiling::{Ceiling, Period};
 pub use desk::{Desk, DeskError, Opening};
+pub use draft::{Draft, Refused, Wish};
 pub use event::{Change, Event, ExceptionStore, StoreError, StoredEvent};
 pub use index::Index;
 pub use life::{Exception, FoldError, Phase, fold};

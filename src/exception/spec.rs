@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use super::ceiling::Period;
 use crate::domain::{
-    AgentId, ArgumentBound, Budget, Digest, ExceptionId, Grant, Kind, Obligation, PersonId, PilotId, RoleName,
-    ServerName, ToolName, Window,
+    AgentId, ArgumentBound, Budget, DecisionId, Digest, ExceptionId, Grant, Kind, Obligation, PersonId, PilotId,
+    RoleName, ServerName, ToolName, Window,
 };
 
 /// Whether the deviation is accepted as it is, or made up for.
@@ -223,6 +223,9 @@ pub struct Spec {
     /// Controls of standards that this bears on.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub controls_mapped: Vec<String>,
+    /// The refused call that it was asked for after.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decision: Option<DecisionId>,
 }
 
 impl Spec {

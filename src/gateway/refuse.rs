@@ -169,9 +169,8 @@ impl Gateway {
         let verdict = &refusal.verdict;
         let raw = refusal.sent.as_ref().and_then(|sent| sent.arguments.as_deref());
         let arguments = raw.and_then(|raw| serde_json::from_str(raw.get()).ok());
-        let request = refusal
-            .requestable
-            .then(|| request::smallest(&visit.subject, tool, arguments.as_ref(), &self.parts.admin_url));
+        let request =
+            refusal.requestable.then(|| request::smallest(visit, tool, arguments.as_ref(), &self.parts.admin_url));
         let shown = Shown {
             sentence: sentence(verdict.reason, &tool.reference.to_string(), refusal.detail.as_deref()),
             reason: verdict.reason,

@@ -242,6 +242,29 @@ impl Gateway {
         Ok(status)
     }
 
+    /// A request to the administration listener with the key of this person; a body that is null is none.
+    pub async fn admin(&self, person: &str, method: &str, path: &str, body: &Value) -> anyhow::Result<(u16, Value)> {
+        let stream = tokio::net::TcpStream::connect(self.admin).await?;
+        let (mut sender, connection) =
+            hyper::client::conn::http1::handshake(hyper_util::rt::TokioIo::new(stream)).await?;
+        let driven = tokio::spawn(connection);
+        let key = fs::read_to_string(self.key_file(person))?;
+        let mut request = http::Request::builder()
+            .method(method)
+            .uri(path)
+            .header(http::header::HOST, self.admin.to_string())
+            .header(http::header::AUTHORIZATION, format!("Bearer {}", key.trim()));
+        let body = if body.is_null() { String::new() } else { body.to_string() };
+        if !body.is_empty() {
+            request = request.header(http::header::CONTENT_TYPE, "application/json");
+        }
+        let answer = sender.send_request(request.body(http_body_util::Full::new(bytes::Bytes::from(body)))?).await?;
+        let status = answer.status().as_u16();
+        let text = http_body_util::BodyExt::collect(answer.into_body()).await?.to_bytes();
+        driven.abort();
+        Ok((status, serde_json::from_slice(&text).unwrap_or_default()))
+    }
+
     pub fn pid(&self) -> anyhow::Result<u32> {
         self.child.as_ref().and_then(Child::id).context("the gateway does not run")
     }

@@ -10,12 +10,14 @@ use axum::{Router, body::Body};
 use chrono::DateTime;
 use http::{HeaderMap, Request, Response, StatusCode, header};
 use http_body_util::BodyExt as _;
+use serde_json::Value;
 use tower_service::Service as _;
 
 use crate::{
     api::{
-        Act, ApiError, ApiSettings, CatalogView, ControlView, EvidencePage, ExceptionView, Explanation, KeyView,
-        LinkView, MadeKey, NewKey, Operations, ReloadView, ToolApproval, ToolView, router,
+        AccessRequest, Act, ApiError, ApiSettings, CatalogView, ControlView, Decided, DraftRequest, DraftView,
+        Evaluation, EvidencePage, ExceptionView, Explanation, KeyView, LinkView, MadeKey, NewKey, Operations,
+        ReloadView, Task, TaskAnswer, ToolApproval, ToolView, router,
     },
     domain::{
         Credential, CredentialId, CredentialKind, DecisionId, Digest, Document, Duty, ExceptionId, Findings, Kind,
@@ -54,6 +56,13 @@ pub(super) fn exception() -> ExceptionView {
         approvals: vec![],
         spec: Some(serde_json::json!({})),
     }
+}
+
+fn task() -> TaskAnswer {
+    let (id, status) = ("arq_1_EX-1".to_owned(), "pending".to_owned());
+    let status_endpoint = format!("http://127.0.0.1/access/v1/requests/{id}");
+    let task = Task { id, status, status_endpoint, expires_at: moment(), links: Value::Null, exception: "EX-1".into() };
+    TaskAnswer { task, result: None }
 }
 
 impl Fake {
@@ -107,6 +116,32 @@ impl Operations for Fake {
         }
         self.note(format!("lifecycle submit {}", by.id));
         Ok(exception())
+    }
+    async fn draft(&self, _by: &Arc<Person>, _request: DraftRequest) -> Result<DraftView, ApiError> {
+        Ok(DraftView { record: Value::Null, missing: Vec::new() })
+    }
+    fn metadata(&self) -> Value {
+        Value::Null
+    }
+    async fn evaluate(&self, by: &Arc<Person>, _question: Evaluation) -> Result<Decided, ApiError> {
+        self.note(format!("denial {}", by.id));
+        Ok(Decided { decision: false, context: Value::Null })
+    }
+    async fn request_access(
+        &self,
+        by: &Arc<Person>,
+        _request: AccessRequest,
+        _idempotency: Option<String>,
+    ) -> Result<TaskAnswer, ApiError> {
+        self.note(format!("lifecycle submit {}", by.id));
+        Ok(task())
+    }
+    async fn access_task(&self, _by: &Arc<Person>, _handle: &str) -> Result<TaskAnswer, ApiError> {
+        Ok(task())
+    }
+    async fn cancel_access(&self, by: &Arc<Person>, _handle: &str, _why: String) -> Result<TaskAnswer, ApiError> {
+        self.note(format!("lifecycle withdraw {}", by.id));
+        Ok(task())
     }
     async fn exceptions(&self) -> Result<Vec<ExceptionView>, ApiError> {
         Ok(vec![exception()])

@@ -11,6 +11,11 @@ use crate::{
 
 const ALL: [Duty; 6] = [Duty::Own, Duty::Request, Duty::Approve, Duty::Security, Duty::Audit, Duty::Administer];
 
+/// Questions that are too long for a query.
+const READS: [&str; 1] = ["/api/v1/exceptions/drafts"];
+const QUESTION: &str =
+    r#""subject":{"type":"agent","id":"a"},"action":{"name":"tools/call"},"resource":{"type":"tool","id":"s/t"}"#;
+
 fn word(duty: Duty) -> String {
     serde_json::to_value(duty).unwrap().as_str().unwrap().to_owned()
 }
@@ -31,6 +36,11 @@ fn body(route: &Route) -> String {
     match (route.method.as_str(), word) {
         ("POST", "keys") => r#"{"agent":"a"}"#.to_owned(),
         ("POST", "exceptions") => r#"{"id":"EX-1"}"#.to_owned(),
+        ("POST", "drafts") => r#"{"decision":"dec_1"}"#.to_owned(),
+        ("POST", "evaluation") => format!("{{{QUESTION}}}"),
+        ("POST", "requests") => {
+            format!(r#"{{{QUESTION},"denial":{{"evaluation_id":"dec_1","expires_at":"2026-11-24T00:00:00Z"}}}}"#)
+        }
         ("POST", "approve") if route.path.contains("catalog") => r#"{"server":"notes"}"#.to_owned(),
         ("POST", "approve") => format!(r#"{{"digest":"{}"}}"#, crate::domain::Digest::of(b"spec")),
         ("POST", "reload" | "links") | ("GET" | "DELETE", _) => String::new(),
@@ -77,7 +87,8 @@ async fn every_route_that_changes_something_names_its_record_and_asks_for_it_onc
     let everything: Vec<_> = ALL.into_iter().map(word).collect();
     let who = format!("olga:{}", everything.join(","));
     for route in ROUTES {
-        assert_eq!(route.record.is_some(), route.method != Method::GET, "{} {}", route.method, route.path);
+        let reads = route.method == Method::GET || READS.contains(&route.path);
+        assert_eq!(route.record.is_some(), !reads, "{} {}", route.method, route.path);
         let answer = api.ask(route.method.as_str(), &path(route), &who, &body(route)).await;
         let journal = api.fake.take();
         match route.record {

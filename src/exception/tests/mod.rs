@@ -1,6 +1,7 @@
 //! What the exception room promises, by the ids of SECURITY group E and the invariants of GOVERNANCE section 5.
 
 mod desk;
+mod draft;
 mod index;
 mod properties;
 mod record;

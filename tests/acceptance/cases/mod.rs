@@ -10,6 +10,7 @@ mod monitoring;
 mod news;
 mod policy;
 mod reads;
+mod requests;
 mod rounds;
 mod stops;
 mod wire;
@@ -31,6 +32,7 @@ pub fn all() -> Vec<Case> {
         stops::cases(),
         hostile::cases(),
         crowd::cases(),
+        requests::cases(),
     ]
     .into_iter()
     .flatten()
