@@ -113,6 +113,14 @@ impl PostFlight {
 
     /// Reads on. Without an ear questions wait, and nothing is told.
     async fn read(&mut self, ear: Option<EarRef<'_>>) -> Result<Step, FailureKind> {
+        let step = self.read_on(ear).await;
+        if let (Ok(Step::Answer(_)), Some(aboard)) = (&step, &mut self.aboard) {
+            aboard.answered();
+        }
+        step
+    }
+
+    async fn read_on(&mut self, ear: Option<EarRef<'_>>) -> Result<Step, FailureKind> {
         loop {
             if let Some(ear) = ear
                 && let Some(question) = self.questions.pop_front()

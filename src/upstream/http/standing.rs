@@ -26,7 +26,7 @@ use crate::{
     upstream::{
         FailureKind, Patience,
         backoff::{Backoff, jitter},
-        rounds::{Caller, Ear, Question, route},
+        rounds::{Caller, Ear, Ghosts, Question, route},
     },
 };
 
@@ -43,13 +43,21 @@ pub(super) struct Standing {
 
 /// The calls of a session that are in flight.
 #[derive(Default)]
-struct Flights(Mutex<HashMap<u64, (Ear, mpsc::Sender<Question>)>>);
+struct Flights(Mutex<Calls>);
+
+#[derive(Default)]
+struct Calls {
+    all: HashMap<u64, (Ear, mpsc::Sender<Question>)>,
+    /// Those that nobody waits for any more.
+    ghosts: Ghosts,
+}
 
 /// A call that is in flight; the questions of the stream come to it while it is alone.
 pub(super) struct Aboard {
     flights: Arc<Flights>,
     id: u64,
     questions: mpsc::Receiver<Question>,
+    answered: bool,
 }
 
 impl Standing {
@@ -74,12 +82,17 @@ impl Standing {
     pub(super) fn board(&self, id: u64, ear: Ear) -> Aboard {
         let (sender, questions) = mpsc::channel(QUESTIONS);
         let ear = Ear { notices: None, ..ear };
-        self.flights.0.lock().unwrap_or_else(PoisonError::into_inner).insert(id, (ear, sender));
-        Aboard { flights: self.flights.clone(), id, questions }
+        self.flights.0.lock().unwrap_or_else(PoisonError::into_inner).all.insert(id, (ear, sender));
+        Aboard { flights: self.flights.clone(), id, questions, answered: false }
     }
 }
 
 impl Aboard {
+    /// The server has answered: it works on the call no longer.
+    pub(super) const fn answered(&mut self) {
+        self.answered = true;
+    }
+
     /// The next question. May be dropped at any time, nothing is lost then.
     pub(super) async fn question(&mut self) -> Question {
         match self.questions.recv().await {
@@ -91,7 +104,11 @@ impl Aboard {
 
 impl Drop for Aboard {
     fn drop(&mut self) {
-        self.flights.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.id);
+        let mut calls = self.flights.0.lock().unwrap_or_else(PoisonError::into_inner);
+        calls.all.remove(&self.id);
+        if !self.answered {
+            calls.ghosts.add(self.id);
+        }
     }
 }
 
@@ -138,13 +155,14 @@ fn ask(wire: &Arc<Wire>, speaker: Speaker<'_>, flights: &Flights, question: Ques
     let raw: Box<RawValue> = question.id.clone();
     let id = Id::read(&raw).map_err(|_| FailureKind::Garbage)?;
     let reply = {
-        let flights = flights.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let calls = flights.values().map(|(ear, questions)| Caller {
+        let mut flights = flights.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let ghosts = flights.ghosts.any();
+        let calls = flights.all.values().map(|(ear, questions)| Caller {
             takes_input: ear.takes_input,
             capabilities: &ear.capabilities,
             questions: Some(questions),
         });
-        route(calls, question, id, speaker)
+        route(calls, ghosts, question, id, speaker)
     };
     if let Some(reply) = reply {
         wire.tell_aside(reply);

@@ -2,12 +2,14 @@
 
 mod ear;
 mod flight;
+mod ghosts;
 mod lot;
 mod question;
 mod route;
 
 pub(super) use ear::{Ear, EarRef, Level, can_be_asked};
 pub(super) use flight::{Flight, Step, begin, resume};
+pub(super) use ghosts::Ghosts;
 pub(super) use lot::Lot;
 pub(super) use question::Question;
 pub(super) use route::{Caller, route};
