@@ -21,7 +21,7 @@ use crate::{
     upstream::{
         FailureKind,
         conclude::may_ask,
-        rounds::{EarRef, Flight, Question, Step},
+        rounds::{EarRef, Flight, Question, Slot, Step},
     },
 };
 
@@ -51,7 +51,7 @@ pub(super) struct PostFlight {
     last: Option<String>,
     retry: Duration,
     barren: u8,
-    slot: Option<OwnedSemaphorePermit>,
+    slot: Slot,
 }
 
 /// Tells the server what it has to know when the flight ends too soon.
@@ -79,13 +79,8 @@ impl PostFlight {
             last,
             retry: RETRY,
             barren: 0,
-            slot: Some(slot),
+            slot: slot.into(),
         }
-    }
-
-    /// Gives back the right to a call, if the flight came to nothing.
-    pub(super) const fn slot(&mut self) -> Option<OwnedSemaphorePermit> {
-        self.slot.take()
     }
 
     /// Sends the request and waits for the first step.
@@ -235,6 +230,10 @@ impl PostFlight {
 impl Flight for PostFlight {
     fn question(&mut self) -> &mut Option<Question> {
         &mut self.road.question
+    }
+
+    fn slot(&mut self) -> &mut Slot {
+        &mut self.slot
     }
 
     async fn reply(&mut self, to: &RawValue, answer: &RawValue) -> Result<(), FailureKind> {

@@ -72,7 +72,7 @@ mod tests {
         let mut ghosts = Ghosts::default();
         let count = u64::try_from(MOST).unwrap() + 1;
         (0..count).for_each(|id| ghosts.add(id));
-        (0..count).for_each(|id| drop(ghosts.lay(id)));
+        assert_eq!((0..count).filter(|id| ghosts.lay(*id)).count(), MOST);
         assert!(ghosts.any());
         advance(TIME + Duration::from_secs(1)).await;
         assert!(!ghosts.any());

@@ -9,11 +9,11 @@ use tokio::sync::mpsc;
 
 use super::{
     peer::{Peer, Reply, Seen, event, legacy},
-    support::{answered, asked, call, can, code, dispatch, failed, given, principal, progress, text, until},
+    support::{answered, asked, call, can, code, dispatch, failed, given, principal, progress, ready, text, until},
 };
 use crate::{
     mcp::{LogLevel, Notice},
-    upstream::{CallEnd, Dispatch, FailureKind, Upstreams},
+    upstream::{CallEnd, Dispatch, FailureKind, ServerSettings, Upstreams},
 };
 
 type Streams = Arc<Mutex<Vec<(Value, mpsc::Sender<Bytes>)>>>;
@@ -140,6 +140,23 @@ async fn waiting_calls_are_bounded_and_the_others_go_on() {
     until("the server is told", || answers(&peer).len() == 1).await;
     let other = Dispatch { principal: principal("b"), ..forms() };
     let _ = asked(upstreams.send(call("echo", "{}"), other).await);
+}
+
+#[tokio::test]
+async fn a_call_that_waits_for_its_caller_does_not_hold_the_servers_only_place_and_none_takes_all_seats() {
+    let (peer, _, first) = asking(json!({"message": "m"})).await;
+    first.stop().await;
+    let upstreams = Upstreams::start(vec![ServerSettings { concurrency: 1, ..peer.settings() }]).unwrap();
+    ready(&upstreams).await;
+    let (.., state) = asked(upstreams.send(call("echo", "{}"), forms()).await);
+    assert_eq!(failed(upstreams.send(call("echo", "{}"), forms()).await), (FailureKind::Busy, true), "a quarter");
+    let other = Dispatch { principal: principal("b"), ..forms() };
+    let _ = asked(upstreams.send(call("echo", "{}"), other).await);
+    // The latest call is the one that the peer answers.
+    let next = Dispatch { input: given(&state, &json!({"action": "decline"})), ..forms() };
+    let soon = tokio::time::Instant::now() + std::time::Duration::from_millis(300);
+    let _ = upstreams.send(call("echo", "{}"), Dispatch { deadline: soon, ..next }).await;
+    let _ = asked(upstreams.send(call("echo", "{}"), forms()).await);
 }
 
 #[tokio::test]
