@@ -245,7 +245,12 @@ impl Flight for PostFlight {
     async fn step(&mut self, ear: EarRef<'_>) -> Result<Step, FailureKind> {
         let step = match self.ended.take() {
             Some(ended) => ended.map(Step::Answer),
-            None => self.read(Some(ear)).await,
+            None => {
+                self.aboard.iter().for_each(|aboard| aboard.hear(ear.keep()));
+                let step = self.read(Some(ear)).await;
+                self.aboard.iter().for_each(Aboard::mute);
+                step
+            }
         };
         self.road.done = !matches!(step, Ok(Step::Asks));
         step

@@ -6,6 +6,7 @@ use std::{
     time::Duration,
 };
 
+use bytes::Bytes;
 use http::Method;
 use serde_json::value::RawValue;
 use tokio::{
@@ -20,7 +21,7 @@ use super::{
 };
 use crate::{
     mcp::{
-        Id, InputMethod, Version,
+        Id, InputMethod, LogLevel, Version,
         client::{self, Incoming, Speaker},
     },
     upstream::{
@@ -81,13 +82,40 @@ impl Standing {
     /// A call sets out.
     pub(super) fn board(&self, id: u64, ear: Ear) -> Aboard {
         let (sender, questions) = mpsc::channel(QUESTIONS);
-        let ear = Ear { notices: None, ..ear };
         self.flights.0.lock().unwrap_or_else(PoisonError::into_inner).all.insert(id, (ear, sender));
         Aboard { flights: self.flights.clone(), id, questions, answered: false }
     }
 }
 
+impl Flights {
+    /// A log message: of which call it speaks can only be told if there is no other, not even one given up.
+    fn log(&self, level: LogLevel, params: Bytes) {
+        let mut calls = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if calls.ghosts.any() {
+            return;
+        }
+        let mut ears = calls.all.values().map(|(ear, _)| ear);
+        if let (Some(ear), None) = (ears.next(), ears.next()) {
+            ear.by_ref().log(level, params);
+        }
+    }
+}
+
 impl Aboard {
+    /// Somebody else listens from now on.
+    pub(super) fn hear(&self, ear: Ear) {
+        if let Some((known, _)) = self.flights.0.lock().unwrap_or_else(PoisonError::into_inner).all.get_mut(&self.id) {
+            *known = ear;
+        }
+    }
+
+    /// Nobody listens for now.
+    pub(super) fn mute(&self) {
+        if let Some((ear, _)) = self.flights.0.lock().unwrap_or_else(PoisonError::into_inner).all.get_mut(&self.id) {
+            ear.notices = None;
+        }
+    }
+
     /// The server has answered: it works on the call no longer.
     pub(super) const fn answered(&mut self) {
         self.answered = true;
@@ -141,11 +169,13 @@ async fn read(
     flights: &Flights,
 ) -> Result<(), FailureKind> {
     while let Some(incoming) = stream.message().await? {
-        if let Incoming::Request { id, method, params } = incoming {
-            match InputMethod::of(&method) {
+        match incoming {
+            Incoming::Request { id, method, params } => match InputMethod::of(&method) {
                 Some(method) => ask(wire, speaker, flights, Question { id, method, params })?,
                 None => wire.answer_request(&id, &method, speaker)?,
-            }
+            },
+            Incoming::Log { level, params } => flights.log(level, params),
+            _ => {}
         }
     }
     Ok(())
