@@ -43,7 +43,7 @@ pub(in crate::upstream) fn begin<F: Flight>(
     match step {
         Ok(Step::Answer(answer)) => conclude(answer, errand.method(), Era::Legacy, &dispatch.capabilities),
         // Dropping the flight tells the server that nobody can be asked.
-        Ok(Step::Asks) => match lot.park(flight, &dispatch.principal, errand) {
+        Ok(Step::Asks) => match lot.park(flight, dispatch, errand) {
             Some(required) => CallEnd::InputRequired(required),
             None => CallEnd::lost(FailureKind::Busy),
         },

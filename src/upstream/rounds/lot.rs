@@ -11,7 +11,7 @@ use super::{Flight, seats::Seats};
 use crate::{
     domain::{Digest, Method, limits},
     mcp::InputRequired,
-    upstream::{PrincipalKey, errand::Errand},
+    upstream::{Dispatch, Leash, PrincipalKey, errand::Errand},
 };
 
 /// The calls of one server that wait for their callers.
@@ -50,9 +50,10 @@ impl<F: Flight> Lot<F> {
     pub(in crate::upstream) fn park(
         &self,
         mut flight: F,
-        whose: &PrincipalKey,
+        dispatch: &Dispatch,
         errand: &Errand,
     ) -> Option<InputRequired> {
+        let whose = &dispatch.principal;
         let state = state()?;
         let required = flight.question().as_ref()?.round(state.clone());
         if !flight.slot().sit(&self.seats, whose) {
@@ -61,7 +62,8 @@ impl<F: Flight> Lot<F> {
         let (back, wanted) = oneshot::channel();
         let parked = Parked { ticket: Ticket::of(whose, errand), back };
         self.places.lock().unwrap_or_else(PoisonError::into_inner).insert(state.clone(), parked);
-        tokio::spawn(wait(flight, wanted, Arc::downgrade(&self.places), state));
+        let left = Left { places: Arc::downgrade(&self.places), state, leash: dispatch.leash.clone() };
+        tokio::spawn(wait(flight, wanted, left));
         Some(required)
     }
 
@@ -84,15 +86,22 @@ impl<F: Flight> Lot<F> {
     }
 }
 
-/// One call waits: it is handed back, or its time ends.
+/// What is left to do for a call that waits.
+struct Left<F> {
+    places: Weak<Mutex<HashMap<String, Parked<F>>>>,
+    state: String,
+    leash: Leash,
+}
+
+/// One call waits: it is handed back, its permission is taken back, or its time ends.
 async fn wait<F: Flight>(
     mut flight: F,
     wanted: oneshot::Receiver<oneshot::Sender<F>>,
-    places: Weak<Mutex<HashMap<String, Parked<F>>>>,
-    state: String,
+    Left { places, state, leash }: Left<F>,
 ) {
     let hand = tokio::select! {
         biased;
+        () = leash.pulled() => None,
         hand = wanted => hand.ok(),
         () = sleep(limits::INPUT_TIME) => None,
         () = flight.idle() => None,

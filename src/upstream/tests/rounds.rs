@@ -6,6 +6,7 @@ use bytes::Bytes;
 use http::Method;
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
 
 use super::{
     peer::{Peer, Reply, Seen, event, legacy},
@@ -13,7 +14,7 @@ use super::{
 };
 use crate::{
     mcp::{LogLevel, Notice},
-    upstream::{CallEnd, Dispatch, FailureKind, ServerSettings, Upstreams},
+    upstream::{CallEnd, Dispatch, FailureKind, Leash, ServerSettings, Upstreams},
 };
 
 type Streams = Arc<Mutex<Vec<(Value, mpsc::Sender<Bytes>)>>>;
@@ -128,6 +129,30 @@ async fn a_call_that_is_given_up_between_rounds_is_ended_at_the_server() {
         code(upstreams.send(call("echo", "{}"), Dispatch { input: given(&state, &json!({})), ..forms() }).await),
         -32602
     );
+}
+
+/// T093
+#[tokio::test]
+async fn a_call_that_waits_ends_at_once_when_its_permission_is_taken_back_or_its_caller_is_gone() {
+    let (peer, _, upstreams) = asking(json!({"message": "m"})).await;
+    for (at, gone) in [(1, false), (2, true)] {
+        let registration = Arc::new(());
+        let (cut, left) = (CancellationToken::new(), CancellationToken::new());
+        let kept: Arc<dyn std::any::Any + Send + Sync> = registration.clone();
+        let leash = Leash { cut: cut.clone(), gone: Some(left.clone()), registration: Some(kept) };
+        let (.., state) = asked(upstreams.send(call("echo", "{}"), Dispatch { leash, ..forms() }).await);
+        assert_eq!(Arc::strong_count(&registration), 2, "it stays registered");
+        if gone {
+            left.cancel()
+        } else {
+            cut.cancel()
+        }
+        until("the server is told", || peer.saw("notifications/cancelled") == at && answers(&peer).len() == at).await;
+        assert!(answers(&peer)[at - 1].json["error"]["code"].is_i64());
+        until("it is forgotten", || Arc::strong_count(&registration) == 1).await;
+        let again = Dispatch { input: given(&state, &json!({"action": "accept"})), ..forms() };
+        assert_eq!(code(upstreams.send(call("echo", "{}"), again).await), -32602);
+    }
 }
 
 #[tokio::test]

@@ -49,7 +49,7 @@ async fn a_call_waits_for_its_time_and_no_longer() {
     let (alive, mut gone) = oneshot::channel();
     let id = RawValue::from_string("1".to_owned()).unwrap();
     let question = Question { id, method: InputMethod::ListRoots, params: None };
-    let required = lot.park(Fake(Some(question), alive, slot()), &principal("a"), &errand).unwrap();
+    let required = lot.park(Fake(Some(question), alive, slot()), &able(), &errand).unwrap();
     let state = required.state.unwrap();
     tokio::time::sleep(limits::INPUT_TIME - std::time::Duration::from_secs(1)).await;
     assert!(gone.try_recv() == Err(oneshot::error::TryRecvError::Empty));
