@@ -25,11 +25,18 @@ pub(super) struct Fake {
     pub(super) journal: Mutex<Vec<String>>,
     pub(super) go: Notify,
     pub(super) events: broadcast::Sender<Event>,
+    /// Of the request that came last.
+    pub(super) cancelled: Mutex<tokio_util::sync::CancellationToken>,
 }
 
 impl Fake {
     pub(super) fn new() -> Self {
-        Self { journal: Mutex::default(), go: Notify::new(), events: broadcast::channel(64).0 }
+        Self {
+            journal: Mutex::default(),
+            go: Notify::new(),
+            events: broadcast::channel(64).0,
+            cancelled: Mutex::default(),
+        }
     }
 
     fn note(&self, line: impl Into<String>) {
@@ -97,6 +104,7 @@ impl Handler for Fake {
     }
 
     async fn serve(&self, subject: Arc<Subject>, request: Request, link: Link) -> Result<Served, RpcError> {
+        *self.cancelled.lock().unwrap() = link.cancelled.clone();
         let arguments = request.arguments.as_deref().map_or("-", |raw| raw.get()).to_owned();
         self.note(format!("call {} {} {arguments}", subject.agent, request.target));
         let given = given(&request);
