@@ -175,7 +175,13 @@ async fn read(
                 None => wire.answer_request(&id, &method, speaker)?,
             },
             Incoming::Log { level, params } => flights.log(level, params),
-            _ => {}
+            Incoming::Answer { .. }
+            | Incoming::Stray
+            | Incoming::Progress { .. }
+            | Incoming::ListChanged
+            | Incoming::Acknowledged { .. }
+            | Incoming::News(_)
+            | Incoming::Notification { .. } => {}
         }
     }
     Ok(())
