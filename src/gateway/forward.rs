@@ -12,10 +12,10 @@ use crate::{
     mcp::{InputRequired, server::Link},
     policy::{Clearance, Permit},
     telemetry::{Ending, Peer, ServerSpan},
-    upstream::{CallEnd, Dispatch, PrincipalKey},
+    upstream::{CallEnd, Dispatch, Leash, PrincipalKey},
 };
 
-use super::{Gateway, inquire::Heard, round::Round, visit::Visit};
+use super::{Gateway, in_flight::Flight, inquire::Heard, round::Round, visit::Visit};
 
 /// A call that has come back.
 pub(super) struct Returned {
@@ -43,8 +43,8 @@ impl Gateway {
         let exception = permit.grant().map(|grant| (grant.exception.clone(), grant.revision));
         let cancelled: CancellationToken = link.cancelled.child_token();
         let who = (&visit.subject.agent, &visit.subject.credential.id);
-        let flight =
-            self.parts.in_flight.begin(&visit.id, who, exception.as_ref().map(|(id, _)| id), cancelled.clone());
+        let paid = exception.as_ref().map(|(id, _)| id);
+        let flight = Arc::new(self.parts.in_flight.begin(&visit.id, who, paid, cancelled.clone()));
         let own = self.latest(&tool.reference.server);
         let deadline = deadline.map_or(own, |deadline| deadline.min(own));
         let peer = Peer {
@@ -67,6 +67,7 @@ impl Gateway {
             input: round.input.take(),
             cancelled,
             deadline: deadline.into(),
+            leash: leash(visit, &flight, &link.cancelled),
         };
         let begun = Instant::now();
         let end = self.parts.upstreams.call(permit, dispatch).await;
@@ -90,7 +91,7 @@ impl Gateway {
         let (server, method) = (clearance.inquiry().server().clone(), clearance.inquiry().method());
         let cancelled: CancellationToken = link.cancelled.child_token();
         let who = (&visit.subject.agent, &visit.subject.credential.id);
-        let flight = self.parts.in_flight.begin(&visit.id, who, None, cancelled.clone());
+        let flight = Arc::new(self.parts.in_flight.begin(&visit.id, who, None, cancelled.clone()));
         let client = span.client(Peer {
             transport: self.parts.upstreams.transport(&server),
             name: match clearance.inquiry().target() {
@@ -112,6 +113,7 @@ impl Gateway {
             input: round.input.take(),
             cancelled,
             deadline: self.latest(&server).into(),
+            leash: leash(visit, &flight, &link.cancelled),
         };
         let begun = Instant::now();
         let end = self.parts.upstreams.ask(clearance, dispatch).await;
@@ -176,4 +178,11 @@ impl From<CallEnd> for Came {
             CallEnd::TimedOut => Self::TimedOut,
         }
     }
+}
+
+/// Keeps a call registered while it waits between two rounds. The request of a legacy client lasts for all rounds, so
+/// its end is theirs; in the modern era each round is a request of its own.
+fn leash(visit: &Visit, flight: &Arc<Flight>, caller: &CancellationToken) -> Leash {
+    let gone = visit.origin.session.is_some().then(|| caller.clone());
+    Leash { cut: flight.parked(), gone, registration: Some(Arc::clone(flight) as _) }
 }

@@ -39,6 +39,8 @@ struct Entry {
     credential: CredentialId,
     exception: Option<ExceptionId>,
     cancelled: CancellationToken,
+    /// Ends the call while it waits between two rounds, when `cancelled` is nobody's any more.
+    parked: CancellationToken,
     why: Arc<OnceLock<Reason>>,
 }
 
@@ -63,6 +65,7 @@ impl InFlight {
             credential: who.1.clone(),
             exception: exception.cloned(),
             cancelled,
+            parked: CancellationToken::new(),
             why: Arc::new(OnceLock::new()),
         };
         if let Some(shard) = self.shard(id) {
@@ -85,6 +88,7 @@ impl InFlight {
                 if hit {
                     let _first_reason_stays = entry.why.set(why);
                     entry.cancelled.cancel();
+                    entry.parked.cancel();
                     ended += 1;
                 }
             }
@@ -104,6 +108,12 @@ impl InFlight {
 }
 
 impl Flight {
+    /// Ends the call while it waits between two rounds; whoever keeps it waiting keeps this flight too.
+    #[must_use]
+    pub fn parked(&self) -> CancellationToken {
+        self.entry.parked.clone()
+    }
+
     /// Why the call was cut, if it was.
     #[must_use]
     pub fn cut(&self) -> Option<Reason> {
@@ -116,5 +126,26 @@ impl Drop for Flight {
         if let Some(shard) = self.registry.shard(&self.id) {
             shard.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.id);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio_util::sync::CancellationToken;
+
+    use super::*;
+
+    /// T085, T093
+    #[test]
+    fn a_cut_reaches_a_call_that_waits_between_two_rounds() {
+        let (registry, id) = (Arc::<InFlight>::default(), DecisionId::from_bits(1));
+        let (agent, key) = (AgentId::from("a"), CredentialId::from_bits(1));
+        let flight = registry.begin(&id, (&agent, &key), None, CancellationToken::new());
+        assert_eq!(registry.cut(&Cut::Agent(AgentId::from("b")), Reason::Stale), 0);
+        assert!(!flight.parked().is_cancelled());
+        assert_eq!(registry.cut(&Cut::Credential(key), Reason::Stale), 1);
+        assert!(flight.parked().is_cancelled());
+        drop(flight);
+        assert_eq!(registry.cut(&Cut::Everything, Reason::Frozen), 0);
     }
 }

@@ -1,6 +1,6 @@
 //! One call towards a tool server: what goes along, and how it ended.
 
-use std::{fmt, sync::Arc};
+use std::{any::Any, fmt, sync::Arc};
 
 use bytes::Bytes;
 use serde_json::value::RawValue;
@@ -33,6 +33,32 @@ pub struct Dispatch {
     pub cancelled: CancellationToken,
     /// When the call is given up.
     pub deadline: Instant,
+    /// What reaches the call while it waits between two rounds.
+    pub leash: Leash,
+}
+
+/// What reaches a call that waits for its caller between two rounds, when nobody awaits it (T093).
+#[derive(Debug, Clone, Default)]
+pub struct Leash {
+    /// Its permission was taken back: it ends at once, and its server is told.
+    pub cut: CancellationToken,
+    /// Its caller is gone for good; none for a caller that is not known to be there between rounds.
+    pub gone: Option<CancellationToken>,
+    /// What lives for as long as the call waits: its place among the calls in flight.
+    pub registration: Option<Arc<dyn Any + Send + Sync>>,
+}
+
+impl Leash {
+    /// Waits until the call must end.
+    pub(super) async fn pulled(&self) {
+        match &self.gone {
+            Some(gone) => tokio::select! {
+                () = self.cut.cancelled() => {}
+                () = gone.cancelled() => {}
+            },
+            None => self.cut.cancelled().await,
+        }
+    }
 }
 
 /// Whose legacy session it is: agent and person together.

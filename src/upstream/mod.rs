@@ -31,7 +31,7 @@ mod upstreams;
 mod watches;
 
 pub use board::{ServerHealth, ServerState};
-pub use dispatch::{CallEnd, Dispatch, FailureKind, PrincipalKey};
+pub use dispatch::{CallEnd, Dispatch, FailureKind, Leash, PrincipalKey};
 pub use http::{FetchError, HttpFetch};
 pub use offered::{Offered, Watch};
 pub use openapi::{Choice, OpenApiSettings, Source, check_document};

@@ -171,7 +171,8 @@ pub struct Link {
     /// Takes what the server tells meanwhile: progress where the client gave a token, log messages of the level that
     /// it asked for or above.
     pub notices: Option<mpsc::Sender<Notice>>,
-    /// Cancelled when a modern client goes away, or a legacy one sends `notifications/cancelled`.
+    /// Cancelled when a modern client goes away, or a legacy one sends `notifications/cancelled`; at the latest when
+    /// the request is over, with all its rounds if it is one of a legacy client.
     pub cancelled: CancellationToken,
 }
 

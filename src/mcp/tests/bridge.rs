@@ -250,7 +250,10 @@ async fn a_house_that_closes_or_a_session_that_ends_waits_for_no_answer() {
     let (house, session, mut socket) = begin("ask").await;
     socket.asked("elicitation/create").await;
     let end = Ask::post("").to("DELETE /mcp").in_session(&session);
+    let cancelled = house.fake.cancelled.lock().unwrap().clone();
+    assert!(!cancelled.is_cancelled());
     assert_eq!(house.ask(&end).await.status, 204);
     socket.whole().await;
     assert_eq!(house.journal().len(), 1);
+    assert!(cancelled.is_cancelled(), "what waits for the answer is let go");
 }

@@ -30,6 +30,8 @@ pub(super) struct Fake {
     pub(super) proofs: Mutex<Vec<Proof>>,
     /// Ends all subscriptions.
     pub(super) over: CancellationToken,
+    /// Of the request that came last.
+    pub(super) cancelled: Mutex<tokio_util::sync::CancellationToken>,
 }
 
 impl Fake {
@@ -40,6 +42,7 @@ impl Fake {
             events: broadcast::channel(64).0,
             proofs: Mutex::default(),
             over: CancellationToken::new(),
+            cancelled: Mutex::default(),
         }
     }
 
@@ -112,6 +115,7 @@ impl Handler for Fake {
     }
 
     async fn serve(&self, subject: Arc<Subject>, request: Request, link: Link) -> Result<Served, RpcError> {
+        *self.cancelled.lock().unwrap() = link.cancelled.clone();
         let arguments = request.arguments.as_deref().map_or("-", |raw| raw.get()).to_owned();
         self.note(format!("call {} {} {arguments}", subject.agent, request.target));
         let given = given(&request);

@@ -24,7 +24,7 @@ use crate::{
         conclude::conclude,
         errand::Errand,
         link::LinkFlight,
-        rounds::{EarRef, Step, begin, resume},
+        rounds::{EarRef, Flight as _, Step, begin, resume},
     },
 };
 
@@ -36,7 +36,7 @@ impl HttpServer {
             return CallEnd::unsent(FailureKind::Unsupported);
         }
         let (cancelled, deadline) = (&dispatch.cancelled, dispatch.deadline);
-        // What was begun has a slot already.
+        // What was begun has a seat already.
         let given = dispatch.input.as_ref().filter(|given| *era == Era::Legacy && given.state.is_some());
         let slot = match given {
             Some(_) => None,
@@ -132,7 +132,7 @@ impl HttpServer {
             let ended = flight.begin(&request, EarRef::of(dispatch, errand.method())).await;
             if std::mem::take(&mut again) && forgotten(session, &ended) {
                 self.sessions.forget(&key, &place);
-                if let Some(kept) = flight.slot() {
+                if let Some(kept) = flight.slot().give_back() {
                     slot = kept;
                     continue;
                 }

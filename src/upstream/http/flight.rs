@@ -21,7 +21,7 @@ use crate::{
     upstream::{
         FailureKind,
         conclude::may_ask,
-        rounds::{EarRef, Flight, Question, Step},
+        rounds::{EarRef, Flight, Question, Slot, Step},
     },
 };
 
@@ -51,7 +51,7 @@ pub(super) struct PostFlight {
     last: Option<String>,
     retry: Duration,
     barren: u8,
-    slot: Option<OwnedSemaphorePermit>,
+    slot: Slot,
 }
 
 /// Tells the server what it has to know when the flight ends too soon.
@@ -79,13 +79,8 @@ impl PostFlight {
             last,
             retry: RETRY,
             barren: 0,
-            slot: Some(slot),
+            slot: slot.into(),
         }
-    }
-
-    /// Gives back the right to a call, if the flight came to nothing.
-    pub(super) const fn slot(&mut self) -> Option<OwnedSemaphorePermit> {
-        self.slot.take()
     }
 
     /// Sends the request and waits for the first step.
@@ -113,6 +108,14 @@ impl PostFlight {
 
     /// Reads on. Without an ear questions wait, and nothing is told.
     async fn read(&mut self, ear: Option<EarRef<'_>>) -> Result<Step, FailureKind> {
+        let step = self.read_on(ear).await;
+        if let (Ok(Step::Answer(_)), Some(aboard)) = (&step, &mut self.aboard) {
+            aboard.answered();
+        }
+        step
+    }
+
+    async fn read_on(&mut self, ear: Option<EarRef<'_>>) -> Result<Step, FailureKind> {
         loop {
             if let Some(ear) = ear
                 && let Some(question) = self.questions.pop_front()
@@ -229,6 +232,10 @@ impl Flight for PostFlight {
         &mut self.road.question
     }
 
+    fn slot(&mut self) -> &mut Slot {
+        &mut self.slot
+    }
+
     async fn reply(&mut self, to: &RawValue, answer: &RawValue) -> Result<(), FailureKind> {
         let id = Id::read(to).map_err(|_| FailureKind::Garbage)?;
         let reply = client::answer(self.road.session()?.speaker(), id, answer);
@@ -238,7 +245,12 @@ impl Flight for PostFlight {
     async fn step(&mut self, ear: EarRef<'_>) -> Result<Step, FailureKind> {
         let step = match self.ended.take() {
             Some(ended) => ended.map(Step::Answer),
-            None => self.read(Some(ear)).await,
+            None => {
+                self.aboard.iter().for_each(|aboard| aboard.hear(ear.keep()));
+                let step = self.read(Some(ear)).await;
+                self.aboard.iter().for_each(Aboard::mute);
+                step
+            }
         };
         self.road.done = !matches!(step, Ok(Step::Asks));
         step

@@ -6,7 +6,7 @@ use super::flight::PostFlight;
 use crate::upstream::{
     FailureKind,
     link::LinkFlight,
-    rounds::{EarRef, Flight, Question, Step},
+    rounds::{EarRef, Flight, Question, Slot, Step},
 };
 
 /// A call on its way.
@@ -22,6 +22,13 @@ impl Flight for Passage {
         match self {
             Self::Post(flight) => flight.question(),
             Self::Link(flight) => flight.question(),
+        }
+    }
+
+    fn slot(&mut self) -> &mut Slot {
+        match self {
+            Self::Post(flight) => flight.slot(),
+            Self::Link(flight) => flight.slot(),
         }
     }
 

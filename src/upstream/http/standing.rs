@@ -6,6 +6,7 @@ use std::{
     time::Duration,
 };
 
+use bytes::Bytes;
 use http::Method;
 use serde_json::value::RawValue;
 use tokio::{
@@ -20,13 +21,13 @@ use super::{
 };
 use crate::{
     mcp::{
-        Id, InputMethod, Version,
+        Id, InputMethod, LogLevel, Version,
         client::{self, Incoming, Speaker},
     },
     upstream::{
         FailureKind, Patience,
         backoff::{Backoff, jitter},
-        rounds::{Caller, Ear, Question, route},
+        rounds::{Caller, Ear, Ghosts, Question, route},
     },
 };
 
@@ -43,13 +44,21 @@ pub(super) struct Standing {
 
 /// The calls of a session that are in flight.
 #[derive(Default)]
-struct Flights(Mutex<HashMap<u64, (Ear, mpsc::Sender<Question>)>>);
+struct Flights(Mutex<Calls>);
+
+#[derive(Default)]
+struct Calls {
+    all: HashMap<u64, (Ear, mpsc::Sender<Question>)>,
+    /// Those that nobody waits for any more.
+    ghosts: Ghosts,
+}
 
 /// A call that is in flight; the questions of the stream come to it while it is alone.
 pub(super) struct Aboard {
     flights: Arc<Flights>,
     id: u64,
     questions: mpsc::Receiver<Question>,
+    answered: bool,
 }
 
 impl Standing {
@@ -73,13 +82,45 @@ impl Standing {
     /// A call sets out.
     pub(super) fn board(&self, id: u64, ear: Ear) -> Aboard {
         let (sender, questions) = mpsc::channel(QUESTIONS);
-        let ear = Ear { notices: None, ..ear };
-        self.flights.0.lock().unwrap_or_else(PoisonError::into_inner).insert(id, (ear, sender));
-        Aboard { flights: self.flights.clone(), id, questions }
+        self.flights.0.lock().unwrap_or_else(PoisonError::into_inner).all.insert(id, (ear, sender));
+        Aboard { flights: self.flights.clone(), id, questions, answered: false }
+    }
+}
+
+impl Flights {
+    /// A log message: of which call it speaks can only be told if there is no other, not even one given up.
+    fn log(&self, level: LogLevel, params: Bytes) {
+        let mut calls = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if calls.ghosts.any() {
+            return;
+        }
+        let mut ears = calls.all.values().map(|(ear, _)| ear);
+        if let (Some(ear), None) = (ears.next(), ears.next()) {
+            ear.by_ref().log(level, params);
+        }
     }
 }
 
 impl Aboard {
+    /// Somebody else listens from now on.
+    pub(super) fn hear(&self, ear: Ear) {
+        if let Some((known, _)) = self.flights.0.lock().unwrap_or_else(PoisonError::into_inner).all.get_mut(&self.id) {
+            *known = ear;
+        }
+    }
+
+    /// Nobody listens for now.
+    pub(super) fn mute(&self) {
+        if let Some((ear, _)) = self.flights.0.lock().unwrap_or_else(PoisonError::into_inner).all.get_mut(&self.id) {
+            ear.notices = None;
+        }
+    }
+
+    /// The server has answered: it works on the call no longer.
+    pub(super) const fn answered(&mut self) {
+        self.answered = true;
+    }
+
     /// The next question. May be dropped at any time, nothing is lost then.
     pub(super) async fn question(&mut self) -> Question {
         match self.questions.recv().await {
@@ -91,7 +132,11 @@ impl Aboard {
 
 impl Drop for Aboard {
     fn drop(&mut self) {
-        self.flights.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.id);
+        let mut calls = self.flights.0.lock().unwrap_or_else(PoisonError::into_inner);
+        calls.all.remove(&self.id);
+        if !self.answered {
+            calls.ghosts.add(self.id);
+        }
     }
 }
 
@@ -124,11 +169,19 @@ async fn read(
     flights: &Flights,
 ) -> Result<(), FailureKind> {
     while let Some(incoming) = stream.message().await? {
-        if let Incoming::Request { id, method, params } = incoming {
-            match InputMethod::of(&method) {
+        match incoming {
+            Incoming::Request { id, method, params } => match InputMethod::of(&method) {
                 Some(method) => ask(wire, speaker, flights, Question { id, method, params })?,
                 None => wire.answer_request(&id, &method, speaker)?,
-            }
+            },
+            Incoming::Log { level, params } => flights.log(level, params),
+            Incoming::Answer { .. }
+            | Incoming::Stray
+            | Incoming::Progress { .. }
+            | Incoming::ListChanged
+            | Incoming::Acknowledged { .. }
+            | Incoming::News(_)
+            | Incoming::Notification { .. } => {}
         }
     }
     Ok(())
@@ -138,13 +191,14 @@ fn ask(wire: &Arc<Wire>, speaker: Speaker<'_>, flights: &Flights, question: Ques
     let raw: Box<RawValue> = question.id.clone();
     let id = Id::read(&raw).map_err(|_| FailureKind::Garbage)?;
     let reply = {
-        let flights = flights.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let calls = flights.values().map(|(ear, questions)| Caller {
+        let mut flights = flights.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let ghosts = flights.ghosts.any();
+        let calls = flights.all.values().map(|(ear, questions)| Caller {
             takes_input: ear.takes_input,
             capabilities: &ear.capabilities,
             questions: Some(questions),
         });
-        route(calls, question, id, speaker)
+        route(calls, ghosts, question, id, speaker)
     };
     if let Some(reply) = reply {
         wire.tell_aside(reply);

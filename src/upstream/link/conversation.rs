@@ -21,7 +21,7 @@ use crate::{
     upstream::{
         FailureKind,
         board::Board,
-        rounds::{Caller, Ear, Question, route},
+        rounds::{Caller, Ear, Ghosts, Question, route},
     },
 };
 
@@ -33,7 +33,7 @@ const NOISE: usize = 1_000;
 /// The conversation.
 pub(in crate::upstream) struct Link {
     pub(super) messages: mpsc::Sender<Bytes>,
-    waiting: Mutex<Option<HashMap<u64, Waiting>>>,
+    waiting: Mutex<Option<Calls>>,
     ids: Arc<AtomicU64>,
     noise: AtomicUsize,
     /// Whether the server is of the legacy era, which may ask.
@@ -41,6 +41,14 @@ pub(in crate::upstream) struct Link {
     /// Whether the server may say several things at once (2025-03-26).
     batches: AtomicBool,
     board: Arc<Board>,
+}
+
+/// The requests that have no answer yet.
+#[derive(Default)]
+struct Calls {
+    all: HashMap<u64, Waiting>,
+    /// Those that nobody waits for any more.
+    ghosts: Ghosts,
 }
 
 struct Waiting {
@@ -56,7 +64,7 @@ impl Link {
         let (messages, queue) = mpsc::channel(QUEUE);
         let link = Self {
             messages,
-            waiting: Mutex::new(Some(HashMap::new())),
+            waiting: Mutex::new(Some(Calls::default())),
             ids,
             noise: AtomicUsize::new(0),
             legacy: AtomicBool::new(false),
@@ -100,14 +108,14 @@ impl Link {
     ) -> Option<Ticket> {
         let (sender, answer) = oneshot::channel();
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        waiting.as_mut()?.insert(id, Waiting { answer: sender, ear, questions });
+        waiting.as_mut()?.all.insert(id, Waiting { answer: sender, ear, questions });
         Some(Ticket::new(self.clone(), id, answer))
     }
 
     /// Somebody else listens to a request from now on.
     pub(super) fn hear(&self, id: u64, ear: Ear) {
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(one) = waiting.as_mut().and_then(|all| all.get_mut(&id)) {
+        if let Some(one) = waiting.as_mut().and_then(|calls| calls.all.get_mut(&id)) {
             one.ear = Some(ear);
         }
     }
@@ -115,15 +123,18 @@ impl Link {
     /// Nobody listens to a request for now.
     pub(super) fn mute(&self, id: u64) {
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(ear) = waiting.as_mut().and_then(|all| all.get_mut(&id)).and_then(|one| one.ear.as_mut()) {
+        if let Some(ear) = waiting.as_mut().and_then(|calls| calls.all.get_mut(&id)).and_then(|one| one.ear.as_mut()) {
             ear.notices = None;
         }
     }
 
-    /// Nobody waits for the answer to a request any more.
-    pub(super) fn forget(&self, id: u64) {
-        if let Some(all) = self.waiting.lock().unwrap_or_else(PoisonError::into_inner).as_mut() {
-            all.remove(&id);
+    /// Nobody waits for the answer to a request any more. If it was sent for somebody, the server may still speak
+    /// of it.
+    pub(super) fn forget(&self, id: u64, sent: bool) {
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(calls) = waiting.as_mut() else { return };
+        if calls.all.remove(&id).is_some_and(|one| sent && one.ear.is_some()) {
+            calls.ghosts.add(id);
         }
     }
 
@@ -155,7 +166,7 @@ impl Link {
             Incoming::Request { id, method, params } => return self.request(&id, &method, params),
             Incoming::Progress { id, params } => {
                 let waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-                let ear = waiting.as_ref().and_then(|all| all.get(&id)).and_then(|one| one.ear.as_ref());
+                let ear = waiting.as_ref().and_then(|calls| calls.all.get(&id)).and_then(|one| one.ear.as_ref());
                 if let Some(ear) = ear {
                     ear.by_ref().progress(params);
                 }
@@ -171,13 +182,16 @@ impl Link {
 
     /// Hands over an answer. A late or second one is dropped; one to what was never asked ends the conversation.
     fn answer(&self, id: u64, answer: Answer) -> Result<(), FailureKind> {
-        let waiting =
-            self.waiting.lock().unwrap_or_else(PoisonError::into_inner).as_mut().and_then(|all| all.remove(&id));
+        let (waiting, ghost) = match self.waiting.lock().unwrap_or_else(PoisonError::into_inner).as_mut() {
+            Some(calls) => (calls.all.remove(&id), calls.ghosts.lay(id)),
+            None => (None, false),
+        };
         match waiting {
             Some(waiting) => {
                 let _received = waiting.answer.send(answer);
                 Ok(())
             }
+            None if ghost => Ok(()),
             None if id < self.ids.load(Ordering::Relaxed) => self.noise(),
             None => Err(FailureKind::Garbage),
         }
@@ -200,19 +214,24 @@ impl Link {
 
     /// Hands over a question; or what is answered to it at once.
     fn ask(&self, id: Id<'_>, question: Question) -> Option<Outgoing> {
-        let waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        let calls = waiting.iter().flat_map(HashMap::values).filter_map(|one| {
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        let ghosts = waiting.as_mut().is_some_and(|calls| calls.ghosts.any());
+        let calls = waiting.iter().flat_map(|calls| calls.all.values()).filter_map(|one| {
             let ear = one.ear.as_ref()?;
             let (takes_input, capabilities) = (ear.takes_input, ear.capabilities.as_ref());
             Some(Caller { takes_input, capabilities, questions: one.questions.as_ref() })
         });
-        route(calls, question, id, Speaker::MODERN)
+        route(calls, ghosts, question, id, Speaker::MODERN)
     }
 
-    /// A log message: of which call it speaks can only be told if there is no other.
+    /// A log message: of which call it speaks can only be told if there is no other, not even one given up.
     fn log(&self, level: LogLevel, params: Bytes) {
-        let waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut ears = waiting.iter().flat_map(HashMap::values).filter_map(|one| one.ear.as_ref());
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(calls) = waiting.as_mut() else { return };
+        if calls.ghosts.any() {
+            return;
+        }
+        let mut ears = calls.all.values().filter_map(|one| one.ear.as_ref());
         if let (Some(ear), None) = (ears.next(), ears.next()) {
             ear.by_ref().log(level, params);
         }

@@ -15,7 +15,7 @@ use crate::{
     upstream::{
         Dispatch, FailureKind,
         errand::Errand,
-        rounds::{Ear, EarRef, Flight, Question, Step, can_be_asked},
+        rounds::{Ear, EarRef, Flight, Question, Slot, Step, can_be_asked},
     },
 };
 
@@ -28,8 +28,9 @@ pub(in crate::upstream) struct LinkFlight {
     asked: Asked,
     ticket: Ticket,
     questions: Option<mpsc::Receiver<Question>>,
+    slot: Slot,
     /// What lives for as long as the call does.
-    _kept: (OwnedSemaphorePermit, Option<Arc<dyn Any + Send + Sync>>),
+    _kept: Option<Arc<dyn Any + Send + Sync>>,
 }
 
 struct Asked {
@@ -43,7 +44,7 @@ impl LinkFlight {
         link: &Arc<Link>,
         id: u64,
         (errand, dispatch): (&Errand, &Dispatch),
-        kept: (OwnedSemaphorePermit, Option<Arc<dyn Any + Send + Sync>>),
+        (slot, kept): (OwnedSemaphorePermit, Option<Arc<dyn Any + Send + Sync>>),
         legacy: bool,
     ) -> Option<Self> {
         let ear = Ear::of(dispatch, errand.method());
@@ -51,7 +52,7 @@ impl LinkFlight {
         let (sender, questions) = asked.then(|| mpsc::channel(QUESTIONS)).unzip();
         let ticket = link.announce(id, Some(ear), sender)?;
         let asked = Asked { link: link.clone(), question: None };
-        Some(Self { asked, ticket, questions, _kept: kept })
+        Some(Self { asked, ticket, questions, slot: slot.into(), _kept: kept })
     }
 
     /// Sends the request and waits for the first step.
@@ -82,6 +83,10 @@ impl LinkFlight {
 impl Flight for LinkFlight {
     fn question(&mut self) -> &mut Option<Question> {
         &mut self.asked.question
+    }
+
+    fn slot(&mut self) -> &mut Slot {
+        &mut self.slot
     }
 
     async fn reply(&mut self, to: &RawValue, answer: &RawValue) -> Result<(), FailureKind> {

@@ -74,7 +74,7 @@ impl Ticket {
 
 impl Drop for Ticket {
     fn drop(&mut self) {
-        self.link.forget(self.id);
+        self.link.forget(self.id, self.sent);
         if self.sent && !self.told {
             let _queued = self.link.messages.try_send(client::cancelled(Speaker::MODERN, self.id).body);
         }

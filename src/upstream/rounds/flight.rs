@@ -4,7 +4,7 @@ use std::future::Future;
 
 use serde_json::value::RawValue;
 
-use super::{EarRef, Lot, Question};
+use super::{EarRef, Lot, Question, Slot};
 use crate::{
     mcp::{Era, InputGiven, client::Answer, code},
     upstream::{CallEnd, Dispatch, FailureKind, conclude::conclude, errand::Errand},
@@ -23,6 +23,8 @@ pub(in crate::upstream) enum Step {
 pub(in crate::upstream) trait Flight: Send + Sized + 'static {
     /// The question that waits for its answer.
     fn question(&mut self) -> &mut Option<Question>;
+    /// What it counts as.
+    fn slot(&mut self) -> &mut Slot;
     /// Answers the question.
     fn reply(&mut self, to: &RawValue, answer: &RawValue) -> impl Future<Output = Result<(), FailureKind>> + Send;
     /// Waits for the answer or the next question.
@@ -41,7 +43,7 @@ pub(in crate::upstream) fn begin<F: Flight>(
     match step {
         Ok(Step::Answer(answer)) => conclude(answer, errand.method(), Era::Legacy, &dispatch.capabilities),
         // Dropping the flight tells the server that nobody can be asked.
-        Ok(Step::Asks) => match lot.park(flight, &dispatch.principal, errand) {
+        Ok(Step::Asks) => match lot.park(flight, dispatch, errand) {
             Some(required) => CallEnd::InputRequired(required),
             None => CallEnd::lost(FailureKind::Busy),
         },

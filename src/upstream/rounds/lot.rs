@@ -7,22 +7,17 @@ use std::{
 
 use tokio::{sync::oneshot, time::sleep};
 
-use super::Flight;
+use super::{Flight, seats::Seats};
 use crate::{
     domain::{Digest, Method, limits},
     mcp::InputRequired,
-    upstream::{PrincipalKey, errand::Errand},
+    upstream::{Dispatch, Leash, PrincipalKey, errand::Errand},
 };
-
-/// Calls of one server that wait at once.
-const PLACES: usize = 64;
-/// Those of one principal.
-const PLACES_EACH: usize = 16;
 
 /// The calls of one server that wait for their callers.
 pub(in crate::upstream) struct Lot<F> {
     places: Arc<Mutex<HashMap<String, Parked<F>>>>,
-    limit: usize,
+    seats: Seats,
 }
 
 /// The whole of a call: what is resumed is what was begun.
@@ -46,30 +41,29 @@ impl Ticket {
 }
 
 impl<F: Flight> Lot<F> {
-    /// Places for the calls of a server that takes this many at once: never all of them wait.
+    /// Places for the calls of a server that takes this many at once.
     pub(in crate::upstream) fn new(concurrency: usize) -> Self {
-        Self { places: Arc::default(), limit: PLACES.min(concurrency.div_ceil(2)) }
+        Self { places: Arc::default(), seats: Seats::new(concurrency) }
     }
 
     /// Lets a call wait that asks something; nothing if there is no place for it.
     pub(in crate::upstream) fn park(
         &self,
         mut flight: F,
-        whose: &PrincipalKey,
+        dispatch: &Dispatch,
         errand: &Errand,
     ) -> Option<InputRequired> {
+        let whose = &dispatch.principal;
         let state = state()?;
         let required = flight.question().as_ref()?.round(state.clone());
-        let (back, wanted) = oneshot::channel();
-        {
-            let mut places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
-            let own = places.values().filter(|parked| parked.ticket.whose == *whose).count();
-            if places.len() >= self.limit || own >= PLACES_EACH {
-                return None;
-            }
-            places.insert(state.clone(), Parked { ticket: Ticket::of(whose, errand), back });
+        if !flight.slot().sit(&self.seats, whose) {
+            return None;
         }
-        tokio::spawn(wait(flight, wanted, Arc::downgrade(&self.places), state));
+        let (back, wanted) = oneshot::channel();
+        let parked = Parked { ticket: Ticket::of(whose, errand), back };
+        self.places.lock().unwrap_or_else(PoisonError::into_inner).insert(state.clone(), parked);
+        let left = Left { places: Arc::downgrade(&self.places), state, leash: dispatch.leash.clone() };
+        tokio::spawn(wait(flight, wanted, left));
         Some(required)
     }
 
@@ -92,15 +86,22 @@ impl<F: Flight> Lot<F> {
     }
 }
 
-/// One call waits: it is handed back, or its time ends.
+/// What is left to do for a call that waits.
+struct Left<F> {
+    places: Weak<Mutex<HashMap<String, Parked<F>>>>,
+    state: String,
+    leash: Leash,
+}
+
+/// One call waits: it is handed back, its permission is taken back, or its time ends.
 async fn wait<F: Flight>(
     mut flight: F,
     wanted: oneshot::Receiver<oneshot::Sender<F>>,
-    places: Weak<Mutex<HashMap<String, Parked<F>>>>,
-    state: String,
+    Left { places, state, leash }: Left<F>,
 ) {
     let hand = tokio::select! {
         biased;
+        () = leash.pulled() => None,
         hand = wanted => hand.ok(),
         () = sleep(limits::INPUT_TIME) => None,
         () = flight.idle() => None,

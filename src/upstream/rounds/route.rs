@@ -19,9 +19,11 @@ pub(in crate::upstream) struct Caller<'a> {
     pub(in crate::upstream) questions: Option<&'a mpsc::Sender<Question>>,
 }
 
-/// Hands a question to the one call in flight; or gives back what is answered to it at once.
+/// Hands a question to the one call in flight; or gives back what is answered to it at once. With `ghosts` there are
+/// calls that were given up, of which it may be as well.
 pub(in crate::upstream) fn route<'a>(
     mut calls: impl Iterator<Item = Caller<'a>>,
+    ghosts: bool,
     question: Question,
     id: Id<'_>,
     speaker: Speaker<'_>,
@@ -30,6 +32,7 @@ pub(in crate::upstream) fn route<'a>(
     match (calls.next(), calls.next()) {
         (None, _) if question.method == InputMethod::ListRoots => Some(client::no_roots(speaker, id)),
         (None, _) => fault("no call is in flight that can be asked"),
+        _ if ghosts => fault("it may belong to a call that was given up, so it is not known whom to ask"),
         (Some(_), Some(_)) => fault("several calls are in flight, so it is not known whom to ask"),
         (Some(Caller { takes_input: true, capabilities, questions: Some(questions) }), None)
             if may_ask(capabilities, question.method, question.params.as_deref()) =>

@@ -4,6 +4,7 @@ mod edge;
 mod events;
 mod faults;
 mod fetch;
+mod ghosts;
 mod hostile;
 mod legacy;
 mod modern;

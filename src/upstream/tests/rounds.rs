@@ -6,14 +6,15 @@ use bytes::Bytes;
 use http::Method;
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
 
 use super::{
     peer::{Peer, Reply, Seen, event, legacy},
-    support::{answered, asked, call, can, code, dispatch, failed, given, principal, progress, text, until},
+    support::{answered, asked, call, can, code, dispatch, failed, given, principal, progress, ready, text, until},
 };
 use crate::{
     mcp::{LogLevel, Notice},
-    upstream::{CallEnd, Dispatch, FailureKind, Upstreams},
+    upstream::{CallEnd, Dispatch, FailureKind, Leash, ServerSettings, Upstreams},
 };
 
 type Streams = Arc<Mutex<Vec<(Value, mpsc::Sender<Bytes>)>>>;
@@ -130,6 +131,30 @@ async fn a_call_that_is_given_up_between_rounds_is_ended_at_the_server() {
     );
 }
 
+/// T093
+#[tokio::test]
+async fn a_call_that_waits_ends_at_once_when_its_permission_is_taken_back_or_its_caller_is_gone() {
+    let (peer, _, upstreams) = asking(json!({"message": "m"})).await;
+    for (at, gone) in [(1, false), (2, true)] {
+        let registration = Arc::new(());
+        let (cut, left) = (CancellationToken::new(), CancellationToken::new());
+        let kept: Arc<dyn std::any::Any + Send + Sync> = registration.clone();
+        let leash = Leash { cut: cut.clone(), gone: Some(left.clone()), registration: Some(kept) };
+        let (.., state) = asked(upstreams.send(call("echo", "{}"), Dispatch { leash, ..forms() }).await);
+        assert_eq!(Arc::strong_count(&registration), 2, "it stays registered");
+        if gone {
+            left.cancel()
+        } else {
+            cut.cancel()
+        }
+        until("the server is told", || peer.saw("notifications/cancelled") == at && answers(&peer).len() == at).await;
+        assert!(answers(&peer)[at - 1].json["error"]["code"].is_i64());
+        until("it is forgotten", || Arc::strong_count(&registration) == 1).await;
+        let again = Dispatch { input: given(&state, &json!({"action": "accept"})), ..forms() };
+        assert_eq!(code(upstreams.send(call("echo", "{}"), again).await), -32602);
+    }
+}
+
 #[tokio::test]
 async fn waiting_calls_are_bounded_and_the_others_go_on() {
     let (peer, _, upstreams) = asking(json!({"message": "m"})).await;
@@ -140,6 +165,23 @@ async fn waiting_calls_are_bounded_and_the_others_go_on() {
     until("the server is told", || answers(&peer).len() == 1).await;
     let other = Dispatch { principal: principal("b"), ..forms() };
     let _ = asked(upstreams.send(call("echo", "{}"), other).await);
+}
+
+#[tokio::test]
+async fn a_call_that_waits_for_its_caller_does_not_hold_the_servers_only_place_and_none_takes_all_seats() {
+    let (peer, _, first) = asking(json!({"message": "m"})).await;
+    first.stop().await;
+    let upstreams = Upstreams::start(vec![ServerSettings { concurrency: 1, ..peer.settings() }]).unwrap();
+    ready(&upstreams).await;
+    let (.., state) = asked(upstreams.send(call("echo", "{}"), forms()).await);
+    assert_eq!(failed(upstreams.send(call("echo", "{}"), forms()).await), (FailureKind::Busy, true), "a quarter");
+    let other = Dispatch { principal: principal("b"), ..forms() };
+    let _ = asked(upstreams.send(call("echo", "{}"), other).await);
+    // The latest call is the one that the peer answers.
+    let next = Dispatch { input: given(&state, &json!({"action": "decline"})), ..forms() };
+    let soon = tokio::time::Instant::now() + std::time::Duration::from_millis(300);
+    let _ = upstreams.send(call("echo", "{}"), Dispatch { deadline: soon, ..next }).await;
+    let _ = asked(upstreams.send(call("echo", "{}"), forms()).await);
 }
 
 #[tokio::test]

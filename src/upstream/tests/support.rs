@@ -12,8 +12,8 @@ use crate::{
     domain::{AgentId, Credential, CredentialId, CredentialKind, Method, Secret, ServerName, Subject, ToolRef},
     mcp::{Capabilities, InputGiven, Notice},
     upstream::{
-        CallEnd, Dispatch, FailureKind, Patience, PrincipalKey, ServerSettings, ServerState, StdioSettings, Transport,
-        Upstreams, errand::Errand,
+        CallEnd, Dispatch, FailureKind, Leash, Patience, PrincipalKey, ServerSettings, ServerState, StdioSettings,
+        Transport, Upstreams, errand::Errand,
     },
 };
 
@@ -93,6 +93,7 @@ pub(super) fn dispatch() -> Dispatch {
         input: None,
         cancelled: CancellationToken::new(),
         deadline: Instant::now() + Duration::from_secs(20),
+        leash: Leash::default(),
     }
 }
 

@@ -10,15 +10,23 @@ use crate::{
     upstream::{
         Dispatch, FailureKind,
         errand::Errand,
-        rounds::{EarRef, Flight, Lot, Question, Step},
+        rounds::{EarRef, Flight, Lot, Question, Slot, Step},
     },
 };
 
-struct Fake(Option<Question>, #[allow(dead_code)] oneshot::Sender<()>);
+struct Fake(Option<Question>, #[allow(dead_code)] oneshot::Sender<()>, Slot);
+
+fn slot() -> Slot {
+    std::sync::Arc::new(tokio::sync::Semaphore::new(1)).try_acquire_owned().unwrap().into()
+}
 
 impl Flight for Fake {
     fn question(&mut self) -> &mut Option<Question> {
         &mut self.0
+    }
+
+    fn slot(&mut self) -> &mut Slot {
+        &mut self.2
     }
 
     async fn reply(&mut self, _: &RawValue, _: &RawValue) -> Result<(), FailureKind> {
@@ -41,7 +49,7 @@ async fn a_call_waits_for_its_time_and_no_longer() {
     let (alive, mut gone) = oneshot::channel();
     let id = RawValue::from_string("1".to_owned()).unwrap();
     let question = Question { id, method: InputMethod::ListRoots, params: None };
-    let required = lot.park(Fake(Some(question), alive), &principal("a"), &errand).unwrap();
+    let required = lot.park(Fake(Some(question), alive, slot()), &able(), &errand).unwrap();
     let state = required.state.unwrap();
     tokio::time::sleep(limits::INPUT_TIME - std::time::Duration::from_secs(1)).await;
     assert!(gone.try_recv() == Err(oneshot::error::TryRecvError::Empty));

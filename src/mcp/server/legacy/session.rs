@@ -97,7 +97,8 @@ impl Session {
     }
 }
 
-/// A call of a session that runs; its id is free again when this is dropped.
+/// A call of a session that runs. When this is dropped, its id is free again, and what still waits for the client's
+/// answers is let go.
 #[derive(Debug)]
 pub(super) struct Running {
     session: Arc<Session>,
@@ -108,6 +109,7 @@ pub(super) struct Running {
 impl Drop for Running {
     fn drop(&mut self) {
         held(&self.session.calls).remove(&self.id);
+        self.cancelled.cancel();
     }
 }
 
