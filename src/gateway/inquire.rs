@@ -191,7 +191,7 @@ impl Gateway {
                 Ok(Reply::Complete { result, ttl_ms: ttl_ms.unwrap_or_default().min(TTL_MS) })
             }
             Came::InputRequired(required) => {
-                self.may_ask(visit, server, &required)?;
+                may_ask(visit, server, &required)?;
                 self.ask_back(visit, round, &required.json(), (what.to_owned(), None))
             }
             Came::Task(_) => failed("The tool server made a task of what is no call."),
@@ -200,16 +200,6 @@ impl Gateway {
             Came::Cancelled => failed("The request was cancelled."),
             Came::TimedOut => failed("The tool server did not answer in time."),
         }
-    }
-
-    fn may_ask(&self, visit: &Visit, server: &ServerName, required: &InputRequired) -> Result<(), RpcError> {
-        required.requests.iter().try_for_each(|one| self.question(visit, server, one)).map_err(|why| {
-            tracing::warn!(%server, why, "a question of a tool server is refused");
-            RpcError::new(
-                code::INTERNAL,
-                format!("The tool server asks what it may not: {why}. Decision {}.", visit.id),
-            )
-        })
     }
 
     /// One record, one span, one error.
@@ -235,6 +225,13 @@ impl Gateway {
         self.parts.telemetry.metrics().inquired(visit.method, ending, elapsed, elapsed);
         Err(error)
     }
+}
+
+fn may_ask(visit: &Visit, server: &ServerName, required: &InputRequired) -> Result<(), RpcError> {
+    visit.asked().by_round(server, &required.requests).map_err(|why| {
+        tracing::warn!(%server, why, "a question of a tool server is refused");
+        RpcError::new(code::INTERNAL, format!("The tool server asks what it may not: {why}. Decision {}.", visit.id))
+    })
 }
 
 /// What is not there and what this subject may not have answer alike (T066).

@@ -70,20 +70,17 @@ impl Gateway {
                 Err(withheld) => withheld,
             },
             (None, Came::InputRequired(required)) => {
-                let asked = required.requests.iter().map(|one| self.question(visit, &tool.reference.server, one));
-                match asked.collect::<Result<(), String>>() {
+                match visit.asked().by_round(&tool.reference.server, &required.requests) {
                     Ok(()) => self
                         .release(held, required.json(), trace_queued)
                         .map_or_else(|withheld| withheld, End::InputRequired),
-                    Err(why) => {
-                        tracing::warn!(tool = %tool.reference, why, "a question of a tool server is refused");
-                        End::Failed { kind: "question_refused", effect_possible: true }
-                    }
+                    Err(why) => question_refused(&tool.reference, &why),
                 }
             }
-            (None, Came::Task(result)) => {
-                self.release(held, result, trace_queued).map_or_else(|withheld| withheld, End::Task)
-            }
+            (None, Came::Task(result)) => match visit.asked().by_task(&tool.reference.server, &result) {
+                Ok(()) => self.release(held, result, trace_queued).map_or_else(|withheld| withheld, End::Task),
+                Err(why) => question_refused(&tool.reference, &why),
+            },
             (None, Came::RpcError { code, message, data }) => {
                 let words = serde_json::to_vec(&Words { message, data }).unwrap_or_default();
                 match self.release(held, words.into(), trace_queued) {
@@ -142,6 +139,11 @@ impl Gateway {
         };
         self.parts.admission.record(Record::Outcome(outcome)).await.map(|_| ())
     }
+}
+
+fn question_refused(tool: &ToolRef, why: &str) -> End {
+    tracing::warn!(%tool, why, "a question of a tool server is refused");
+    End::Failed { kind: "question_refused", effect_possible: true }
 }
 
 /// The methods that a server asks for, for the record.

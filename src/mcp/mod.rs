@@ -28,7 +28,7 @@ mod version;
 pub use call::{CallParams, Meta};
 pub use capabilities::{Capabilities, Feature, TASKS};
 pub use headers::HeaderFault;
-pub use input::{InputGiven, InputMethod, InputRequest, InputRequired};
+pub use input::{Elicitation, InputGiven, InputMethod, InputRequest, InputRequired};
 pub use list::{Filter, List};
 pub use message::{Id, IdKey, Message, Params, RpcFault, members};
 pub use mirror::{BadAnnotation, Mirrored, Mirrors};

@@ -1,4 +1,5 @@
 //! Promises of the enforcement point that need a whole one.
 
+mod questions;
 mod standing;
 mod support;

@@ -198,6 +198,8 @@ pub struct ListenRequest {
     pub scope: Scope,
     /// Of what.
     pub filter: Filter,
+    /// What the client can do for a server that asks it back.
+    pub capabilities: Arc<Capabilities>,
     /// What the caller shows; the subscription ends when it holds no more.
     pub proof: Proof,
     /// Where it came from.
