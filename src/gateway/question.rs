@@ -32,8 +32,11 @@ impl Gateway {
             return Arc::clone(declared);
         }
         let asked = visit.asked();
-        Arc::new(declared.only(|feature| match feature {
-            Feature::Elicitation => asked.may(&Deed::Elicit(server)),
+        let forms = asked.may(&Deed::Elicit(server));
+        // Which pages are permitted is judged when they are known.
+        let pages = visit.world.policies.may_send(&visit.subject, server);
+        Arc::new(declared.eliciting(forms, pages).only(|feature| match feature {
+            Feature::Elicitation => forms || pages,
             Feature::Sampling => asked.may(&Deed::Sample(server)),
             Feature::Roots => asked.may(&Deed::Roots(server)),
             Feature::Tasks => tasks,

@@ -109,3 +109,24 @@ async fn an_answer_about_a_task_asks_only_what_may_be_asked() {
     let named: serde_json::Value = serde_json::from_slice(&seen(all, FORM).unwrap()).unwrap();
     assert_eq!(named["taskId"], json!("known"));
 }
+
+/// T036
+#[tokio::test]
+async fn a_server_learns_of_the_modes_of_elicitation_that_it_may_use() {
+    let both = r#"{"elicitation":{"form":{},"url":{}},"sampling":{}}"#;
+    let (form, page) = ROLE.split_once(";\n").map(|(form, _)| (format!("{form};"), ROLE.replace(form, ""))).unwrap();
+    let page = page.trim_start_matches(";").to_owned();
+    for (role, told) in [
+        (ROLE.to_owned(), r#"{"elicitation":{"form":{},"url":{}}}"#),
+        (form, r#"{"elicitation":{"form":{}}}"#),
+        (page, r#"{"elicitation":{"url":{}}}"#),
+        (r#"@id("none") permit (principal in Role::"other", action == Action::"elicit", resource);"#.to_owned(), "{}"),
+    ] {
+        let house = House::under(&role);
+        let mut request = House::request(Method::CallTool, "s__job");
+        request.capabilities = Arc::new(able(both));
+        let visit = house.gateway.visit(house.subject().await, &request);
+        let seen = house.gateway.capabilities(&visit, &server(), (&visit.capabilities, true));
+        assert_eq!(String::from_utf8(seen.json()).unwrap(), told, "{role}");
+    }
+}
