@@ -3,7 +3,6 @@
 use std::{sync::Arc, time::Instant};
 
 use tokio::sync::mpsc;
-use tokio_util::sync::CancellationToken;
 
 pub use crate::upstream::Upstreams;
 use crate::{
@@ -15,7 +14,7 @@ use crate::{
     upstream::{CallEnd, Dispatch, PrincipalKey},
 };
 
-use super::{Gateway, inquire::Heard, round::Round, visit::Visit};
+use super::{Gateway, in_flight::Flight, inquire::Heard, round::Round, visit::Visit};
 
 /// A call that has come back.
 pub(super) struct Returned {
@@ -31,20 +30,27 @@ pub(super) struct Returned {
 }
 
 impl Gateway {
+    /// From here on a revocation, an end or a freeze reaches the request. It begins before the request is admitted,
+    /// so that nothing of it falls between the two.
+    pub(super) fn flight(&self, visit: &Visit, exception: Option<&ExceptionId>, link: &Link) -> Flight {
+        let who = (&visit.subject.agent, &visit.subject.credential.id);
+        self.parts.in_flight.begin(&visit.id, who, exception, link.cancelled.child_token())
+    }
+
     pub(super) async fn forward(
         &self,
         visit: &Visit,
         permit: Permit,
         (round, deadline): (&mut Round, Option<Instant>),
-        (span, link): (&ServerSpan, Link),
+        (span, link, flight): (&ServerSpan, Link, Flight),
     ) -> Returned {
         let tool = Arc::clone(permit.call().tool());
         let digest = permit.call().digest();
         let exception = permit.grant().map(|grant| (grant.exception.clone(), grant.revision));
-        let cancelled: CancellationToken = link.cancelled.child_token();
-        let who = (&visit.subject.agent, &visit.subject.credential.id);
-        let flight =
-            self.parts.in_flight.begin(&visit.id, who, exception.as_ref().map(|(id, _)| id), cancelled.clone());
+        if let Some(reason) = flight.cut() {
+            let took = std::time::Duration::ZERO;
+            return Returned { end: CallEnd::Cancelled, tool, digest, exception, cut: Some(reason), took };
+        }
         let own = self.latest(&tool.reference.server);
         let deadline = deadline.map_or(own, |deadline| deadline.min(own));
         let peer = Peer {
@@ -65,7 +71,7 @@ impl Gateway {
             log_level: visit.log_level,
             capabilities: self.capabilities(visit, &tool.reference.server, (&visit.capabilities, exception.is_none())),
             input: round.input.take(),
-            cancelled,
+            cancelled: flight.cancelled(),
             deadline: deadline.into(),
         };
         let begun = Instant::now();
@@ -85,12 +91,12 @@ impl Gateway {
         visit: &Visit,
         clearance: Clearance,
         round: &mut Round,
-        (span, link): (&ServerSpan, Link),
+        (span, link, flight): (&ServerSpan, Link, Flight),
     ) -> Heard {
         let (server, method) = (clearance.inquiry().server().clone(), clearance.inquiry().method());
-        let cancelled: CancellationToken = link.cancelled.child_token();
-        let who = (&visit.subject.agent, &visit.subject.credential.id);
-        let flight = self.parts.in_flight.begin(&visit.id, who, None, cancelled.clone());
+        if let Some(reason) = flight.cut() {
+            return Heard { came: Came::Cancelled, cut: Some(reason), took: std::time::Duration::ZERO };
+        }
         let client = span.client(Peer {
             transport: self.parts.upstreams.transport(&server),
             name: match clearance.inquiry().target() {
@@ -110,7 +116,7 @@ impl Gateway {
             log_level: visit.log_level,
             capabilities: self.capabilities(visit, &server, (&visit.capabilities, true)),
             input: round.input.take(),
-            cancelled,
+            cancelled: flight.cancelled(),
             deadline: self.latest(&server).into(),
         };
         let begun = Instant::now();

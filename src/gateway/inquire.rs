@@ -7,11 +7,12 @@ use std::{sync::Arc, time::Instant};
 use bytes::Bytes;
 
 use super::{
-    Gateway,
+    AdmissionError, AdmitInquiry, Gateway,
+    admit::reason,
     forward::Came,
     outcome::asked,
     rename,
-    reply::{foreign, unrecorded},
+    reply::{REFUSED, foreign, unrecorded},
     round::Round,
     visit::Visit,
 };
@@ -59,14 +60,14 @@ impl Gateway {
             Err(verdict) => return self.decline(&visit, *verdict, unknown).await,
         };
         let mut span = self.inquiry_span(&visit, &clearance);
-        self.record_inquiry(&visit, &clearance, &span).await?;
-        span.authorize(decided, Instant::now(), clearance.verdict());
-        if self.parts.admission.is_frozen() {
-            span.end(Ending::Refused);
-            return Err(RpcError::new(super::reply::REFUSED, format!("The gateway is frozen. Decision {}.", visit.id)));
+        // Whatever takes the permission back reaches it from here.
+        let flight = self.flight(&visit, None, &link);
+        if let Err(error) = self.admit_inquiry(&visit, &clearance, &span).await {
+            return self.not_admitted(&visit, clearance.verdict(), (error, span)).await;
         }
+        span.authorize(decided, Instant::now(), clearance.verdict());
         let server = clearance.inquiry().server().clone();
-        let heard = self.ask(&visit, clearance, &mut round, (&span, link)).await;
+        let heard = self.ask(&visit, clearance, &mut round, (&span, link, flight)).await;
         let took = heard.took;
         let recorded = self.heard(&visit, &heard).await;
         let reply = match recorded {
@@ -115,14 +116,20 @@ impl Gateway {
         self.span_of(visit, (None, prompt, Some(inquiry.server().clone())), clearance.verdict())
     }
 
-    async fn record_inquiry(&self, visit: &Visit, clearance: &Clearance, span: &ServerSpan) -> Result<(), RpcError> {
+    /// One transaction: the record, and a check that nothing was taken back since it was judged.
+    async fn admit_inquiry(
+        &self,
+        visit: &Visit,
+        clearance: &Clearance,
+        span: &ServerSpan,
+    ) -> Result<(), AdmissionError> {
         let inquiry = clearance.inquiry();
         let target = match inquiry.target() {
             Target::Prompt(name) => name.to_string(),
             Target::Resource(uri) => uri.to_string(),
             Target::Task(tool) => tool.tool.to_string(),
         };
-        let record = evidence::Inquiry {
+        let inquiry = evidence::Inquiry {
             decision: visit.id.clone(),
             at: visit.now,
             caller: visit.caller(span.trace_ids().map(|ids| ids.trace_id)),
@@ -132,7 +139,25 @@ impl Gateway {
             params: inquiry.digest(),
             verdict: clearance.verdict().clone(),
         };
-        self.recorded(visit, Record::Inquiry(record), false).await
+        let admit = AdmitInquiry { inquiry, credential: visit.subject.credential.id.clone(), epoch: visit.world.epoch };
+        self.parts.admission.admit_inquiry(admit).await.map(|_| ())
+    }
+
+    /// Permission was taken back before the inquiry was on record, or it cannot be recorded.
+    async fn not_admitted(
+        &self,
+        visit: &Visit,
+        verdict: &Verdict,
+        (error, span): (AdmissionError, ServerSpan),
+    ) -> Result<Reply, RpcError> {
+        if let AdmissionError::Unavailable(_) = error {
+            tracing::error!(decision = %visit.id, %error, "a record is not durable; nothing is answered");
+            let error = unrecorded(&visit.id, false);
+            span.end(Ending::RpcError { code: error.code });
+            return Err(error);
+        }
+        let refusal = RpcError::new(REFUSED, format!("The request is refused: {error}. Decision {}.", visit.id));
+        self.declined(visit, (Verdict { reason: reason(&error), ..verdict.clone() }, span), refusal).await
     }
 
     async fn heard(&self, visit: &Visit, heard: &Heard) -> Result<(), RpcError> {
@@ -204,8 +229,17 @@ impl Gateway {
 
     /// One record, one span, one error.
     async fn decline(&self, visit: &Visit, verdict: Verdict, error: RpcError) -> Result<Reply, RpcError> {
+        let span = self.span_of(visit, (None, None, None), &Verdict { effect: Effect::Deny, ..verdict.clone() });
+        self.declined(visit, (verdict, span), error).await
+    }
+
+    async fn declined(
+        &self,
+        visit: &Visit,
+        (verdict, mut span): (Verdict, ServerSpan),
+        error: RpcError,
+    ) -> Result<Reply, RpcError> {
         let verdict = Verdict { effect: Effect::Deny, ..verdict };
-        let mut span = self.span_of(visit, (None, None, None), &verdict);
         span.authorize(visit.begun, Instant::now(), &verdict);
         self.parts.telemetry.metrics().decided(&verdict, visit.begun.elapsed());
         let record = evidence::Denial {

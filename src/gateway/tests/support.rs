@@ -18,13 +18,13 @@ use serde_json::value::RawValue;
 use tokio::sync::{Semaphore, mpsc, watch};
 
 use crate::{
-    catalog::{Catalog, Names, Pins, Shelf, admit},
+    catalog::{Catalog, Pins, Shelf},
     domain::{AgentEntry, Clock, CredentialId, Digest, Lease, Method, Registry, Secret, Subject, Timestamp},
     evidence::{Position, Record, Sealer},
     exception::Index,
     gateway::{
-        Admission, AdmissionError, Admit, Changes, Denials, Gateway, InFlight, Parts, Rates, Seals, World,
-        forward::Upstreams,
+        Admission, AdmissionError, Admit, AdmitInquiry, Changes, Denials, Gateway, InFlight, Parts, Rates, Seals,
+        World, forward::Upstreams,
     },
     identity::{
         Authenticator, Fetch, FetchError, Identity, KeyPrincipal, KeyRow, KeyStore, KeyStoreError, Ports, Settings,
@@ -35,7 +35,7 @@ use crate::{
         server::{CallMeta, Handler as _, ListenRequest, Listening, Origin, Proof, Request, RpcError, Scope},
     },
     monitoring::Controls,
-    policy::{PolicySet, SourceFile, Sources, compile},
+    policy::{SourceFile, Sources, compile},
     telemetry::{self, Telemetry},
 };
 
@@ -99,8 +99,12 @@ struct Book {
 
 #[async_trait]
 impl Admission for Book {
-    async fn admit(&self, _admit: Admit) -> Result<Position, AdmissionError> {
-        Err(AdmissionError::Stale)
+    async fn admit(&self, admit: Admit) -> Result<Position, AdmissionError> {
+        self.record(Record::Intent(admit.intent)).await
+    }
+
+    async fn admit_inquiry(&self, admit: AdmitInquiry) -> Result<Position, AdmissionError> {
+        self.record(Record::Inquiry(admit.inquiry)).await
     }
 
     fn is_frozen(&self) -> bool {
@@ -133,18 +137,18 @@ fn registry(roles: &[&str]) -> Registry {
     Registry { agents: [("worker".into(), worker)].into(), ..Registry::default() }
 }
 
-fn policies(role: &str) -> PolicySet {
-    let file = SourceFile { path: "roles/user.cedar".to_owned(), text: role.to_owned() };
-    let tool = RawValue::from_string(r#"{"name":"job","inputSchema":{"type":"object"}}"#.to_owned()).unwrap();
-    let tool = admit(&"s".parse().unwrap(), &tool, &mut Names::default()).unwrap();
-    compile(&Sources { files: vec![file] }, &[Arc::new(tool)]).unwrap()
-}
-
 fn world(role: &str) -> World {
+    let job = RawValue::from_string(r#"{"name":"job","inputSchema":{"type":"object"}}"#.to_owned()).unwrap();
+    let tools = BTreeMap::from([("s".parse().unwrap(), vec![job])]);
+    let catalog = Catalog::build(1, &tools, &Pins::default());
+    let pins: Vec<_> = catalog.entries().map(|entry| entry.approval("olivia", Noon.now())).collect();
+    let catalog = Catalog::build(1, &tools, &Pins::from(pins));
+    let file = SourceFile { path: "roles/user.cedar".to_owned(), text: role.to_owned() };
+    let tools: Vec<_> = catalog.tools().cloned().collect();
     World {
         epoch: 1,
-        catalog: Arc::new(Catalog::build(1, &BTreeMap::new(), &Pins::default())),
-        policies: Arc::new(policies(role)),
+        policies: Arc::new(compile(&Sources { files: vec![file] }, &tools).unwrap()),
+        catalog: Arc::new(catalog),
         bundle: Digest::of(b""),
         shelf: Arc::<Shelf>::default(),
         features: Arc::default(),
