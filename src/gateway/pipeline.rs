@@ -27,6 +27,7 @@ impl Gateway {
         // 3 decide: guardrails, roles, exceptions
         let decided = Instant::now();
         let tool = Arc::clone(call.tool());
+        let candidates = self.standing(&visit, &round, (&tool.reference, candidates));
         let permit = match visit.world.policies.decide(&visit.subject, call, &candidates, visit.now) {
             Decision::Permit(permit) => permit,
             Decision::Deny(denial) => return self.refuse(&visit, Refusal::of(*denial, &tool, &request), None).await,
