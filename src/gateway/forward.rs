@@ -14,7 +14,7 @@ use crate::{
     upstream::{CallEnd, Dispatch, PrincipalKey},
 };
 
-use super::{Gateway, in_flight::Flight, inquire::Heard, round::Round, visit::Visit};
+use super::{Gateway, in_flight::Flight, inquire::Heard, outcome::Words, round::Round, visit::Visit};
 
 /// A call that has come back.
 pub(super) struct Returned {
@@ -164,7 +164,7 @@ pub(super) enum Came {
     Answered { result: bytes::Bytes, is_error: bool, ttl_ms: Option<u64> },
     InputRequired(InputRequired),
     Task(bytes::Bytes),
-    RpcError { code: i32, message: String, data: Option<Box<serde_json::value::RawValue>> },
+    RpcError { code: i32, words: Words },
     Failed { kind: &'static str, effect_possible: bool },
     Cancelled,
     TimedOut,
@@ -176,7 +176,9 @@ impl From<CallEnd> for Came {
             CallEnd::Answered { result, is_error, ttl_ms } => Self::Answered { result, is_error, ttl_ms },
             CallEnd::InputRequired(required) => Self::InputRequired(required),
             CallEnd::Task(result) => Self::Task(result),
-            CallEnd::RpcError { code, message, data } => Self::RpcError { code, message, data },
+            CallEnd::RpcError { code, message, data, more } => {
+                Self::RpcError { code, words: Words { message, data, more } }
+            }
             CallEnd::Failed { kind, effect_possible } => Self::Failed { kind: kind.as_str(), effect_possible },
             CallEnd::Cancelled => Self::Cancelled,
             CallEnd::TimedOut => Self::TimedOut,

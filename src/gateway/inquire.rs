@@ -10,7 +10,7 @@ use super::{
     AdmissionError, AdmitInquiry, Gateway,
     admit::reason,
     forward::Came,
-    outcome::asked,
+    outcome::{Words, asked},
     rename,
     reply::{REFUSED, foreign, unrecorded},
     round::Round,
@@ -220,7 +220,7 @@ impl Gateway {
                 self.ask_back(visit, round, &required.json(), (what.to_owned(), None))
             }
             Came::Task(_) => failed("The tool server made a task of what is no call."),
-            Came::RpcError { code: given, message, data } => Err(server_error(given, message, data, request)),
+            Came::RpcError { code: given, words } => Err(server_error(given, words, request)),
             Came::Failed { kind, .. } => failed(&format!("The tool server gave no usable answer ({kind}).")),
             Came::Cancelled => failed("The request was cancelled."),
             Came::TimedOut => failed("The tool server did not answer in time."),
@@ -283,17 +283,13 @@ fn unknown(request: &Request) -> RpcError {
 }
 
 /// A server's own error; the legacy code for a missing resource becomes the modern one.
-fn server_error(
-    given: i32,
-    message: String,
-    data: Option<Box<serde_json::value::RawValue>>,
-    request: &Request,
-) -> RpcError {
+fn server_error(given: i32, words: Words, request: &Request) -> RpcError {
     if given == code::RESOURCE_NOT_FOUND {
         let missing = unknown(request);
-        return RpcError { message, data: data.or(missing.data), ..RpcError::invalid_params("") };
+        let error = words.error(missing.code);
+        return RpcError { data: error.data.or(missing.data), ..error };
     }
-    RpcError { code: foreign(given), message, data, http: None }
+    words.error(foreign(given))
 }
 
 fn ending(reply: &Reply) -> Ending {

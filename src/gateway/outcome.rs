@@ -12,7 +12,7 @@ use super::{
 use crate::{
     domain::{Digest, ExceptionId, Reason, ToolRef},
     evidence::{How, Outcome, Record},
-    mcp::InputRequired,
+    mcp::{Extra, InputRequired, server::RpcError},
     monitoring::{Held, Release, Withheld},
     telemetry::Ending,
 };
@@ -34,6 +34,15 @@ pub(super) struct Words {
     pub(super) message: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) data: Option<Box<RawValue>>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) more: Extra,
+}
+
+impl Words {
+    /// The error that a server meant, under a code that it may use.
+    pub(super) fn error(self, code: i32) -> RpcError {
+        RpcError { code, message: self.message, data: self.data, more: self.more, http: None }
+    }
 }
 
 pub(super) enum End {
@@ -81,8 +90,8 @@ impl Gateway {
                 Ok(()) => self.release(held, result, trace_queued).map_or_else(|withheld| withheld, End::Task),
                 Err(why) => question_refused(&tool.reference, &why),
             },
-            (None, Came::RpcError { code, message, data }) => {
-                let words = serde_json::to_vec(&Words { message, data }).unwrap_or_default();
+            (None, Came::RpcError { code, words }) => {
+                let words = serde_json::to_vec(&words).unwrap_or_default();
                 match self.release(held, words.into(), trace_queued) {
                     Ok(release) => End::RpcError { code, release },
                     Err(withheld) => withheld,

@@ -30,6 +30,7 @@ pub use capabilities::{Capabilities, Feature, TASKS};
 pub use headers::HeaderFault;
 pub use input::{Elicitation, InputGiven, InputMethod, InputRequest, InputRequired};
 pub use list::{Filter, List};
+pub use message::Extra;
 pub use message::{Id, IdKey, Message, Params, RpcFault, members};
 pub use mirror::{BadAnnotation, Mirrored, Mirrors};
 pub use notice::{LogLevel, Notice};
