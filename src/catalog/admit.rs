@@ -10,10 +10,9 @@ use serde_json::{Map, Value, value::RawValue};
 use super::{Names, Quarantine, QuarantineReason, Tool, exposed, json, names::Taken, schema, text};
 use crate::domain::{Digest, ServerName, ToolName, ToolRef, limits};
 
-/// Members that an approval covers, and that drift is measured on.
-const PINNED: [&str; 6] = ["annotations", "description", "inputSchema", "name", "outputSchema", "title"];
-/// Members that are listed beside those; no part of them is meant for the model.
-const CARRIED: [&str; 2] = ["_meta", "icons"];
+/// Members that an approval does not cover, since no part of them is meant for the model. Whatever else a definition
+/// holds is approved, and drift is measured on it: also what a later revision may give a meaning.
+const APART: [&str; 2] = ["_meta", "icons"];
 /// Bytes of a whole definition.
 const DEFINITION: usize = 4 * limits::SCHEMA;
 /// The beginning of `_meta` keys that only the gateway may use.
@@ -21,8 +20,7 @@ const OWN_META: &str = "dev.postern/";
 
 /// Judges one tool object of `tools/list`. The name that it gets on `/mcp` is taken from then on.
 ///
-/// What is listed holds the members that an approval covers, byte for byte and in the server's order, and
-/// `_meta` and `icons`; members that nobody approves are not passed on.
+/// What is listed holds every member, byte for byte and in the server's order.
 ///
 /// # Errors
 /// Why the tool is quarantined. A quarantined tool cannot be approved until its server mends it.
@@ -48,8 +46,8 @@ fn judge(server: &ServerName, raw: &RawValue, taken: &mut Names, shown: &mut Str
     *shown = text::escape(name);
     let tool: ToolName = name.parse().map_err(|_| QuarantineReason::Name)?;
     let validator = check_members(whole, &members)?;
-    let pinned: Map<String, Value> =
-        PINNED.iter().filter_map(|key| Some(((*key).to_owned(), whole.get(*key)?.clone()))).collect();
+    let pinned = whole.iter().filter(|(key, _)| !APART.contains(&key.as_str()));
+    let pinned: Map<String, Value> = pinned.map(|(key, value)| (key.clone(), value.clone())).collect();
     let warnings = text::warnings(&Value::Object(pinned.clone()));
     let input_schema = pinned.get("inputSchema").cloned().unwrap_or_default();
     let definition = serde_json_canonicalizer::to_string(&Value::Object(pinned))
@@ -118,8 +116,7 @@ impl<'a> Members<'a> {
 
     /// The tool under this name; with a server, what points to its pages points to where `/mcp` has them.
     fn listed(&self, name: &str, server: Option<&ServerName>) -> Bytes {
-        let kept = self.0.iter().filter(|(key, _)| PINNED.contains(&key.as_str()) || CARRIED.contains(&key.as_str()));
-        write(kept, ("name", name), server)
+        write(self.0.iter(), ("name", name), server)
     }
 
     /// The definition under this name, URI or template, as `/mcp` has it.

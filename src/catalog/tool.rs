@@ -16,7 +16,7 @@ pub struct Tool {
     pub exposed: ExposedName,
     /// SHA-256 of `definition`.
     pub digest: Digest,
-    /// What is approved: the canonical JSON (RFC 8785) of name, title, description, schemas and annotations.
+    /// What is approved: the canonical JSON (RFC 8785) of every member but `_meta` and `icons`.
     pub definition: Box<str>,
     /// The input schema (JSON Schema 2020-12 unless it says otherwise).
     pub input_schema: Value,

@@ -1,14 +1,15 @@
 //! URIs of resources: one spelling only, and nothing in them that two readers could take for different places (T037).
 
-use std::fmt;
+use std::{borrow::Cow, fmt};
 
 use fluent_uri::Iri;
 
 /// Bytes of a URI.
 const LONGEST: usize = 2_048;
 
-/// A resource's URI (RFC 3986, RFC 3987), as its server names it. What is judged is what is sent, so nothing is
-/// rewritten: a URI that is not in its plain spelling is refused.
+/// A resource's URI (RFC 3986, RFC 3987), as it is judged. A URI that is not in its plain spelling is refused. Only
+/// characters beyond ASCII have two spellings that are both taken, since servers use both: plain ones are judged as their
+/// escapes (RFC 3987, section 3.1), and sent as they came.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Uri {
     text: Box<str>,
@@ -35,7 +36,7 @@ pub enum UriFault {
     /// Control, invisible or otherwise doubtful characters.
     #[error("it holds a character that people do not see, or a backslash")]
     Character,
-    /// A file on another machine, or a user before the host.
+    /// A file on another machine, a user before the host, or a host of the web beyond ASCII (which has a third spelling).
     #[error("it names a host or a user that is not taken here")]
     Host,
     /// `file:/a` or `file:///a//b`: what systems take for `file:///a/b`.
@@ -55,6 +56,8 @@ impl Uri {
         if text.chars().any(|c| c == '\\' || c.is_control() || super::text::is_hidden('a', c)) {
             return Err(UriFault::Character);
         }
+        Iri::parse(text).map_err(|_| UriFault::Malformed)?;
+        let text = &*escaped(text);
         let iri = Iri::parse(text).map_err(|_| UriFault::Malformed)?;
         let scheme = iri.scheme().as_str();
         if scheme.bytes().any(|byte| byte.is_ascii_uppercase()) {
@@ -71,6 +74,7 @@ impl Uri {
         let host = authority.as_ref().map_or("", |authority| authority.host());
         if authority.as_ref().is_some_and(|authority| authority.has_userinfo())
             || (scheme == "file" && !host.is_empty())
+            || (matches!(scheme, "http" | "https") && host.contains('%'))
         {
             return Err(UriFault::Host);
         }
@@ -117,6 +121,22 @@ impl fmt::Display for Uri {
     }
 }
 
+/// The text with the characters beyond ASCII escaped, byte by byte.
+fn escaped(text: &str) -> Cow<'_, str> {
+    if text.is_ascii() {
+        return text.into();
+    }
+    let mut out = String::with_capacity(text.len() * 3);
+    for byte in text.bytes() {
+        if byte.is_ascii() {
+            out.push(char::from(byte));
+        } else {
+            out.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    out.into()
+}
+
 /// The bytes that the text escapes, and their digits; every `%` begins an escape in a text that was parsed.
 fn escapes(text: &str) -> impl Iterator<Item = (&str, u8)> {
     text.match_indices('%').filter_map(|(at, _)| {
@@ -161,6 +181,8 @@ mod tests {
             ("file:/etc/passwd", UriFault::File),
             ("file:////etc/passwd", UriFault::File),
             ("file:///etc//passwd", UriFault::File),
+            ("https://b\u{fc}cher.example/", UriFault::Host),
+            ("https://b%C3%BCcher.example/", UriFault::Host),
         ] {
             assert_eq!(Uri::parse(bad), Err(fault), "{bad:?}");
         }
@@ -168,6 +190,21 @@ mod tests {
         assert_eq!((uri.scheme(), uri.path()), ("test", "/123/data"));
         let uri = Uri::parse("memo:insights").unwrap();
         assert_eq!((uri.scheme(), uri.path()), ("memo", "insights"));
-        assert_eq!(Uri::parse("file:///a%20b/\u{fc}.txt").unwrap().path(), "/a%20b/\u{fc}.txt");
+    }
+
+    /// T037
+    #[test]
+    fn a_character_beyond_ascii_is_judged_as_its_escape_however_it_is_written() {
+        for (plain, escaped) in [
+            ("file:///a%20b/\u{fc}.txt", "file:///a%20b/%C3%BC.txt"),
+            ("memo://\u{fc}bung/\u{65e5}?q=\u{fc}#\u{fc}", "memo://%C3%BCbung/%E6%97%A5?q=%C3%BC#%C3%BC"),
+        ] {
+            let (one, two) = (Uri::parse(plain).unwrap(), Uri::parse(escaped).unwrap());
+            assert_eq!(one, two);
+            assert_eq!(one.as_str(), escaped);
+            assert!(escaped.contains(one.path()) && one.path().starts_with('/'), "{}", one.path());
+        }
+        assert_eq!(Uri::parse("file:///a%20b/\u{fc}.txt").unwrap().path(), "/a%20b/%C3%BC.txt");
+        assert!(Uri::parse("file:///\u{e000}").is_err());
     }
 }

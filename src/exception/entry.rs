@@ -146,9 +146,16 @@ impl Entry {
     /// Whether it can be used by this agent at this moment. The registry is asked each time: an owner who left and
     /// an approver who lost the duty end its use with the next decision (T090, I5).
     pub(super) fn standing(&self, agent: &AgentId, now: Timestamp, registry: &Registry) -> Standing {
-        match self.by_events {
-            Standing::Usable => {}
-            Standing::Suspended(_) | Standing::Exhausted => return self.by_events,
+        if self.by_events == Standing::Exhausted {
+            return Standing::Exhausted;
+        }
+        self.standing_paid(agent, now, registry)
+    }
+
+    /// The same for what it has paid for: that its budget is spent since then does not matter.
+    pub(super) fn standing_paid(&self, agent: &AgentId, now: Timestamp, registry: &Registry) -> Standing {
+        if let Standing::Suspended(_) = self.by_events {
+            return self.by_events;
         }
         if self.lapses.is_some_and(|lapse| now >= lapse) {
             return Standing::Suspended(SuspendReason::AttestationLapsed);

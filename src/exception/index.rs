@@ -91,6 +91,25 @@ impl Index {
         found.into_iter().map(|(standing, entry)| entry.candidate(standing)).collect()
     }
 
+    /// The exception that paid for the first round of a call, as it stands to the later ones: that other calls have
+    /// spent its budget since does not end a call that was paid for; whatever else ends or suspends it does (T035).
+    #[must_use]
+    pub fn paid(
+        &self,
+        (id, revision): (&ExceptionId, u32),
+        (agent, tool): (&AgentId, &ToolRef),
+        now: Timestamp,
+        clock_suspect: bool,
+    ) -> Option<Candidate> {
+        let now = self.not_before_seen(now);
+        let entry = self.find(id)?;
+        if entry.revision != revision || !entry.concerns(agent, tool) || !entry.is_current(now) {
+            return None;
+        }
+        let standing = entry.standing_paid(agent, now, &self.registry.load());
+        Some(entry.candidate(under(self.over_all(clock_suspect), standing)))
+    }
+
     /// The tools of the exceptions whose window holds this moment, usable or not, for this agent.
     #[must_use]
     pub fn tools_of(&self, agent: &AgentId, now: Timestamp) -> BTreeSet<ToolRef> {

@@ -207,13 +207,17 @@ impl State {
     ///
     /// # Errors
     /// It is over already, or this ending is not one of its state: only a request can be rejected, withdrawn or
-    /// left undecided, and only what was approved can expire, be spent, revoked or finished.
+    /// left undecided, and only what was approved can expire, be spent, revoked or finished. What is spent can still
+    /// be revoked, for the calls that were paid for.
     pub fn end(self, how: Ending, at: Timestamp) -> Result<Self, TransitionError> {
         let of_request = matches!(how, Ending::Rejected | Ending::Withdrawn | Ending::RequestExpired);
         match self {
             Self::Pending { .. } if of_request => Ok(Self::Ended { how, at, live: None }),
             Self::Approved(live) | Self::Suspended { live, .. } if !of_request => {
                 Ok(Self::Ended { how, at, live: Some(live) })
+            }
+            Self::Ended { how: Ending::Exhausted, at: spent, live } if how == Ending::Revoked => {
+                Ok(Self::Ended { how, at: spent, live })
             }
             Self::Pending { .. } | Self::Approved(_) | Self::Suspended { .. } | Self::Ended { .. } => {
                 Err(TransitionError { from: self.name(), to: how.as_str() })

@@ -73,13 +73,21 @@ impl Desk {
         self.append(turn, id, exception.version, self.change(events, by, reason)).await
     }
 
-    /// A steward ends it for ever; calls in flight are to be cancelled.
+    /// A steward ends it for ever; calls in flight are to be cancelled. Calls that were paid for end, too, when its
+    /// budget is spent since.
     ///
     /// # Errors
     /// The person may not, or it is over or was never approved.
     pub async fn revoke(&self, id: &ExceptionId, by: &Person, reason: &str) -> Result<Exception, DeskError> {
         let turn = self.turn().await?;
-        let exception = self.live(id).await?;
+        let spent = self.parts.read(id).await.ok().filter(|exception| {
+            let spent = matches!(exception.state, State::Ended { how: Ending::Exhausted, .. });
+            spent && self.parts.clock.now() < exception.spec.window.not_after
+        });
+        let exception = match spent {
+            Some(spent) => spent,
+            None => self.live(id).await?,
+        };
         steward(&exception, by, &self.parts.registry.load())?;
         let change = self.change(vec![Event::Revoked { by: by.id.clone() }], by, reason);
         self.append(turn, id, exception.version, change).await

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 
 use crate::{
     domain::{Budget, CredentialId, Digest, ExceptionId, Fault},
-    evidence::{Intent, Position, Record},
+    evidence::{Inquiry, Intent, Position, Record},
 };
 
 /// What an exception pays for a call.
@@ -33,6 +33,17 @@ pub struct Admit {
     pub epoch: u64,
     /// What it is taken from, if an exception admits it.
     pub charge: Option<Charge>,
+}
+
+/// An inquiry that was judged and now asks to be admitted.
+#[derive(Debug, Clone)]
+pub struct AdmitInquiry {
+    /// The record that becomes durable.
+    pub inquiry: Inquiry,
+    /// The credential that must still hold.
+    pub credential: CredentialId,
+    /// The epoch of the policies that judged.
+    pub epoch: u64,
 }
 
 /// The call is not admitted; nothing may leave.
@@ -77,6 +88,9 @@ pub trait Admission: Send + Sync {
     /// In one transaction: the intent, the budget, and a check that freeze, credential, policies and exception
     /// are still what they were when the call was decided.
     async fn admit(&self, admit: Admit) -> Result<Position, AdmissionError>;
+
+    /// The same for an inquiry, of which no exception and no budget knows.
+    async fn admit_inquiry(&self, admit: AdmitInquiry) -> Result<Position, AdmissionError>;
 
     /// Whether the gateway is frozen at this moment; [`Self::admit`] looks itself.
     fn is_frozen(&self) -> bool;

@@ -75,7 +75,8 @@ impl Gateway {
     }
 }
 
-const fn reason(error: &AdmissionError) -> Reason {
+/// What a refusal by the store is called.
+pub(super) const fn reason(error: &AdmissionError) -> Reason {
     match error {
         AdmissionError::Frozen => Reason::Frozen,
         AdmissionError::CredentialRevoked | AdmissionError::Stale => Reason::Stale,

@@ -1,9 +1,9 @@
 //! Step 6: spends the permit. The only file of this room that can reach a tool server.
 
 use std::{sync::Arc, time::Instant};
+use tokio_util::sync::CancellationToken;
 
 use tokio::sync::mpsc;
-use tokio_util::sync::CancellationToken;
 
 pub use crate::upstream::Upstreams;
 use crate::{
@@ -15,7 +15,7 @@ use crate::{
     upstream::{CallEnd, Dispatch, Leash, PrincipalKey},
 };
 
-use super::{Gateway, in_flight::Flight, inquire::Heard, round::Round, visit::Visit};
+use super::{Gateway, in_flight::Flight, inquire::Heard, outcome::Words, round::Round, visit::Visit};
 
 /// A call that has come back.
 pub(super) struct Returned {
@@ -31,20 +31,28 @@ pub(super) struct Returned {
 }
 
 impl Gateway {
+    /// From here on a revocation, an end or a freeze reaches the request. It begins before the request is admitted,
+    /// so that nothing of it falls between the two.
+    pub(super) fn flight(&self, visit: &Visit, exception: Option<&ExceptionId>, link: &Link) -> Flight {
+        let who = (&visit.subject.agent, &visit.subject.credential.id);
+        self.parts.in_flight.begin(&visit.id, who, exception, link.cancelled.child_token())
+    }
+
     pub(super) async fn forward(
         &self,
         visit: &Visit,
         permit: Permit,
         (round, deadline): (&mut Round, Option<Instant>),
-        (span, link): (&ServerSpan, Link),
+        (span, link, flight): (&ServerSpan, Link, Flight),
     ) -> Returned {
         let tool = Arc::clone(permit.call().tool());
         let digest = permit.call().digest();
         let exception = permit.grant().map(|grant| (grant.exception.clone(), grant.revision));
-        let cancelled: CancellationToken = link.cancelled.child_token();
-        let who = (&visit.subject.agent, &visit.subject.credential.id);
-        let paid = exception.as_ref().map(|(id, _)| id);
-        let flight = Arc::new(self.parts.in_flight.begin(&visit.id, who, paid, cancelled.clone()));
+        let flight = Arc::new(flight);
+        if let Some(reason) = flight.cut() {
+            let took = std::time::Duration::ZERO;
+            return Returned { end: CallEnd::Cancelled, tool, digest, exception, cut: Some(reason), took };
+        }
         let own = self.latest(&tool.reference.server);
         let deadline = deadline.map_or(own, |deadline| deadline.min(own));
         let peer = Peer {
@@ -65,7 +73,7 @@ impl Gateway {
             log_level: visit.log_level,
             capabilities: self.capabilities(visit, &tool.reference.server, (&visit.capabilities, exception.is_none())),
             input: round.input.take(),
-            cancelled,
+            cancelled: flight.cancelled(),
             deadline: deadline.into(),
             leash: leash(visit, &flight, &link.cancelled),
         };
@@ -86,12 +94,13 @@ impl Gateway {
         visit: &Visit,
         clearance: Clearance,
         round: &mut Round,
-        (span, link): (&ServerSpan, Link),
+        (span, link, flight): (&ServerSpan, Link, Flight),
     ) -> Heard {
         let (server, method) = (clearance.inquiry().server().clone(), clearance.inquiry().method());
-        let cancelled: CancellationToken = link.cancelled.child_token();
-        let who = (&visit.subject.agent, &visit.subject.credential.id);
-        let flight = Arc::new(self.parts.in_flight.begin(&visit.id, who, None, cancelled.clone()));
+        let flight = Arc::new(flight);
+        if let Some(reason) = flight.cut() {
+            return Heard { came: Came::Cancelled, cut: Some(reason), took: std::time::Duration::ZERO };
+        }
         let client = span.client(Peer {
             transport: self.parts.upstreams.transport(&server),
             name: match clearance.inquiry().target() {
@@ -111,7 +120,7 @@ impl Gateway {
             log_level: visit.log_level,
             capabilities: self.capabilities(visit, &server, (&visit.capabilities, true)),
             input: round.input.take(),
-            cancelled,
+            cancelled: flight.cancelled(),
             deadline: self.latest(&server).into(),
             leash: leash(visit, &flight, &link.cancelled),
         };
@@ -160,7 +169,7 @@ pub(super) enum Came {
     Answered { result: bytes::Bytes, is_error: bool, ttl_ms: Option<u64> },
     InputRequired(InputRequired),
     Task(bytes::Bytes),
-    RpcError { code: i32, message: String, data: Option<Box<serde_json::value::RawValue>> },
+    RpcError { code: i32, words: Words },
     Failed { kind: &'static str, effect_possible: bool },
     Cancelled,
     TimedOut,
@@ -172,7 +181,9 @@ impl From<CallEnd> for Came {
             CallEnd::Answered { result, is_error, ttl_ms } => Self::Answered { result, is_error, ttl_ms },
             CallEnd::InputRequired(required) => Self::InputRequired(required),
             CallEnd::Task(result) => Self::Task(result),
-            CallEnd::RpcError { code, message, data } => Self::RpcError { code, message, data },
+            CallEnd::RpcError { code, message, data, more } => {
+                Self::RpcError { code, words: Words { message, data, more } }
+            }
             CallEnd::Failed { kind, effect_possible } => Self::Failed { kind: kind.as_str(), effect_possible },
             CallEnd::Cancelled => Self::Cancelled,
             CallEnd::TimedOut => Self::TimedOut,

@@ -119,6 +119,11 @@ impl Flight {
     pub fn cut(&self) -> Option<Reason> {
         self.entry.why.get().copied()
     }
+
+    /// The token that ends it.
+    pub(super) fn cancelled(&self) -> CancellationToken {
+        self.entry.cancelled.clone()
+    }
 }
 
 impl Drop for Flight {

@@ -7,11 +7,12 @@ use std::{sync::Arc, time::Instant};
 use bytes::Bytes;
 
 use super::{
-    Gateway,
+    AdmissionError, AdmitInquiry, Gateway,
+    admit::reason,
     forward::Came,
-    outcome::asked,
+    outcome::{Words, asked},
     rename,
-    reply::{foreign, unrecorded},
+    reply::{REFUSED, foreign, unrecorded},
     round::Round,
     visit::Visit,
 };
@@ -59,14 +60,14 @@ impl Gateway {
             Err(verdict) => return self.decline(&visit, *verdict, unknown).await,
         };
         let mut span = self.inquiry_span(&visit, &clearance);
-        self.record_inquiry(&visit, &clearance, &span).await?;
-        span.authorize(decided, Instant::now(), clearance.verdict());
-        if self.parts.admission.is_frozen() {
-            span.end(Ending::Refused);
-            return Err(RpcError::new(super::reply::REFUSED, format!("The gateway is frozen. Decision {}.", visit.id)));
+        // Whatever takes the permission back reaches it from here.
+        let flight = self.flight(&visit, None, &link);
+        if let Err(error) = self.admit_inquiry(&visit, &clearance, &span).await {
+            return self.not_admitted(&visit, clearance.verdict(), (error, span)).await;
         }
+        span.authorize(decided, Instant::now(), clearance.verdict());
         let server = clearance.inquiry().server().clone();
-        let heard = self.ask(&visit, clearance, &mut round, (&span, link)).await;
+        let heard = self.ask(&visit, clearance, &mut round, (&span, link, flight)).await;
         let took = heard.took;
         let recorded = self.heard(&visit, &heard).await;
         let reply = match recorded {
@@ -115,14 +116,20 @@ impl Gateway {
         self.span_of(visit, (None, prompt, Some(inquiry.server().clone())), clearance.verdict())
     }
 
-    async fn record_inquiry(&self, visit: &Visit, clearance: &Clearance, span: &ServerSpan) -> Result<(), RpcError> {
+    /// One transaction: the record, and a check that nothing was taken back since it was judged.
+    async fn admit_inquiry(
+        &self,
+        visit: &Visit,
+        clearance: &Clearance,
+        span: &ServerSpan,
+    ) -> Result<(), AdmissionError> {
         let inquiry = clearance.inquiry();
         let target = match inquiry.target() {
             Target::Prompt(name) => name.to_string(),
             Target::Resource(uri) => uri.to_string(),
             Target::Task(tool) => tool.tool.to_string(),
         };
-        let record = evidence::Inquiry {
+        let inquiry = evidence::Inquiry {
             decision: visit.id.clone(),
             at: visit.now,
             caller: visit.caller(span.trace_ids().map(|ids| ids.trace_id)),
@@ -132,7 +139,25 @@ impl Gateway {
             params: inquiry.digest(),
             verdict: clearance.verdict().clone(),
         };
-        self.recorded(visit, Record::Inquiry(record), false).await
+        let admit = AdmitInquiry { inquiry, credential: visit.subject.credential.id.clone(), epoch: visit.world.epoch };
+        self.parts.admission.admit_inquiry(admit).await.map(|_| ())
+    }
+
+    /// Permission was taken back before the inquiry was on record, or it cannot be recorded.
+    async fn not_admitted(
+        &self,
+        visit: &Visit,
+        verdict: &Verdict,
+        (error, span): (AdmissionError, ServerSpan),
+    ) -> Result<Reply, RpcError> {
+        if let AdmissionError::Unavailable(_) = error {
+            tracing::error!(decision = %visit.id, %error, "a record is not durable; nothing is answered");
+            let error = unrecorded(&visit.id, false);
+            span.end(Ending::RpcError { code: error.code });
+            return Err(error);
+        }
+        let refusal = RpcError::new(REFUSED, format!("The request is refused: {error}. Decision {}.", visit.id));
+        self.declined(visit, (Verdict { reason: reason(&error), ..verdict.clone() }, span), refusal).await
     }
 
     async fn heard(&self, visit: &Visit, heard: &Heard) -> Result<(), RpcError> {
@@ -191,31 +216,30 @@ impl Gateway {
                 Ok(Reply::Complete { result, ttl_ms: ttl_ms.unwrap_or_default().min(TTL_MS) })
             }
             Came::InputRequired(required) => {
-                self.may_ask(visit, server, &required)?;
+                may_ask(visit, server, &required)?;
                 self.ask_back(visit, round, &required.json(), (what.to_owned(), None))
             }
             Came::Task(_) => failed("The tool server made a task of what is no call."),
-            Came::RpcError { code: given, message, data } => Err(server_error(given, message, data, request)),
+            Came::RpcError { code: given, words } => Err(server_error(given, words, request)),
             Came::Failed { kind, .. } => failed(&format!("The tool server gave no usable answer ({kind}).")),
             Came::Cancelled => failed("The request was cancelled."),
             Came::TimedOut => failed("The tool server did not answer in time."),
         }
     }
 
-    fn may_ask(&self, visit: &Visit, server: &ServerName, required: &InputRequired) -> Result<(), RpcError> {
-        required.requests.iter().try_for_each(|one| self.question(visit, server, one)).map_err(|why| {
-            tracing::warn!(%server, why, "a question of a tool server is refused");
-            RpcError::new(
-                code::INTERNAL,
-                format!("The tool server asks what it may not: {why}. Decision {}.", visit.id),
-            )
-        })
-    }
-
     /// One record, one span, one error.
     async fn decline(&self, visit: &Visit, verdict: Verdict, error: RpcError) -> Result<Reply, RpcError> {
+        let span = self.span_of(visit, (None, None, None), &Verdict { effect: Effect::Deny, ..verdict.clone() });
+        self.declined(visit, (verdict, span), error).await
+    }
+
+    async fn declined(
+        &self,
+        visit: &Visit,
+        (verdict, mut span): (Verdict, ServerSpan),
+        error: RpcError,
+    ) -> Result<Reply, RpcError> {
         let verdict = Verdict { effect: Effect::Deny, ..verdict };
-        let mut span = self.span_of(visit, (None, None, None), &verdict);
         span.authorize(visit.begun, Instant::now(), &verdict);
         self.parts.telemetry.metrics().decided(&verdict, visit.begun.elapsed());
         let record = evidence::Denial {
@@ -237,6 +261,13 @@ impl Gateway {
     }
 }
 
+fn may_ask(visit: &Visit, server: &ServerName, required: &InputRequired) -> Result<(), RpcError> {
+    visit.asked().by_round(server, &required.requests).map_err(|why| {
+        tracing::warn!(%server, why, "a question of a tool server is refused");
+        RpcError::new(code::INTERNAL, format!("The tool server asks what it may not: {why}. Decision {}.", visit.id))
+    })
+}
+
 /// What is not there and what this subject may not have answer alike (T066).
 fn unknown(request: &Request) -> RpcError {
     let target: String = request.target.chars().take(256).collect();
@@ -252,17 +283,13 @@ fn unknown(request: &Request) -> RpcError {
 }
 
 /// A server's own error; the legacy code for a missing resource becomes the modern one.
-fn server_error(
-    given: i32,
-    message: String,
-    data: Option<Box<serde_json::value::RawValue>>,
-    request: &Request,
-) -> RpcError {
+fn server_error(given: i32, words: Words, request: &Request) -> RpcError {
     if given == code::RESOURCE_NOT_FOUND {
         let missing = unknown(request);
-        return RpcError { message, data: data.or(missing.data), ..RpcError::invalid_params("") };
+        let error = words.error(missing.code);
+        return RpcError { data: error.data.or(missing.data), ..error };
     }
-    RpcError { code: foreign(given), message, data, http: None }
+    words.error(foreign(given))
 }
 
 fn ending(reply: &Reply) -> Ending {

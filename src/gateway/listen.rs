@@ -31,7 +31,7 @@ impl Gateway {
         // What changes from here on is looked at once the subscription stands.
         let mut changes = self.parts.changes.subscribe();
         let before = *changes.borrow_and_update();
-        let ListenRequest { scope, filter, proof, origin } = request;
+        let ListenRequest { scope, filter, capabilities, proof, origin } = request;
         let (sender, events) = mpsc::channel(WAITING);
         let offer = self.offered(subject, &scope);
         let mut granted = Filter {
@@ -55,7 +55,16 @@ impl Gateway {
         }
         let decision = super::visit::decision_id(self.parts.clock.now());
         let (gateway, opener) = (Arc::clone(self), Arc::clone(subject));
-        let standing = Arc::new(Standing { gateway, opener, proof, scope, decision, origin, granted: granted.clone() });
+        let standing = Arc::new(Standing {
+            gateway,
+            opener,
+            capabilities,
+            proof,
+            scope,
+            decision,
+            origin,
+            granted: granted.clone(),
+        });
         self.note(&standing, true).await?;
         let (mut topics, mut followers) = (Vec::<Arc<Topic>>::new(), JoinSet::new());
         for (topic, news) in watched {

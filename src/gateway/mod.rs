@@ -32,7 +32,7 @@ mod topic;
 mod visit;
 mod world;
 
-pub use admission::{Admission, AdmissionError, Admit, Charge};
+pub use admission::{Admission, AdmissionError, Admit, AdmitInquiry, Charge};
 pub use in_flight::{Cut, InFlight};
 pub use rate::Rates;
 pub use road::{Denials, Gateway, Parts};

@@ -9,7 +9,7 @@ use crate::{
     catalog::{Inquiry, Target, Uri, resolve_prompt, resolve_uri},
     domain::{Method, ServerName, Subject, ToolRef},
     mcp::{
-        InputRequired,
+        code,
         server::{Request, RpcError, Scope},
     },
 };
@@ -105,16 +105,11 @@ impl Gateway {
         if !matches!(request.method, Method::GetTask | Method::UpdateTask | Method::CancelTask) {
             return Ok(result);
         }
-        let text = std::str::from_utf8(&result).map_err(|_| RpcError::internal())?;
-        if text.contains("inputRequests") {
-            let required = InputRequired::read(text).map_err(|_| RpcError::internal())?;
-            for one in &required.requests {
-                self.question(visit, server, one).map_err(|why| {
-                    tracing::warn!(%server, why, "a question of a task is refused");
-                    RpcError::new(crate::mcp::code::INTERNAL, format!("The task asks what it may not: {why}."))
-                })?;
-            }
-        }
+        visit.asked().by_task(server, &result).map_err(|why| {
+            tracing::warn!(%server, why, "a question of a task is refused");
+            let message = format!("The task asks what it may not: {why}. Decision {}.", visit.id);
+            RpcError::new(code::INTERNAL, message)
+        })?;
         let all = matches!(request.scope, Scope::All).then_some(server);
         let handle = request.target.clone();
         rename::task(&result, all, |_| Some(handle.clone())).ok_or_else(RpcError::internal)

@@ -12,7 +12,7 @@ use super::{
 use crate::{
     domain::{Digest, ExceptionId, Reason, ToolRef},
     evidence::{How, Outcome, Record},
-    mcp::InputRequired,
+    mcp::{Extra, InputRequired, server::RpcError},
     monitoring::{Held, Release, Withheld},
     telemetry::Ending,
 };
@@ -34,6 +34,15 @@ pub(super) struct Words {
     pub(super) message: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) data: Option<Box<RawValue>>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) more: Extra,
+}
+
+impl Words {
+    /// The error that a server meant, under a code that it may use.
+    pub(super) fn error(self, code: i32) -> RpcError {
+        RpcError { code, message: self.message, data: self.data, more: self.more, http: None }
+    }
 }
 
 pub(super) enum End {
@@ -70,22 +79,19 @@ impl Gateway {
                 Err(withheld) => withheld,
             },
             (None, Came::InputRequired(required)) => {
-                let asked = required.requests.iter().map(|one| self.question(visit, &tool.reference.server, one));
-                match asked.collect::<Result<(), String>>() {
+                match visit.asked().by_round(&tool.reference.server, &required.requests) {
                     Ok(()) => self
                         .release(held, required.json(), trace_queued)
                         .map_or_else(|withheld| withheld, End::InputRequired),
-                    Err(why) => {
-                        tracing::warn!(tool = %tool.reference, why, "a question of a tool server is refused");
-                        End::Failed { kind: "question_refused", effect_possible: true }
-                    }
+                    Err(why) => question_refused(&tool.reference, &why),
                 }
             }
-            (None, Came::Task(result)) => {
-                self.release(held, result, trace_queued).map_or_else(|withheld| withheld, End::Task)
-            }
-            (None, Came::RpcError { code, message, data }) => {
-                let words = serde_json::to_vec(&Words { message, data }).unwrap_or_default();
+            (None, Came::Task(result)) => match visit.asked().by_task(&tool.reference.server, &result) {
+                Ok(()) => self.release(held, result, trace_queued).map_or_else(|withheld| withheld, End::Task),
+                Err(why) => question_refused(&tool.reference, &why),
+            },
+            (None, Came::RpcError { code, words }) => {
+                let words = serde_json::to_vec(&words).unwrap_or_default();
                 match self.release(held, words.into(), trace_queued) {
                     Ok(release) => End::RpcError { code, release },
                     Err(withheld) => withheld,
@@ -142,6 +148,11 @@ impl Gateway {
         };
         self.parts.admission.record(Record::Outcome(outcome)).await.map(|_| ())
     }
+}
+
+fn question_refused(tool: &ToolRef, why: &str) -> End {
+    tracing::warn!(%tool, why, "a question of a tool server is refused");
+    End::Failed { kind: "question_refused", effect_possible: true }
 }
 
 /// The methods that a server asks for, for the record.

@@ -27,6 +27,7 @@ impl Gateway {
         // 3 decide: guardrails, roles, exceptions
         let decided = Instant::now();
         let tool = Arc::clone(call.tool());
+        let candidates = self.standing(&visit, &round, (&tool.reference, candidates));
         let permit = match visit.world.policies.decide(&visit.subject, call, &candidates, visit.now) {
             Decision::Permit(permit) => permit,
             Decision::Deny(denial) => return self.refuse(&visit, Refusal::of(*denial, &tool, &request), None).await,
@@ -40,7 +41,8 @@ impl Gateway {
             Err(refusal) => return self.refuse(&visit, *refusal, Some(span)).await,
         };
 
-        // 5 admit: one transaction; nothing left before it
+        // 5 admit: one transaction; nothing left before it, and whatever takes the permission back reaches it from here
+        let flight = self.flight(&visit, permit.grant().map(|grant| &grant.exception), &link);
         let position = match self.admit(&visit, &permit, &round, &span).await {
             Ok(position) => position,
             Err(refusal) => return self.refuse(&visit, *refusal, Some(span)).await,
@@ -50,10 +52,10 @@ impl Gateway {
         span.satisfied(held.met());
 
         // 6 forward: spends the permit
-        let flight = self.forward(&visit, *permit, (&mut round, held.deadline()), (&span, link)).await;
+        let returned = self.forward(&visit, *permit, (&mut round, held.deadline()), (&span, link, flight)).await;
 
         // 7 fulfil: duties on the result are met, or it is withheld
-        let ended = self.fulfil(&visit, flight, held, span.is_secured());
+        let ended = self.fulfil(&visit, returned, held, span.is_secured());
 
         // 8 outcome: durable before the answer leaves
         let recorded = self.outcome(&visit, &ended).await;

@@ -2,15 +2,23 @@
 
 use std::sync::Arc;
 
-use serde_json::Value;
+use bytes::Bytes;
 
 use super::{Gateway, visit::Visit};
 use crate::{
     catalog::Uri,
-    domain::{Effect, ServerName},
-    mcp::{Capabilities, Feature, InputMethod, InputRequest},
-    policy::Deed,
+    domain::{Effect, ServerName, Subject, Timestamp},
+    mcp::{Capabilities, Elicitation, Feature, InputMethod, InputRequest},
+    policy::{Deed, PolicySet},
 };
+
+/// Who would be asked, what its client declared, and what is in force.
+pub(super) struct Asked<'a> {
+    pub(super) policies: &'a PolicySet,
+    pub(super) subject: &'a Subject,
+    pub(super) capabilities: &'a Capabilities,
+    pub(super) now: Timestamp,
+}
 
 impl Gateway {
     /// The capabilities of the client that the server may know of: those that it could use.
@@ -23,46 +31,77 @@ impl Gateway {
         if declared.is_empty() {
             return Arc::clone(declared);
         }
-        Arc::new(declared.only(|feature| match feature {
-            Feature::Elicitation => self.may(visit, &Deed::Elicit(server)),
-            Feature::Sampling => self.may(visit, &Deed::Sample(server)),
-            Feature::Roots => self.may(visit, &Deed::Roots(server)),
+        let asked = visit.asked();
+        let forms = asked.may(&Deed::Elicit(server));
+        // Which pages are permitted is judged when they are known.
+        let pages = visit.world.policies.may_send(&visit.subject, server);
+        Arc::new(declared.eliciting(forms, pages).only(|feature| match feature {
+            Feature::Elicitation => forms || pages,
+            Feature::Sampling => asked.may(&Deed::Sample(server)),
+            Feature::Roots => asked.may(&Deed::Roots(server)),
             Feature::Tasks => tasks,
         }))
     }
+}
 
-    /// Whether the server may ask this; the sentence says why not.
-    pub(super) fn question(&self, visit: &Visit, server: &ServerName, request: &InputRequest) -> Result<(), String> {
+impl Visit {
+    /// The caller, as servers may ask it.
+    pub(super) fn asked(&self) -> Asked<'_> {
+        let Self { world, subject, capabilities, now, .. } = self;
+        Asked { policies: &world.policies, subject, capabilities, now: *now }
+    }
+}
+
+impl Asked<'_> {
+    /// Whether the server may ask all of this.
+    ///
+    /// # Errors
+    /// The sentence says why not.
+    pub(super) fn by_round(&self, server: &ServerName, requests: &[InputRequest]) -> Result<(), String> {
+        requests.iter().try_for_each(|one| self.question(server, one))
+    }
+
+    /// Whether the server may ask what it asks in what it says of a task.
+    ///
+    /// # Errors
+    /// The sentence says why not.
+    pub(super) fn by_task(&self, server: &ServerName, task: &Bytes) -> Result<(), String> {
+        let requests = std::str::from_utf8(task).ok().and_then(|task| InputRequest::of_task(task).ok());
+        self.by_round(server, &requests.ok_or("what is said of a task cannot be read")?)
+    }
+
+    fn question(&self, server: &ServerName, request: &InputRequest) -> Result<(), String> {
+        let method = request.method.as_str();
+        if !request.is_declared(self.capabilities) {
+            return Err(format!("the client did not declare that it takes this `{method}`"));
+        }
         let deed = match request.method {
-            InputMethod::Elicit => return self.elicitation(visit, server, request),
+            InputMethod::Elicit => return self.elicitation(server, request),
             InputMethod::Sample => Deed::Sample(server),
             InputMethod::ListRoots => Deed::Roots(server),
         };
-        if self.may(visit, &deed) { Ok(()) } else { Err(format!("{} is not permitted", request.method.as_str())) }
+        if self.may(&deed) { Ok(()) } else { Err(format!("{method} is not permitted")) }
     }
 
-    fn elicitation(&self, visit: &Visit, server: &ServerName, request: &InputRequest) -> Result<(), String> {
-        let params: Value =
-            request.params.as_deref().and_then(|raw| serde_json::from_str(raw.get()).ok()).unwrap_or_default();
-        match params.get("mode").and_then(Value::as_str).unwrap_or("form") {
-            "form" if self.may(visit, &Deed::Elicit(server)) => Ok(()),
-            "url" => {
-                let url = params.get("url").and_then(Value::as_str).unwrap_or_default();
+    fn elicitation(&self, server: &ServerName, request: &InputRequest) -> Result<(), String> {
+        match request.elicitation() {
+            Some(Elicitation::Form) if self.may(&Deed::Elicit(server)) => Ok(()),
+            Some(Elicitation::Url(url)) => {
                 let url =
-                    Uri::parse(url).map_err(|fault| format!("the URL of an elicitation is not taken: {fault}"))?;
+                    Uri::parse(&url).map_err(|fault| format!("the URL of an elicitation is not taken: {fault}"))?;
                 if url.scheme() != "https" && url.scheme() != "http" {
                     return Err("the URL of an elicitation is no page of the web".to_owned());
                 }
-                if self.may(visit, &Deed::ElicitUrl(server, &url)) {
+                if self.may(&Deed::ElicitUrl(server, &url)) {
                     return Ok(());
                 }
                 Err(format!("an elicitation by a page of `{}` is not permitted", url.host()))
             }
-            _ => Err("elicitation/create is not permitted".to_owned()),
+            Some(Elicitation::Form) | None => Err("elicitation/create is not permitted".to_owned()),
         }
     }
 
-    fn may(&self, visit: &Visit, deed: &Deed<'_>) -> bool {
-        visit.world.policies.allows(&visit.subject, deed, visit.now).effect == Effect::Allow
+    fn may(&self, deed: &Deed<'_>) -> bool {
+        self.policies.allows(self.subject, deed, self.now).effect == Effect::Allow
     }
 }

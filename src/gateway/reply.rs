@@ -79,7 +79,7 @@ impl Gateway {
                 ),
             ),
             End::RpcError { code, release } => Err(match serde_json::from_slice(release.bytes()) {
-                Ok(Words { message, data }) => RpcError { code: foreign(code), message, data, http: None },
+                Ok(words) => Words::error(words, foreign(code)),
                 Err(_) => RpcError::internal(),
             }),
             End::Failed { kind, effect_possible } => Ok(failed(
@@ -136,7 +136,7 @@ impl Gateway {
             Denials::ToolResult => Ok(tool_result(&text, Some(Value::Object(facts)))),
             Denials::ProtocolError => {
                 let data = serde_json::value::to_raw_value(&json!({"dev.postern/refusal": facts})).ok();
-                Err(RpcError { code: REFUSED, message: text, data, http: None })
+                Err(RpcError { data, ..RpcError::new(REFUSED, text) })
             }
         }
     }

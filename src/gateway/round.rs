@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Gateway, seal::Purpose, visit::Visit};
 use crate::{
-    domain::{DecisionId, Digest, ExceptionId, Timestamp},
+    domain::{Candidate, DecisionId, Digest, ExceptionId, Timestamp, ToolRef},
     mcp::InputGiven,
 };
 
@@ -86,6 +86,22 @@ impl Gateway {
             Some(token) if !self.spent.spend(token, millis(visit.now)) => Err(ForeignState),
             _ => Ok(()),
         }
+    }
+
+    /// The exceptions to judge a round by: the one that paid for the call stands as it does to what it paid for.
+    pub(super) fn standing(
+        &self,
+        visit: &Visit,
+        round: &Round,
+        (tool, mut candidates): (&ToolRef, Vec<Candidate>),
+    ) -> Vec<Candidate> {
+        let Some((id, revision)) = &round.paid else { return candidates };
+        let (agent, suspect) = (&visit.subject.agent, self.parts.clock.is_suspect());
+        if let Some(paid) = self.parts.exceptions.paid((id, *revision), (agent, tool), visit.now, suspect) {
+            candidates.retain(|candidate| candidate.grant.exception != *id);
+            candidates.insert(0, paid);
+        }
+        candidates
     }
 
     /// The state that leads to the next round.

@@ -10,7 +10,7 @@ use tokio::{
 };
 
 use super::{Changes, Gateway, topic::Topic};
-use crate::mcp::{Filter, List};
+use crate::mcp::{Capabilities, Filter, List};
 use crate::{
     domain::{DecisionId, Subject, limits},
     identity::{AuthError, Identity},
@@ -25,6 +25,8 @@ pub(super) struct Standing {
     pub(super) gateway: Arc<Gateway>,
     /// Who opened it.
     pub(super) opener: Arc<Subject>,
+    /// What the client can do for a server that asks it back.
+    pub(super) capabilities: Arc<Capabilities>,
     pub(super) proof: Proof,
     pub(super) scope: Scope,
     pub(super) decision: DecisionId,
@@ -73,7 +75,7 @@ impl Standing {
             if self.gateway.parts.admission.is_frozen() {
                 continue;
             }
-            if let Some(event) = self.gateway.news(&subject, &self.scope, &topic, &params) {
+            if let Some(event) = self.gateway.news((&subject, &self.capabilities), &self.scope, &topic, &params) {
                 // A reader that is too slow misses news of what it can read at any time.
                 let _sent = sender.try_send(event);
             }

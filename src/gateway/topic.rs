@@ -2,12 +2,12 @@
 
 use bytes::Bytes;
 
-use super::{Gateway, names::Task, rename};
+use super::{Gateway, names::Task, question::Asked, rename};
 use crate::{
     catalog::{Inquiry, expose_uri},
     domain::{Method, ServerName, Subject},
     mcp::{
-        emit, members,
+        Capabilities, emit, members,
         server::{Event, Scope},
     },
     policy::Clearance,
@@ -73,10 +73,23 @@ impl Gateway {
 
     /// News of a topic as the subject may have them. A server may tell of a resource that lies within the one that
     /// is watched: that one must be permitted too. Of a resource nothing but its URI is told.
-    pub(super) fn news(&self, subject: &Subject, scope: &Scope, topic: &Topic, params: &Bytes) -> Option<Event> {
+    /// What a task asks for is told only where it may be asked.
+    pub(super) fn news(
+        &self,
+        (subject, capabilities): (&Subject, &Capabilities),
+        scope: &Scope,
+        topic: &Topic,
+        params: &Bytes,
+    ) -> Option<Event> {
         let _watched: Clearance = self.cleared(subject, topic)?;
         let all = matches!(scope, Scope::All).then_some(&topic.server);
         if let What::Task(_) = topic.what {
+            let (world, now) = (self.parts.world.load(), self.parts.clock.now());
+            let asked = Asked { policies: &world.policies, subject, capabilities, now };
+            if let Err(why) = asked.by_task(&topic.server, params) {
+                tracing::warn!(server = %topic.server, why, "news of a task ask what they may not and are not told");
+                return None;
+            }
             return rename::task(params, all, |_| Some(topic.known.clone())).map(Event::Task);
         }
         let members = members(std::str::from_utf8(params).ok()?).ok()?;

@@ -103,6 +103,32 @@ impl Capabilities {
         }
     }
 
+    /// The same with elicitation only by forms or only by pages, where the client declared that too.
+    #[must_use]
+    pub fn eliciting(&self, forms: bool, pages: bool) -> Self {
+        let member = Feature::Elicitation.member();
+        let mut some = self.clone();
+        if forms && pages {
+            return some;
+        }
+        let Some(declared) = some.members.iter_mut().find(|(key, _)| **key == *member) else { return some };
+        let modes = members(&declared.1).unwrap_or_default();
+        // Without a word of modes, forms are meant.
+        let any = (forms && modes.is_empty())
+            || modes.iter().any(|(key, _)| (forms && key == "form") || (pages && key == "url"));
+        let kept = modes.iter().filter(|(key, _)| match key.as_ref() {
+            "form" => forms,
+            "url" => pages,
+            _ => true,
+        });
+        let kept: Vec<_> = kept.map(|(key, value)| (key.as_ref(), value.get().as_bytes())).collect();
+        match String::from_utf8(emit::object(&kept).into()) {
+            Ok(kept) if any => declared.1 = kept.into(),
+            _ => some.members.retain(|(key, _)| **key != *member),
+        }
+        some
+    }
+
     /// The JSON object.
     #[must_use]
     pub fn json(&self) -> Vec<u8> {
@@ -138,6 +164,19 @@ mod tests {
         let kept =
             r#"{"elicitation":{"url":{}},"x":1.50,"extensions":{"io.modelcontextprotocol/ui":{"mimeTypes":[]}}}"#;
         assert_eq!(some.json(), kept.as_bytes());
+        for (declared, forms, pages, told) in [
+            (r#"{"form":{},"url":{}}"#, true, false, Some(r#"{"form":{}}"#)),
+            (r#"{"form":{},"url":{}}"#, false, true, Some(r#"{"url":{}}"#)),
+            (r#"{"form":{},"url":{}}"#, false, false, None),
+            (r#"{"url":{}}"#, true, false, None),
+            ("{}", true, false, Some("{}")),
+            ("{}", false, true, None),
+        ] {
+            let text = format!(r#"{{"elicitation":{declared}}}"#);
+            let all = Capabilities::read(&RawValue::from_string(text).unwrap()).unwrap();
+            assert_eq!(all.eliciting(forms, pages).get("elicitation"), told, "{declared} {forms} {pages}");
+            assert_eq!(all.eliciting(true, true), all);
+        }
         assert!(Capabilities::read(&RawValue::from_string("[]".to_owned()).unwrap()).is_err());
     }
 }

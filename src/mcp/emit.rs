@@ -18,9 +18,22 @@ pub fn result(id: Id<'_>, result: &[u8]) -> Bytes {
 /// A response that holds an error. Without an id if none could be read: the MCP schema knows no null id.
 #[must_use]
 pub fn error(id: Option<Id<'_>>, code: i32, message: &str, data: Option<&RawValue>) -> Bytes {
+    fault(id, (code, message, data), &[])
+}
+
+/// The same with further members in the error.
+#[must_use]
+pub fn fault(
+    id: Option<Id<'_>>,
+    (code, message, data): (i32, &str, Option<&RawValue>),
+    more: &[(Box<str>, Box<RawValue>)],
+) -> Bytes {
     let mut inner = Text::object(message.len() + 64).member("code", &json(&code)).member("message", &json(message));
     if let Some(data) = data {
         inner = inner.member("data", data.get().as_bytes());
+    }
+    for (key, value) in more {
+        inner = inner.member(key, value.get().as_bytes());
     }
     let mut text = Text::message(message.len() + 128);
     if let Some(id) = id {

@@ -1,9 +1,11 @@
 //! Rounds of a request: what a server asks for before it answers, and what the client says to it (SEP-2322).
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 use serde_json::value::RawValue;
 
-use super::{Feature, ParseError, emit, members, message};
+use super::{Capabilities, Feature, ParseError, emit, members, message};
 
 /// Requests for input in one round.
 const REQUESTS: usize = 32;
@@ -58,6 +60,77 @@ pub struct InputRequest {
     pub method: InputMethod,
     /// With what: a JSON object, as it was sent.
     pub params: Option<Box<RawValue>>,
+}
+
+/// How an elicitation asks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Elicitation {
+    /// With a form.
+    Form,
+    /// By this page, which may be no URL.
+    Url(String),
+}
+
+impl InputRequest {
+    /// Whether a client of these capabilities can be asked this: it must have said so (T036).
+    #[must_use]
+    pub fn is_declared(&self, capabilities: &Capabilities) -> bool {
+        let feature = self.method.feature();
+        let Some(parts) = capabilities.get(feature.member()) else { return false };
+        let parts = members(parts).unwrap_or_default();
+        let has = |part: &str| parts.iter().any(|(key, _)| key == part);
+        match self.method {
+            InputMethod::Elicit => match self.elicitation() {
+                Some(Elicitation::Url(_)) => has("url"),
+                // Without a word of modes, forms are meant.
+                Some(Elicitation::Form) => parts.is_empty() || has("form"),
+                None => false,
+            },
+            InputMethod::Sample => self.param("tools").is_none() || has("tools"),
+            InputMethod::ListRoots => true,
+        }
+    }
+
+    /// By what an elicitation asks; nothing if it is by something that is not known here.
+    #[must_use]
+    pub fn elicitation(&self) -> Option<Elicitation> {
+        let text = |name: &str| self.param(name).map(|value| message::string(value).map(Cow::into_owned));
+        match text("mode") {
+            None => Some(Elicitation::Form),
+            Some(mode) => match mode.as_deref() {
+                Some("form") => Some(Elicitation::Form),
+                Some("url") => Some(Elicitation::Url(text("url").flatten().unwrap_or_default())),
+                _ => None,
+            },
+        }
+    }
+
+    fn param(&self, name: &str) -> Option<&RawValue> {
+        let params = members(self.params.as_deref()?.get()).ok()?;
+        params.into_iter().find(|(key, _)| key == name).map(|(_, value)| value)
+    }
+
+    /// What a server asks for in what it says of a task, in order; the result within a task can ask, too.
+    ///
+    /// # Errors
+    /// No JSON object; a request that no client can be asked; too many of them.
+    pub fn of_task(task: &str) -> Result<Vec<Self>, ParseError> {
+        let mut asked = Vec::new();
+        for (key, value) in members(task)? {
+            match key.as_ref() {
+                "inputRequests" => asked.extend(requests(value)?),
+                "result" if value.get().starts_with('{') => {
+                    for (key, value) in members(value.get())? {
+                        if key == "inputRequests" {
+                            asked.extend(requests(value)?);
+                        }
+                    }
+                }
+                _ => {}
+            }
+        }
+        Ok(asked)
+    }
 }
 
 /// A round that ends with questions instead of an answer.

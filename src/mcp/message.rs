@@ -40,22 +40,36 @@ pub enum Message<'a> {
     },
 }
 
+/// Members that no revision knows, in order.
+pub type Extra = Vec<(Box<str>, Box<RawValue>)>;
+
 /// The error of a response.
-#[derive(Debug, Deserialize)]
+#[derive(Debug)]
 pub struct RpcFault<'a> {
     /// Its code.
     pub code: i64,
     /// Its sentence.
-    #[serde(borrow)]
     pub message: Cow<'a, str>,
     /// More; a null is something too.
-    #[serde(borrow, default, deserialize_with = "there")]
     pub data: Option<&'a RawValue>,
+    /// Members that no revision knows, in order.
+    pub more: Vec<(Cow<'a, str>, &'a RawValue)>,
 }
 
-/// A member that is there, null or not.
-fn there<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<&'de RawValue>, D::Error> {
-    <&RawValue>::deserialize(deserializer).map(Some)
+impl<'a> RpcFault<'a> {
+    fn read(raw: &'a RawValue) -> Option<Self> {
+        let (mut code, mut message, mut data, mut more) = (None, None, None, Vec::new());
+        for (key, value) in members(raw.get()).ok()? {
+            match key.as_ref() {
+                "code" => code = Some(serde_json::from_str(value.get()).ok()?),
+                "message" => message = Some(string(value)?),
+                "data" => data = Some(value),
+                other if fold::look_alike(other, &["code", "message", "data"]).is_some() => return None,
+                _ => more.push((key, value)),
+            }
+        }
+        Some(Self { code: code?, message: message?, data, more })
+    }
 }
 
 impl<'a> Message<'a> {
@@ -137,7 +151,7 @@ impl<'a> Envelope<'a> {
             }
             Self { method: None, params: None, result: None, error: Some(error), id, .. } => {
                 let id = id.filter(|id| id.get() != "null").map(Id::read).transpose()?;
-                let fault = serde_json::from_str(error.get()).map_err(|_| ParseError::Member("error"))?;
+                let fault = RpcFault::read(error).ok_or(ParseError::Member("error"))?;
                 Ok(Message::Response { id, answer: Err(fault) })
             }
             Self { method: None, .. } => Err(ParseError::Member("method")),

@@ -130,6 +130,13 @@ impl PolicySet {
         self.may(subject, server, |rule| rule.acts(&read))
     }
 
+    /// Whether some role of the subject lets this server send a person to some page.
+    #[must_use]
+    pub fn may_send(&self, subject: &Subject, server: &ServerName) -> bool {
+        let page = self.names.verb(Verb::ElicitUrl);
+        self.may(subject, server, |rule| rule.acts(&page))
+    }
+
     fn may(&self, subject: &Subject, server: &ServerName, of_interest: impl Fn(&Rule) -> bool) -> bool {
         let agent = self.names.agent(subject.agent.as_str());
         let roles = subject.roles.iter().map(|role| self.names.role(role)).collect();

@@ -11,7 +11,7 @@ use super::{
 use crate::{
     domain::{Basis, CredentialId, Timestamp},
     evidence::{Alarm, AlarmKind, Freeze, Journal, JournalError, PolicyChange, PolicyEvent, Position, Record},
-    gateway::{Admission, AdmissionError, Admit, Charge},
+    gateway::{Admission, AdmissionError, Admit, AdmitInquiry, Charge},
 };
 
 impl From<Unavailable> for AdmissionError {
@@ -51,6 +51,17 @@ impl Admission for Store {
         self.ask(terms, move |ledger| admit_in(ledger, &check, &entry)).await?
     }
 
+    async fn admit_inquiry(&self, admit: AdmitInquiry) -> Result<Position, AdmissionError> {
+        let AdmitInquiry { inquiry, credential, epoch } = admit;
+        let entry = Entry::of(&Record::Inquiry(inquiry))?;
+        let terms = Terms { limit: self.settings.commit_timeout, late: None, early: false };
+        let work = move |ledger: &mut Ledger| match refusal(ledger, &credential, epoch) {
+            Some(refusal) => Ok(Done::plain(Err(refusal))),
+            None => ledger.append(&entry).map(|position| Done::plain(Ok(position))),
+        };
+        self.ask(terms, work).await?
+    }
+
     fn is_frozen(&self) -> bool {
         *self.frozen().borrow()
     }
@@ -77,23 +88,28 @@ impl Journal for Store {
     }
 }
 
+/// Why nothing of this credential that was decided under this epoch is admitted now.
+fn refusal(ledger: &Ledger, credential: &CredentialId, epoch: u64) -> Option<AdmissionError> {
+    let memory = &ledger.memory;
+    if ledger.tight {
+        return Some(AdmissionError::Unavailable("the disk is full".to_owned()));
+    }
+    if memory.frozen {
+        return Some(AdmissionError::Frozen);
+    }
+    if memory.revoked.contains(credential) {
+        return Some(AdmissionError::CredentialRevoked);
+    }
+    (memory.epoch != epoch).then_some(AdmissionError::Stale)
+}
+
 fn admit_in(
     ledger: &mut Ledger,
     check: &Check,
     entry: &Entry,
 ) -> rusqlite::Result<Done<Result<Position, AdmissionError>>> {
-    if ledger.tight {
-        return Ok(Done::plain(Err(AdmissionError::Unavailable("the disk is full".to_owned()))));
-    }
-    let memory = &ledger.memory;
-    if memory.frozen {
-        return Ok(Done::plain(Err(AdmissionError::Frozen)));
-    }
-    if memory.revoked.contains(&check.credential) {
-        return Ok(Done::plain(Err(AdmissionError::CredentialRevoked)));
-    }
-    if memory.epoch != check.epoch {
-        return Ok(Done::plain(Err(AdmissionError::Stale)));
+    if let Some(refusal) = refusal(ledger, &check.credential, check.epoch) {
+        return Ok(Done::plain(Err(refusal)));
     }
     if let Some(charge) = &check.charge {
         match exceptions::standing(ledger, charge, check.at)? {

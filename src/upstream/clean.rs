@@ -48,7 +48,7 @@ fn raw_object(pieces: emit::Pieces<'_>) -> Option<Box<RawValue>> {
 }
 
 /// Whether a key has a prefix that says `postern`.
-fn ours(key: &str) -> bool {
+pub(super) fn ours(key: &str) -> bool {
     key.split_once('/').is_some_and(|(prefix, _)| prefix.split('.').any(|label| label.eq_ignore_ascii_case("postern")))
 }
 

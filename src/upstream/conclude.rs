@@ -36,6 +36,7 @@ pub(super) fn conclude(answer: Answer, method: Method, era: Era, capabilities: &
             code: i32::try_from(failure.code).unwrap_or(code::INTERNAL),
             message: failure.message.chars().take(SENTENCE).collect(),
             data: failure.data.map(|data| clean::without_ours(&data).unwrap_or(data)),
+            more: failure.more.into_iter().filter(|(key, _)| &**key != "_meta" && !clean::ours(key)).collect(),
         },
     }
 }

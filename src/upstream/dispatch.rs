@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     domain::Subject,
-    mcp::{Capabilities, InputGiven, InputRequired, LogLevel, Notice},
+    mcp::{Capabilities, Extra, InputGiven, InputRequired, LogLevel, Notice},
 };
 
 /// What goes along with a call.
@@ -103,6 +103,8 @@ pub enum CallEnd {
         message: String,
         /// Its data.
         data: Option<Box<RawValue>>,
+        /// Members that no revision knows.
+        more: Extra,
     },
     /// There is no answer that can be used.
     Failed {

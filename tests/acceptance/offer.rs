@@ -40,11 +40,16 @@ pub fn answer(heard: &Heard) -> Say {
         }
         "prompts/get" if params["name"] == json!("ask") => questions(heard, &json!({"rounds": 1})),
         "resources/read" if params["uri"] == json!("test://ask") => questions(heard, &json!({"rounds": 1})),
-        "tools/call" if params["name"] == json!("job") => Say::Result(json!({"resultType": "task", "taskId": "own-1",
-            "status": "working", "createdAt": "2026-11-02T00:00:00Z", "lastUpdatedAt": "2026-11-02T00:00:00Z",
-            "ttlMs": 60_000, "pollIntervalMs": 100})),
-        "tasks/get" => done(json!({"taskId": params["taskId"], "status": "working", "ttlMs": 60_000,
-            "createdAt": "2026-11-02T00:00:00Z", "lastUpdatedAt": "2026-11-02T00:00:00Z"})),
+        "tools/call" if params["name"] == json!("job") => {
+            let later = params["arguments"]["later"].as_str().unwrap_or("1");
+            let mut task = task(&format!("own-{later}"), params["arguments"]["ask"].as_str());
+            task["resultType"] = json!("task");
+            Say::Result(task)
+        }
+        "tasks/get" => {
+            let id = params["taskId"].as_str().unwrap_or_default();
+            done(task(id, id.strip_prefix("own-").filter(|ask| *ask != "1")))
+        }
         "tasks/update" | "tasks/cancel" => done(json!({})),
         "tools/call" => said(),
         "prompts/get" => {
@@ -58,6 +63,17 @@ pub fn answer(heard: &Heard) -> Say {
         "completion/complete" => done(json!({"completion": {"values": ["one"], "hasMore": false}})),
         _ => Say::Error(-32_601, "not offered"),
     }
+}
+
+/// A task, which may ask something.
+fn task(id: &str, ask: Option<&str>) -> Value {
+    let mut task = json!({"taskId": id, "status": "working", "ttlMs": 60_000, "pollIntervalMs": 100,
+        "createdAt": "2026-11-02T00:00:00Z", "lastUpdatedAt": "2026-11-02T00:00:00Z"});
+    if let Some(ask) = ask {
+        task["status"] = json!("input_required");
+        task["inputRequests"] = json!({"q": question(ask, &json!("https://login.example.org/"))});
+    }
+    task
 }
 
 fn said() -> Say {
@@ -76,18 +92,22 @@ fn questions(heard: &Heard, told: &Value) -> Say {
             _ => said(),
         };
     }
-    let question = match told["ask"].as_str().unwrap_or("form") {
+    let question = question(told["ask"].as_str().unwrap_or("form"), &told["url"]);
+    Say::Result(json!({"resultType": "input_required", "inputRequests": {"q": question},
+        "requestState": (round + 1).to_string()}))
+}
+
+fn question(ask: &str, url: &Value) -> Value {
+    match ask {
         "url" => {
-            json!({"method": "elicitation/create", "params": {"mode": "url", "message": "SHOWN", "url": told["url"]}})
+            json!({"method": "elicitation/create", "params": {"mode": "url", "message": "SHOWN", "url": url}})
         }
         "sample" => json!({"method": "sampling/createMessage", "params": {"maxTokens": 9,
             "messages": [{"role": "user", "content": {"type": "text", "text": "SHOWN"}}]}}),
         "roots" => json!({"method": "roots/list", "params": {"_meta": {"SHOWN": 1}}}),
         _ => json!({"method": "elicitation/create", "params": {"mode": "form", "message": "SHOWN",
             "requestedSchema": {"type": "object", "properties": {"name": {"type": "string"}}}}}),
-    };
-    Say::Result(json!({"resultType": "input_required", "inputRequests": {"q": question},
-        "requestState": (round + 1).to_string()}))
+    }
 }
 
 fn tools() -> Value {
@@ -99,6 +119,6 @@ fn tools() -> Value {
         tool("echo", json!({"text": {"type": "string"}, "any": {}})),
         tool("quiz", json!({"rounds": {"type": "integer"}, "ask": {"type": "string"}, "url": {"type": "string"}})),
         tool("paid", json!({"rounds": {"type": "integer"}})),
-        tool("job", json!({})),
+        tool("job", json!({"ask": {"type": "string"}, "later": {"type": "string"}})),
     ])
 }

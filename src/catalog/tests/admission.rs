@@ -23,13 +23,12 @@ fn what_is_listed_is_what_the_server_sent_under_the_exposed_name() {
     let text = r#"{"title": "T","name":"read_file","x-secret":1,"inputSchema":{"type":"object", "properties":{}},"execution":{"taskSupport":"required"},"_meta":{"a":1.0}}"#;
     let raw = RawValue::from_string(text.to_owned()).unwrap();
     let tool = admit(&server("fs"), &raw, &mut Names::default()).unwrap();
-    let expected =
-        r#"{"title":"T","name":"fs__read_file","inputSchema":{"type":"object", "properties":{}},"_meta":{"a":1.0}}"#;
+    let expected = r#"{"title":"T","name":"fs__read_file","x-secret":1,"inputSchema":{"type":"object", "properties":{}},"execution":{"taskSupport":"required"},"_meta":{"a":1.0}}"#;
     assert_eq!(tool.listed, expected);
     assert_eq!(tool.listed_alone, expected.replace("fs__read_file", "read_file"));
     assert_eq!(
         &*tool.definition,
-        r#"{"inputSchema":{"properties":{},"type":"object"},"name":"read_file","title":"T"}"#
+        r#"{"execution":{"taskSupport":"required"},"inputSchema":{"properties":{},"type":"object"},"name":"read_file","title":"T","x-secret":1}"#
     );
 }
 
@@ -45,6 +44,8 @@ fn the_digest_covers_what_a_model_reads_and_not_how_it_is_written() {
         ("outputSchema", json!({"type": "object"})),
         ("annotations", json!({"readOnlyHint": true})),
         ("inputSchema", json!({"type": "object"})),
+        ("execution", json!({"taskSupport": "optional"})),
+        ("x-later", json!("Call this first.")),
     ] {
         let mut changed = read_file();
         changed[key] = value;

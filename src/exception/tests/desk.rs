@@ -7,8 +7,8 @@ use serde_json::json;
 
 use super::support::{AGENT, Room, at, break_glass, elevation, id, person, pilot, with};
 use crate::{
-    domain::{Document, Duty, Standing, SuspendReason},
-    exception::{Approval, DeskError, Ending, Event, Phase, StoreError},
+    domain::{Document, Duty, Standing, SuspendReason, ToolRef},
+    exception::{Approval, DeskError, Ending, Event, Exception, Phase, StoreError},
 };
 
 macro_rules! refused {
@@ -421,6 +421,42 @@ async fn an_elevation_ends_with_its_event_and_a_spent_budget_ends_it_visibly() {
     assert!(room.candidates().is_empty());
     room.desk.tick().await.unwrap();
     assert!(room.desk.index().is_empty());
+}
+
+/// T035, T085
+#[tokio::test]
+async fn what_an_exception_paid_for_goes_on_when_its_budget_is_spent_and_not_when_anything_else_ends_it() {
+    let spent = async |id: &str| {
+        let room = Room::new();
+        let exception = room.approved(with(elevation(), "id", json!(id))).await;
+        room.store.used.lock().unwrap().insert(exception.id.clone(), 2000);
+        assert!(room.desk.exhausted(&exception.id).await.unwrap());
+        assert_eq!(room.standing(), Some(Standing::Exhausted));
+        (room, exception)
+    };
+    let paid = |room: &Room, exception: &Exception, revision, suspect| {
+        let tool = exception.spec.access.tools.keys().next().unwrap().clone();
+        let tool = ToolRef { server: exception.spec.access.server.clone(), tool };
+        let agent = exception.spec.subject.agents.iter().next().unwrap();
+        let found = room.desk.index().paid((&exception.id, revision), (agent, &tool), room.now(), suspect);
+        found.map(|candidate| candidate.standing)
+    };
+    let (room, one) = spent("EX-1").await;
+    assert_eq!(paid(&room, &one, 1, false), Some(Standing::Usable));
+    assert_eq!(paid(&room, &one, 2, false), None);
+    assert!(matches!(paid(&room, &one, 1, true), Some(Standing::Suspended(_))));
+    room.person("alice", |entry| entry.duties.clear());
+    assert!(matches!(paid(&room, &one, 1, false), Some(Standing::Suspended(_))));
+    let (room, one) = spent("EX-1").await;
+    refused!(room.desk.revoke(&one.id, &person("audrey"), "no"), DeskError::Forbidden(_));
+    let revoked = room.desk.revoke(&one.id, &person("root"), "no").await.unwrap();
+    assert_eq!(revoked.phase(room.now()), Phase::Ended(Ending::Revoked));
+    assert_eq!(paid(&room, &one, 1, false), None);
+    refused!(room.desk.revoke(&one.id, &person("root"), "no"), DeskError::Conflict(_));
+    let (room, one) = spent("EX-1").await;
+    room.turn_to(one.spec.window.not_after);
+    assert_eq!(paid(&room, &one, 1, false), None);
+    refused!(room.desk.revoke(&one.id, &person("root"), "no"), DeskError::Conflict(_));
 }
 
 #[tokio::test]

@@ -103,6 +103,7 @@ async fn followed(house: &House, proof: Proof) -> (mpsc::Sender<Bytes>, mpsc::Re
     let standing = Arc::new(Standing {
         gateway: Arc::clone(&house.gateway),
         opener: subject,
+        capabilities: Arc::default(),
         proof,
         scope: Scope::All,
         decision: "dec_00000000000000000000000000000000".parse().unwrap(),

@@ -14,27 +14,28 @@ use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use bytes::Bytes;
 use http::HeaderMap;
+use serde_json::value::RawValue;
 use tokio::sync::{Semaphore, mpsc, watch};
 
 use crate::{
     catalog::{Catalog, Pins, Shelf},
-    domain::{AgentEntry, Clock, CredentialId, Digest, Lease, Registry, Secret, Subject, Timestamp},
+    domain::{AgentEntry, Clock, CredentialId, Digest, Lease, Method, Registry, Secret, Subject, Timestamp},
     evidence::{Position, Record, Sealer},
     exception::Index,
     gateway::{
-        Admission, AdmissionError, Admit, Changes, Denials, Gateway, InFlight, Parts, Rates, Seals, World,
-        forward::Upstreams,
+        Admission, AdmissionError, Admit, AdmitInquiry, Changes, Denials, Gateway, InFlight, Parts, Rates, Seals,
+        World, forward::Upstreams,
     },
     identity::{
         Authenticator, Fetch, FetchError, Identity, KeyPrincipal, KeyRow, KeyStore, KeyStoreError, Ports, Settings,
         issue,
     },
     mcp::{
-        Filter,
-        server::{Handler as _, ListenRequest, Listening, Origin, Proof, RpcError, Scope},
+        Era, Filter, Mirrored,
+        server::{CallMeta, Handler as _, ListenRequest, Listening, Origin, Proof, Request, RpcError, Scope},
     },
     monitoring::Controls,
-    policy::{PolicySet, SourceFile, Sources, compile},
+    policy::{SourceFile, Sources, compile},
     telemetry::{self, Telemetry},
 };
 
@@ -98,8 +99,12 @@ struct Book {
 
 #[async_trait]
 impl Admission for Book {
-    async fn admit(&self, _admit: Admit) -> Result<Position, AdmissionError> {
-        Err(AdmissionError::Stale)
+    async fn admit(&self, admit: Admit) -> Result<Position, AdmissionError> {
+        self.record(Record::Intent(admit.intent)).await
+    }
+
+    async fn admit_inquiry(&self, admit: AdmitInquiry) -> Result<Position, AdmissionError> {
+        self.record(Record::Inquiry(admit.inquiry)).await
     }
 
     fn is_frozen(&self) -> bool {
@@ -113,7 +118,7 @@ impl Admission for Book {
     }
 }
 
-/// A gateway, an agent `worker` with a key, and what stands behind it.
+/// A gateway in front of a server `s` with a tool `job`, an agent `worker` with a key, and what stands behind it.
 pub(super) struct House {
     pub(super) gateway: Arc<Gateway>,
     pub(super) headers: HeaderMap,
@@ -132,16 +137,18 @@ fn registry(roles: &[&str]) -> Registry {
     Registry { agents: [("worker".into(), worker)].into(), ..Registry::default() }
 }
 
-fn policies(role: &str) -> PolicySet {
-    let file = SourceFile { path: "roles/user.cedar".to_owned(), text: role.to_owned() };
-    compile(&Sources { files: vec![file] }, &[]).unwrap()
-}
-
 fn world(role: &str) -> World {
+    let job = RawValue::from_string(r#"{"name":"job","inputSchema":{"type":"object"}}"#.to_owned()).unwrap();
+    let tools = BTreeMap::from([("s".parse().unwrap(), vec![job])]);
+    let catalog = Catalog::build(1, &tools, &Pins::default());
+    let pins: Vec<_> = catalog.entries().map(|entry| entry.approval("olivia", Noon.now())).collect();
+    let catalog = Catalog::build(1, &tools, &Pins::from(pins));
+    let file = SourceFile { path: "roles/user.cedar".to_owned(), text: role.to_owned() };
+    let tools: Vec<_> = catalog.tools().cloned().collect();
     World {
         epoch: 1,
-        catalog: Arc::new(Catalog::build(1, &BTreeMap::new(), &Pins::default())),
-        policies: Arc::new(policies(role)),
+        policies: Arc::new(compile(&Sources { files: vec![file] }, &tools).unwrap()),
+        catalog: Arc::new(catalog),
         bundle: Digest::of(b""),
         shelf: Arc::<Shelf>::default(),
         features: Arc::default(),
@@ -151,6 +158,11 @@ fn world(role: &str) -> World {
 impl House {
     /// With one request a second.
     pub(super) fn open() -> Self {
+        Self::under(USER)
+    }
+
+    /// The same under these policies.
+    pub(super) fn under(policies: &str) -> Self {
         let pepper = Secret::new(vec![7; 32]);
         let clock: Arc<dyn Clock> = Arc::new(Noon);
         let (key, row) = issue(&pepper, KeyPrincipal::Agent("worker".into()), 30, "", clock.now()).unwrap();
@@ -176,7 +188,7 @@ impl House {
         let gateway = Gateway::new(Parts {
             authenticator: Arc::new(Authenticator::new(Settings::default(), &pepper, ports).unwrap()),
             rates: Rates::new(one, one),
-            world: Arc::new(ArcSwap::from_pointee(world(USER))),
+            world: Arc::new(ArcSwap::from_pointee(world(policies))),
             exceptions: Arc::new(Index::new(Arc::clone(&registry))),
             controls: Arc::new(Controls::new(Arc::clone(&lease), lease)),
             admission: Arc::clone(&book) as Arc<dyn Admission>,
@@ -214,11 +226,29 @@ impl House {
         }
     }
 
+    /// A request of a modern client that can do nothing.
+    pub(super) fn request(method: Method, target: &str) -> Request {
+        Request {
+            scope: Scope::All,
+            method,
+            target: target.to_owned(),
+            arguments: None,
+            members: Vec::new(),
+            meta: CallMeta::default(),
+            capabilities: Arc::default(),
+            input: None,
+            era: Era::Modern,
+            origin: Self::origin(),
+            mirrored: Mirrored::default(),
+        }
+    }
+
     /// Asks to be told of changes of the tools.
     pub(super) async fn listen(&self) -> Result<Listening, RpcError> {
         let request = ListenRequest {
             scope: Scope::All,
             filter: Filter { tools: true, ..Filter::default() },
+            capabilities: Arc::default(),
             proof: Proof::of(&self.headers),
             origin: Self::origin(),
         };

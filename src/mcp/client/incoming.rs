@@ -5,7 +5,7 @@ use serde_json::value::RawValue;
 
 use crate::{
     domain::limits,
-    mcp::{Decoder, Filter, IdKey, Limits, LogLevel, Message, Params, ParseError, emit, members},
+    mcp::{Decoder, Extra, Filter, IdKey, Limits, LogLevel, Message, Params, ParseError, emit, members},
 };
 
 /// The answer to one of our requests.
@@ -26,6 +26,8 @@ pub struct RpcFailure {
     pub message: String,
     /// More.
     pub data: Option<Box<RawValue>>,
+    /// Members that no revision knows, in order.
+    pub more: Extra,
 }
 
 /// One message of a tool server.
@@ -117,6 +119,7 @@ pub fn read(bytes: &[u8]) -> Result<Incoming, ParseError> {
                     code: fault.code,
                     message: fault.message.into_owned(),
                     data: fault.data.map(ToOwned::to_owned),
+                    more: fault.more.into_iter().map(|(key, value)| (key.into(), value.to_owned())).collect(),
                 }),
             };
             Incoming::Answer { id, answer }

@@ -11,7 +11,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     domain::{Method, ServerName, SessionId, Subject},
-    mcp::{Capabilities, Era, Filter, InputGiven, InputRequired, List, LogLevel, Mirrored, Notice, code},
+    mcp::{
+        Capabilities, Era, Extra, Filter, Id, InputGiven, InputRequired, List, LogLevel, Mirrored, Notice, code, emit,
+    },
 };
 
 use super::Proof;
@@ -199,6 +201,8 @@ pub struct ListenRequest {
     pub scope: Scope,
     /// Of what.
     pub filter: Filter,
+    /// What the client can do for a server that asks it back.
+    pub capabilities: Arc<Capabilities>,
     /// What the caller shows; the subscription ends when it holds no more.
     pub proof: Proof,
     /// Where it came from.
@@ -247,6 +251,8 @@ pub struct RpcError {
     pub message: String,
     /// More, as JSON.
     pub data: Option<Box<RawValue>>,
+    /// Members that no revision knows, as a tool server sent them.
+    pub more: Extra,
     /// The HTTP status, where it is not the usual one (200) and the answer is not a stream.
     pub http: Option<StatusCode>,
 }
@@ -255,7 +261,7 @@ impl RpcError {
     /// An error with a code and a sentence.
     #[must_use]
     pub fn new(code: i32, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), data: None, http: None }
+        Self { code, message: message.into(), data: None, more: Vec::new(), http: None }
     }
 
     /// Parameters that are wrong, or name something that the caller cannot see.
@@ -274,6 +280,11 @@ impl RpcError {
     #[must_use]
     pub fn with_status(self, status: StatusCode) -> Self {
         Self { http: Some(status), ..self }
+    }
+
+    /// The response that says it.
+    pub(super) fn response(&self, id: Option<Id<'_>>) -> Bytes {
+        emit::fault(id, (self.code, &self.message, self.data.as_deref()), &self.more)
     }
 }
 

@@ -69,7 +69,7 @@ pub(super) fn empty(status: StatusCode) -> Answer {
 
 /// A protocol error.
 pub(super) fn error(id: Option<Id<'_>>, error: &RpcError) -> Answer {
-    let body = emit::error(id, error.code, &error.message, error.data.as_deref());
+    let body = error.response(id);
     json(error.http.unwrap_or(StatusCode::OK), emit::one_line(body))
 }
 

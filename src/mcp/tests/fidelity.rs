@@ -48,9 +48,9 @@ impl Peer {
     fn answering(answer: &Answer) -> Self {
         let answers = match answer {
             Answer::Result(result) => Ok(Reply::Complete { result: complete(result), ttl_ms: 0 }),
-            Answer::Error(RpcFailure { code, message, data }) => {
+            Answer::Error(RpcFailure { code, message, data, more }) => {
                 let error = RpcError::new(i32::try_from(*code).unwrap(), message.clone());
-                Err(RpcError { data: data.clone(), ..error })
+                Err(RpcError { data: data.clone(), more: more.clone(), ..error })
             }
         };
         Self { asked: Mutex::default(), tells: Vec::new(), answers, tools: Vec::new() }
@@ -244,7 +244,8 @@ fn a_recorded_message_is_written_anew_with_every_member_in_order() {
             }
             Message::Response { id, answer: Ok(result) } => emit::result(id.unwrap(), result.get().as_bytes()),
             Message::Response { id, answer: Err(fault) } => {
-                emit::error(id, fault.code.try_into().unwrap(), &fault.message, fault.data)
+                let more: Vec<_> = fault.more.into_iter().map(|(key, value)| (key.into(), value.to_owned())).collect();
+                emit::fault(id, (fault.code.try_into().unwrap(), &fault.message, fault.data), &more)
             }
         };
         let written = std::str::from_utf8(&written).unwrap();
@@ -536,8 +537,12 @@ proptest! {
     }
 
     #[test]
-    fn any_error_arrives_at_an_agent_as_it_was_sent(code: i32, message: String, data in prop::option::of(value(ANY)), modern: bool) {
-        let error = emit::error(None, code, &message, data.as_deref().map(raw).as_deref());
+    fn any_error_arrives_at_an_agent_as_it_was_sent(
+        code: i32, message: String, data in prop::option::of(value(ANY)), modern: bool,
+        more in prop::collection::btree_map("[a-z]{5}", value(ANY), 0..3),
+    ) {
+        let more: Vec<_> = more.iter().map(|(key, value)| (key.as_str().into(), raw(value))).collect();
+        let error = emit::fault(None, (code, &message, data.as_deref().map(raw).as_deref()), &more);
         let sent = std::str::from_utf8(&error).unwrap().replacen(r#""error""#, r#""id":1,"error""#, 1);
         let era = if modern { Era::Modern } else { Era::Legacy };
         let Ok(Incoming::Answer { answer, .. }) = client::read(sent.as_bytes()) else { panic!("{sent}") };

@@ -63,6 +63,8 @@ fn a_server_asks_an_agent_only_what_a_role_lets_it_ask() {
     let page = |url| reason(&set, &["guide"], &Deed::ElicitUrl(&crm, &uri(url)));
     assert_eq!(page("https://Login.example.org/start"), Reason::Granted);
     assert_eq!(page("https://login.example.org.evil.example/start"), Reason::NoGrant);
+    assert!(set.may_send(&agent("a", &["guide"]), &crm) && !set.may_send(&agent("a", &["guide"]), &fs));
+    assert!(!set.may_send(&agent("a", &["caller"]), &crm));
 }
 
 #[test]

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use super::support::{House, admit, admit_under, approved, meddle, noon, outcome, patient};
 use crate::{
     domain::{DecisionId, Digest},
-    evidence::{Aborted, Freeze, PolicyChange, PolicyEvent, Record},
-    gateway::{Admission as _, AdmissionError},
+    evidence::{Aborted, Freeze, Inquiry, PolicyChange, PolicyEvent, Record},
+    gateway::{Admission as _, AdmissionError, AdmitInquiry},
     store::{Durability, Settings},
 };
 
@@ -66,6 +66,35 @@ async fn a_call_that_was_decided_under_other_policies_is_stale() {
     assert_eq!(house.store.admit(admit(1)).await, Err(AdmissionError::Stale));
     let now = crate::gateway::Admit { epoch: 7, ..admit(2) };
     house.store.admit(now).await.unwrap();
+}
+
+/// T085, T093
+#[tokio::test]
+async fn an_inquiry_is_recorded_only_if_nothing_was_taken_back_since_it_was_judged() {
+    let house = House::new();
+    let inquiry = |n: u128, epoch| {
+        let intent = admit(n).intent;
+        let inquiry = Inquiry {
+            decision: intent.decision,
+            at: noon(),
+            caller: intent.caller,
+            method: "resources/read".to_owned(),
+            server: "fs".parse().unwrap(),
+            target: "file:///a".to_owned(),
+            params: Digest::of(b""),
+            verdict: intent.verdict,
+        };
+        AdmitInquiry { inquiry, credential: admit(n).credential, epoch }
+    };
+    let epoch = admit(1).epoch;
+    house.store.admit_inquiry(inquiry(1, epoch)).await.unwrap();
+    assert_eq!(house.store.admit_inquiry(inquiry(2, epoch + 1)).await, Err(AdmissionError::Stale));
+    let freeze = |frozen| Freeze { at: noon(), frozen, actor: "anna".to_owned(), reason: "drill".to_owned() };
+    house.store.set_frozen(freeze(true)).await.unwrap();
+    assert_eq!(house.store.admit_inquiry(inquiry(3, epoch)).await, Err(AdmissionError::Frozen));
+    house.store.set_frozen(freeze(false)).await.unwrap();
+    house.store.admit_inquiry(inquiry(4, epoch)).await.unwrap();
+    assert_eq!(house.kinds().await, ["start", "inquiry", "freeze", "freeze", "inquiry"]);
 }
 
 #[tokio::test]

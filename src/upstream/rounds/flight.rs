@@ -63,6 +63,7 @@ pub(in crate::upstream) async fn resume<F: Flight>(
             code: code::INVALID_PARAMS,
             message: "the requestState is not known: it was used, its time is over, or it is of another request".into(),
             data: None,
+            more: Vec::new(),
         };
     };
     let step = advance(&mut flight, given, EarRef::of(dispatch, errand.method())).await;

@@ -1,5 +1,7 @@
 //! Rounds of questions: a state is good for one request of one caller, once; what may not be asked is not shown.
 
+use std::time::Duration;
+
 use anyhow::{Context as _, ensure};
 use serde_json::{Value, json};
 
@@ -16,6 +18,7 @@ pub fn cases() -> Vec<Case> {
         case!("a state of a round that is not its caller's own goes nowhere", "T035", 120, foreign),
         case!("a call of three rounds is charged once and no state makes a call free", "T035", 120, charged),
         case!("a question that was not declared or is not permitted is not shown", "T036", 120, shown),
+        case!("a question within a task that was not declared or is not permitted is not shown", "T036", 60, worked),
         case!("a server learns of no ability that policy keeps from it", "T036", 60, told),
     ]
 }
@@ -151,6 +154,14 @@ async fn charged() -> anyhow::Result<()> {
     let (one, two, three) = tokio::join!(paid(Some(&first)), paid(Some(&first)), paid(Some(&first)));
     let through = [one?, two?, three?].into_iter().filter_map(|answer| state(&answer).ok()).collect::<Vec<_>>();
     ensure!(through.len() == 1, "{} of 3 racing rounds went on", through.len());
+    // A call without budget in between ends the exception, but not the call that was paid for.
+    refused("a call without budget", &paid(None).await?)?;
+    let spent = async || {
+        let shown = house.gateway.ok(ADMINISTRATOR, &["exception", "show", "EX-ROUNDS"]).await;
+        shown.is_ok_and(|shown| shown.to_string().contains("exhausted"))
+    };
+    crate::gateway::until("the budget is noted as spent", Duration::from_secs(10), spent).await?;
+    refused("a call of an exception that is spent", &paid(None).await?)?;
     let last = paid(Some(&through[0])).await?;
     ensure!(last.is_done(), "the last round of a call that was paid for: {}", last.told());
     refused("a call without budget", &paid(None).await?)?;
@@ -203,6 +214,41 @@ async fn shown() -> anyhow::Result<()> {
     Ok(())
 }
 
+async fn worked() -> anyhow::Result<()> {
+    let house = House::start().await?;
+    let tasks = json!({"io.modelcontextprotocol/tasks": {}});
+    let poor = json!({"extensions": tasks});
+    let mut rich = able();
+    rich["extensions"] = tasks;
+    let job = async |arguments: Value, able: &Value| {
+        let params = json!({"name": "all__job", "arguments": arguments, "_meta": meta_of(able)});
+        house.agent.ask("tools/call", params).await
+    };
+    for ask in ["form", "url"] {
+        let answer = job(json!({"ask": ask}), &rich).await?;
+        ensure!(answer.told().contains("SHOWN"), "{ask}: what is permitted is not shown: {}", answer.told());
+        refused("a task that asks without leave", &job(json!({"ask": ask}), &poor).await?)?;
+    }
+    for ask in ["sample", "roots"] {
+        refused("a task that asks at once", &job(json!({"ask": ask}), &rich).await?)?;
+    }
+    for (later, able, shown) in
+        [("form", &rich, true), ("form", &poor, false), ("sample", &rich, false), ("roots", &rich, false)]
+    {
+        let begun = job(json!({"later": later}), able).await?;
+        let id = begun.json()["result"]["taskId"].clone();
+        ensure!(id.is_string(), "no task: {}", begun.told());
+        let answer = house.agent.ask("tasks/get", json!({"taskId": id, "_meta": meta_of(able)})).await?;
+        if shown {
+            ensure!(answer.told().contains("SHOWN"), "{later}: {}", answer.told());
+        } else {
+            refused("a task that asks later", &answer)?;
+        }
+    }
+    house.gateway.verified().await?;
+    Ok(())
+}
+
 async fn told() -> anyhow::Result<()> {
     let house = House::start().await?;
     let params = json!({"name": "all__echo", "arguments": {"text": "x"}, "_meta": meta_of(&able())});
@@ -214,6 +260,7 @@ async fn told() -> anyhow::Result<()> {
         let told = heard.last().context("nothing was forwarded")?.capabilities().clone();
         ensure!(told["elicitation"].is_object(), "{method}: a permitted ability is not told: {told}");
         ensure!(told["sampling"].is_null() && told["roots"].is_null(), "{method}: told of {told}");
+        ensure!(told["elicitation"] == json!({"form": {}, "url": {}}), "{method}: told of {told}");
     }
     Ok(())
 }

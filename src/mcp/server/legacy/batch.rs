@@ -44,7 +44,7 @@ pub(in crate::mcp::server) async fn batch(
             Ok(Message::Request { id, method, params }) => {
                 let refuse = |error: RpcError| {
                     let error = results::fault(error, None);
-                    emit::error(Some(id), error.code, &error.message, error.data.as_deref())
+                    error.response(Some(id))
                 };
                 if let Some(method) = carried(&method) {
                     let asked = serving::Asked { id, method, params: &params, streams: false };

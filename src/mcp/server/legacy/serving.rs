@@ -226,7 +226,7 @@ impl Serving {
             }
             (Err(error), id) => {
                 let status = error.http.unwrap_or(StatusCode::OK);
-                (status, emit::one_line(emit::error(id, error.code, &error.message, error.data.as_deref())))
+                (status, emit::one_line(error.response(id)))
             }
         }
     }

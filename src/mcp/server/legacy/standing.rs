@@ -66,7 +66,13 @@ async fn listen(
         peer: context.peer,
         received: context.received,
     };
-    let request = ListenRequest { scope: context.scope.clone(), filter: filter.clone(), proof, origin };
+    let request = ListenRequest {
+        scope: context.scope.clone(),
+        filter: filter.clone(),
+        capabilities: Arc::default(),
+        proof,
+        origin,
+    };
     let listening = endpoint.handler().listen(&context.subject, request).await;
     let Listening { granted, events } = listening.map_err(|error| Refused::from(reply::error(None, &error)))?;
     Ok(Listening { granted: changes::within(granted, &filter), events })

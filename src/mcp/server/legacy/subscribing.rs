@@ -47,7 +47,7 @@ pub(super) async fn subscribe(
     let filter = Filter { uris: vec![uri.clone()], ..Filter::default() };
     let origin = context.origin(session.version, id, Some(&session.id));
     let (scope, proof) = (context.scope.clone(), session.proof.clone());
-    let request = ListenRequest { scope, filter: filter.clone(), proof, origin };
+    let request = ListenRequest { scope, filter: filter.clone(), capabilities: Arc::default(), proof, origin };
     let Listening { granted, events } = endpoint.handler().listen(&context.subject, request).await?;
     let granted = changes::within(granted, &filter);
     if granted.uris.is_empty() {

@@ -49,7 +49,8 @@ pub(super) async fn listen(
     };
     let origin = context.origin(Version::MODERN, id, None);
     let proof = Proof::of(&context.head.headers);
-    let request = ListenRequest { scope: context.scope.clone(), filter: wished.clone(), proof, origin };
+    let (scope, able) = (context.scope.clone(), std::sync::Arc::new(capabilities.clone()));
+    let request = ListenRequest { scope, filter: wished.clone(), capabilities: able, proof, origin };
     let Listening { granted, events: told } = endpoint.handler().listen(&context.subject, request).await?;
     let granted = changes::within(granted, &wished);
     let (events, answer) = Events::open();
