@@ -25,14 +25,16 @@ CLIENTS = [
 # call. Whose question that is, nobody can tell (SEP-2260), and the gateway's sessions for calls have no standing stream.
 # In `sse` mode there is but one stream; eras.py has both for servers that use the stream of the call.
 STANDING = "the server sends it on a standing stream, which the gateway's sessions for calls do not have"
+# One for each client: all calls of a principal to an old server share a session there, and so what they switch on in it.
+AGENTS = [f"spiffe://example.org/agent/features-{number}" for number in range(len(CLIENTS))]
 GAPS = {("everything", "roots"): STANDING, ("everything", "logging"): STANDING}
 
 
-def play(rows, gateway, agent):
+def play(rows, gateway):
     with ThreadPoolExecutor(3) as pool:
         waiting = [
             (name, server, pool.submit(matrix.run, command, 120, URL=gateway.url, KEY=gateway.keys[agent], SERVER=server, **more))
-            for server in ("everything", "sse") for name, command, more in CLIENTS]
+            for server in ("everything", "sse") for agent, (name, command, more) in zip(AGENTS, CLIENTS)]
         for name, server, found in waiting:
             out = found.result()
             if "failed" in out:

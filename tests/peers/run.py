@@ -15,7 +15,7 @@ from servers import READER, Servers
 from trace import Collector
 
 PARTS = ("tools", "features", "eras", "openapi")
-PEER, ALL = "spiffe://example.org/agent/peer", "spiffe://example.org/agent/features"
+PEER = "spiffe://example.org/agent/peer"
 
 
 class Peers:
@@ -24,7 +24,7 @@ class Peers:
     def __init__(self, work, traced):
         self.servers, self.collector = Servers(work), Collector(work) if traced else None
         telemetry = f'telemetry: {{otlp: "http://127.0.0.1:{self.collector.otlp}", sample_ratio: 1.0}}' if traced else ""
-        self.gateway = Gateway(work, self.servers.yaml(), {PEER: "reader", ALL: "features"},
+        self.gateway = Gateway(work, self.servers.yaml(), {PEER: "reader", **dict.fromkeys(features.AGENTS, "features")},
                                {"reader": READER, "features": features.ROLE}, telemetry)
 
     def start(self):
@@ -34,7 +34,7 @@ class Peers:
         self.servers.wait()
         if self.collector:
             self.collector.wait()
-        self.gateway.start([PEER, ALL], OTEL_RESOURCE_ATTRIBUTES="openinference.project.name=peers")
+        self.gateway.start([PEER, *features.AGENTS], OTEL_RESOURCE_ATTRIBUTES="openinference.project.name=peers")
         plan = {step["tool"] for step in self.servers.plan()}
         until("the tools", 60, lambda: plan <= set(self.gateway.tools(PEER)))
 
@@ -45,7 +45,7 @@ class Peers:
             matrix.play(rows, self.gateway, PEER, self.servers.plan(), base, lambda name, trace: self.collector.check(rows, name, trace))
         if "features" in parts:
             say("features of server-everything, over Streamable HTTP and over HTTP+SSE")
-            features.play(rows, self.gateway, ALL)
+            features.play(rows, self.gateway)
         if rows.failed:
             note(f"log of the gateway:\n{tail(self.gateway.log)}")
 
