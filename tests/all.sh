@@ -20,7 +20,7 @@ build() {
 
 rust() {
   say "Rust tests: rooms, doors, integration"
-  cargo test --locked --lib --test architecture --test it
+  cargo test --locked --lib --test architecture --test it --test stdio
 }
 
 acceptance() {
@@ -69,7 +69,7 @@ demo() {
 }
 
 case "${1:-all}" in
-  all) setup; build; rust; acceptance; peers; demo ;;
+  all) setup; build; rust; acceptance; conformance; peers; demo ;;
   acceptance) setup; build; acceptance ;;
   peers) setup; build; peers ;;
   conformance) setup; build; conformance ;;

@@ -2,7 +2,7 @@
 
 use postern::{
     domain::Method,
-    mcp::{Era, Id, IdKey, Limits, Message, Params, client, emit, members, scan},
+    mcp::{Era, Id, IdKey, Limits, List, Message, Params, client, emit, members, scan},
 };
 
 use super::naive::json;
@@ -130,7 +130,7 @@ fn answers(bytes: &[u8]) {
         let _answer = client::read_body(stream, bytes, 1);
     }
     let Ok(text) = scan(bytes, Limits::ANSWER) else { return };
-    let _page = client::page(client::List::Tools, bytes);
+    let _page = client::page(List::Tools, bytes);
     let _server = client::server(bytes);
     let pairs = json::pairs(text).expect("the scan takes objects only");
     let read = members(text).expect("the scan takes objects only");

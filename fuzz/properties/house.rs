@@ -9,9 +9,9 @@ use http_body_util::{BodyExt as _, Full};
 use postern::{
     domain::{AgentId, Credential, CredentialKind, ServerName, Subject},
     mcp::{
-        Mirrors,
+        Filter, Mirrors,
         server::{
-            self, Endpoint, EndpointSettings, Filter, Handler, HttpRefusal, Link, ListPage, ListRequest, ListenRequest,
+            self, Endpoint, EndpointSettings, Handler, HttpRefusal, Link, ListPage, ListRequest, ListenRequest,
             Listening, Offer, Reply, RpcError, Scope,
         },
     },

@@ -11,9 +11,9 @@ use crate::{
     domain::{Fault, Method, ServerName, Subject},
     identity::Identity,
     mcp::{
-        code,
+        List, code,
         server::{
-            Handler, HttpRefusal, Link, List, ListPage, ListRequest, ListenRequest, Listening, Offer, Reply, Request,
+            Handler, HttpRefusal, Link, ListPage, ListRequest, ListenRequest, Listening, Offer, Reply, Request,
             RpcError, Scope,
         },
     },
@@ -71,7 +71,13 @@ impl Handler for Arc<Gateway> {
         };
         match request.method {
             Method::CallTool => self.walk(subject, request, link).await,
-            _ => self.inquire(subject, request, link).await,
+            Method::GetPrompt
+            | Method::ReadResource
+            | Method::Complete
+            | Method::Subscribe
+            | Method::GetTask
+            | Method::UpdateTask
+            | Method::CancelTask => self.inquire(subject, request, link).await,
         }
     }
 

@@ -8,8 +8,8 @@ use crate::{
     domain::{Effect, Subject, Timestamp},
     evidence::{Caller, Listing, Record},
     mcp::{
-        code,
-        server::{List, ListPage, ListRequest, RpcError, Scope},
+        List, code,
+        server::{ListPage, ListRequest, RpcError, Scope},
     },
     policy::{Deed, Visibility},
 };

@@ -7,11 +7,12 @@ use tokio::sync::{mpsc, watch};
 use tokio_util::task::AbortOnDropHandle;
 
 use super::{Changes, Gateway, rename};
+use crate::mcp::{Filter, List};
 use crate::{
     catalog::Inquiry,
     domain::{DecisionId, Method, ServerName, Subject},
     evidence::{Caller, Record, Subscription},
-    mcp::server::{Event, Filter, List, ListenRequest, Listening, Origin, RpcError, Scope},
+    mcp::server::{Event, ListenRequest, Listening, Origin, RpcError, Scope},
     policy::Clearance,
 };
 

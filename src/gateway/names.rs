@@ -58,7 +58,7 @@ impl Gateway {
             Some("ref/prompt") => {
                 let name = text(&reference, "name").ok_or_else(bad)?;
                 let (server, own) = self.prompt(scope, &name).ok_or_else(bad)?;
-                reference["name"] = own.clone().into();
+                set(&mut reference, "name", &own);
                 (server, Target::Prompt(own.into()))
             }
             Some("ref/resource") => {
@@ -67,7 +67,7 @@ impl Gateway {
                 // What stands before the first expression is judged: the rest is what is asked for.
                 let plain = own.split('{').next().unwrap_or_default();
                 let target = Uri::parse(plain).map_err(|_| bad())?;
-                reference["uri"] = own.into();
+                set(&mut reference, "uri", &own);
                 (server, Target::Resource(target))
             }
             _ => return Err(bad()),
@@ -118,5 +118,11 @@ impl Gateway {
         let all = matches!(request.scope, Scope::All).then_some(server);
         let handle = request.target.clone();
         rename::task(&result, all, |_| Some(handle.clone())).ok_or_else(RpcError::internal)
+    }
+}
+
+fn set(reference: &mut Value, key: &str, text: &str) {
+    if let Value::Object(members) = reference {
+        members.insert(key.to_owned(), text.into());
     }
 }

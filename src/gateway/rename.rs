@@ -11,9 +11,7 @@ use crate::{
 
 /// The result of a server with the URIs of its resources under their exposed names; all else is as it was.
 pub(super) fn result(method: Method, server: &ServerName, result: Bytes) -> Bytes {
-    if !result.windows(5).any(|window| window == br#""uri""#) {
-        return result;
-    }
+    let Some(text) = std::str::from_utf8(&result).ok().filter(|text| text.contains("\"uri\"")) else { return result };
     let of = |key: &str, raw: &RawValue| match (method, key) {
         (Method::CallTool, "content") => content(server, raw),
         (Method::GetPrompt, "messages") => {
@@ -22,7 +20,7 @@ pub(super) fn result(method: Method, server: &ServerName, result: Bytes) -> Byte
         (Method::ReadResource, "contents") => each(raw, |part| uri(server, part)),
         _ => None,
     };
-    std::str::from_utf8(&result).ok().and_then(|text| edited(text, of)).map_or(result, Into::into)
+    edited(text, of).map_or_else(|| result.clone(), Into::into)
 }
 
 /// The params of a notification with its URI under its exposed name.

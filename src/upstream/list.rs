@@ -9,8 +9,8 @@ use super::{FailureKind, Offered, clean};
 use crate::{
     domain::limits,
     mcp::{
-        Mirrors,
-        client::{self, Answer, List, Outgoing, Server, Speaker},
+        List, Mirrors,
+        client::{self, Answer, Outgoing, Server, Speaker},
     },
 };
 

@@ -1,12 +1,14 @@
-//! Tool servers: connect, supervise, call.
+//! Tool servers: connect, supervise, list, call, watch.
 //!
-//! [`Upstreams`] keeps every configured server: children on stdio are started, watched and restarted with
-//! growing pauses; HTTP servers are asked with pooled connections to checked addresses. A keeper task per server
-//! finds out its era, reads its list of tools and reads it again when it changes. A call travels under an id and
-//! a progress token of our own, and whatever comes back is read strictly or not at all.
+//! [`Upstreams`] presents every configured server as a modern one with stateless rounds, whatever its era and
+//! transport: children on stdio are started, watched and restarted with growing pauses; HTTP servers (streamable, or
+//! with server-sent events) are asked with pooled connections to checked addresses. A keeper task per server finds
+//! out its era, reads its lists, reads them again when they change, and keeps it telling of what is watched. A
+//! request travels under an id and a progress token of our own, and whatever comes back is read strictly or not at
+//! all. A call of a legacy server that asks something waits in a place of its own until its caller answers.
 //!
-//! Absent on purpose: retries of calls, redirects, proxies from the environment, and anything of the agent's own
-//! credentials.
+//! Absent on purpose: retries of calls that may have had an effect, redirects, proxies from the environment, and
+//! anything of the agent's own credentials.
 
 mod backoff;
 mod board;

@@ -4,10 +4,7 @@ use bytes::Bytes;
 use serde_json::value::RawValue;
 use tokio::sync::mpsc;
 
-use crate::mcp::{
-    Era, TASKS,
-    client::{List, Server},
-};
+use crate::mcp::{Era, List, TASKS, client::Server};
 
 /// What a server offers: definitions in its order, as they were sent, without claims to speak as Postern.
 #[derive(Debug, Default)]

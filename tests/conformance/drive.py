@@ -105,7 +105,7 @@ async def drive(url, key, gateway):
 
 def through_gateway(work, url):
     server = json.dumps({"http": {"url": url}, "allow_private": True, "trust": "first_use"})
-    gateway = Gateway(work, server, offers=os.environ.get("OFFERS", "auto"))
+    gateway = Gateway(work, server)
     try:
         try:
             # Some scenarios have no tool that an agent would see.

@@ -47,7 +47,7 @@ def ask(url, key, method, **params):
 class Gateway:
     """A running gateway and a key for it."""
 
-    def __init__(self, work, server, front=None, offers="auto"):
+    def __init__(self, work, server, front=None):
         """`server`: the YAML of the tool server; `front`: the port of a shim whose Host and Origin are let through."""
         self.work, self.ports = pathlib.Path(work), {"agents": port(), "admin": port()}
         self.url = f"http://127.0.0.1:{self.ports['agents']}/mcp/fixture"
@@ -63,13 +63,11 @@ limits: {{rate_per_second: 1000, burst: 1000}}
 servers:
   fixture: {server}
 """)
-        shutil.copytree(HERE / "policies", self.work / "policies", ignore=shutil.ignore_patterns("later"))
-        self.offers(offers)
+        shutil.copytree(HERE / "policies", self.work / "policies")
         self.log = self.work / "postern.log"
         with open(self.log, "wb") as log:
             self.process = subprocess.Popen([POSTERN, "--config", self.config, "serve"], stdout=log, stderr=log, stdin=subprocess.DEVNULL)
         try:
-            # Alive, not ready: with a server that has no tools, the policies name an action that does not exist.
             admin = f"http://127.0.0.1:{self.ports['admin']}/livez"
             until("the gateway", 30, lambda: urllib.request.urlopen(admin, timeout=5).status == 200)
             self.key = json.loads(self.command("--output", "json", "key", "create", "--agent", AGENT, "--days", "1"))["key"]
@@ -83,19 +81,6 @@ servers:
         if done.returncode:
             raise RuntimeError(f"postern {' '.join(words)}: {done.stdout}{done.stderr}")
         return done.stdout
-
-    def offers(self, wanted):
-        """Prompts, resources and input requests: `on`, `off`, or `auto`, if this gateway knows their actions."""
-        if wanted == "off":
-            return
-        target = self.work / "policies/roles/offers.cedar"
-        shutil.copy(HERE / "policies/later/offers.cedar", target)
-        if wanted == "auto":
-            try:
-                self.command("check")
-            except RuntimeError:
-                target.unlink()
-                print("note: this gateway does not know the actions of policies/later/offers.cedar", file=sys.stderr)
 
     def tools(self):
         return [tool["name"] for tool in ask(self.url, self.key, "tools/list").get("result", {}).get("tools", [])]

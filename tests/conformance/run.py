@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """The official conformance suite of MCP through the gateway: one line per set, with passed and failed checks.
 
-  run.py [--set NAME]... [--scenario NAME]... [-v] [--direct] [--stdio] [--offers auto|on|off]
+  run.py [--set NAME]... [--scenario NAME]... [-v] [--direct] [--stdio]
 
 NAME of a set may be a part of it. Results: out/SET/failures.txt, and whole below out/SET/results. `-v` prints what
 failed, with messages. `--direct` leaves the gateway out, `--stdio` lets the gateway spawn the fixture.
@@ -80,7 +80,7 @@ def server_set(work, era, revision, chosen, options):
             server = {"http": {"url": url}, "allow_private": True}
         if not options.direct:
             front = port()
-            gateway = Gateway(work, json.dumps({**server, "trust": "first_use"}), front, options.offers)
+            gateway = Gateway(work, json.dumps({**server, "trust": "first_use"}), front)
             try:
                 until("a tool", 15, gateway.tools)
             except RuntimeError as error:
@@ -107,7 +107,7 @@ def client_set(work, revision, chosen, options):
     """The results of a client set; a driver that did not get through is a failed check."""
     for name in chosen:
         suite(work, f"{name}.log", "client", "--command", f"{PYTHON} {HERE / 'drive.py'}", "--scenario", name,
-              "--spec-version", revision, "--timeout", "60000", OFFERS=options.offers, DIRECT="1" if options.direct else "")
+              "--spec-version", revision, "--timeout", "60000", DIRECT="1" if options.direct else "")
     found = collect(work / "results", "")
     for file in (work / "results").glob("*/stdout.txt"):
         name = re.sub(r"-\d{4}-\d\d-\d\dT[\dZ-]+$", "", file.parent.name)
@@ -172,7 +172,6 @@ def main():
     parser.add_argument("-v", action="store_true", help="print what failed")
     parser.add_argument("--direct", action="store_true", help="without the gateway: are fixture and driver right?")
     parser.add_argument("--stdio", action="store_true", help="the gateway spawns the fixture")
-    parser.add_argument("--offers", choices=["auto", "on", "off"], default="auto", help="allow prompts, resources and input requests")
     options = parser.parse_args()
     if options.direct and options.stdio:
         parser.error("the suite speaks HTTP only")

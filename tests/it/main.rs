@@ -2,7 +2,7 @@
 //! The house from outside: what the list of threats and the examples promise, and what the fuzz targets hold to.
 
 // The fuzz crate's own files name these rooms as its root does.
-use postern::{domain, upstream};
+use postern::upstream;
 
 mod coverage;
 #[path = "../../fuzz/framing.rs"]

@@ -11,7 +11,7 @@ use serde_json::{Value, value::RawValue};
 use super::said::Mirror;
 use crate::{
     domain::limits,
-    mcp::{Limits, Message, Mirrors, client, emit, members},
+    mcp::{Limits, List, Message, Mirrors, client, emit, members},
 };
 
 /// Pages of a list that are read to find a tool.
@@ -34,7 +34,7 @@ impl Tools {
         let Ok(Message::Response { answer: Ok(result), .. }) = Message::parse(answer, Limits::ANSWER) else {
             return None;
         };
-        let page = client::page(client::List::Tools, result.get().as_bytes()).ok()?;
+        let page = client::page(List::Tools, result.get().as_bytes()).ok()?;
         let mut tools = self.held();
         for tool in page.items {
             let Some((name, mirrors)) = mirrors(tool) else { continue };

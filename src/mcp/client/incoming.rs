@@ -5,10 +5,8 @@ use serde_json::value::RawValue;
 
 use crate::{
     domain::limits,
-    mcp::{Decoder, IdKey, Limits, LogLevel, Message, Params, ParseError, emit, members},
+    mcp::{Decoder, Filter, IdKey, Limits, LogLevel, Message, Params, ParseError, emit, members},
 };
-
-use super::request::Filter;
 
 /// The answer to one of our requests.
 #[derive(Debug, Clone)]

@@ -2,52 +2,12 @@
 
 use serde_json::value::RawValue;
 
-use crate::mcp::{ParseError, members, message};
+use crate::mcp::{Filter, List, ParseError, members, message};
 
-use super::{
-    request::Filter,
-    result::{ResultFault, get, object},
-};
+use super::result::{ResultFault, get, object};
 
 /// Extensions that a server may declare.
 const EXTENSIONS: usize = 64;
-
-/// A list that a server keeps.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum List {
-    /// `tools/list`.
-    Tools,
-    /// `prompts/list`.
-    Prompts,
-    /// `resources/list`.
-    Resources,
-    /// `resources/templates/list`.
-    Templates,
-}
-
-impl List {
-    /// The method as messages name it.
-    #[must_use]
-    pub const fn method(self) -> &'static str {
-        match self {
-            Self::Tools => "tools/list",
-            Self::Prompts => "prompts/list",
-            Self::Resources => "resources/list",
-            Self::Templates => "resources/templates/list",
-        }
-    }
-
-    /// The member of the result that holds the definitions.
-    #[must_use]
-    pub const fn member(self) -> &'static str {
-        match self {
-            Self::Tools => "tools",
-            Self::Prompts => "prompts",
-            Self::Resources => "resources",
-            Self::Templates => "resourceTemplates",
-        }
-    }
-}
 
 /// One page of a list.
 #[derive(Debug)]

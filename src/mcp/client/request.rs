@@ -6,10 +6,8 @@ use serde_json::value::RawValue;
 
 use crate::{
     domain::Method,
-    mcp::{Capabilities, InputGiven, LogLevel, MODERN, Mirrors, Version, emit, headers, sentinel},
+    mcp::{Capabilities, Filter, InputGiven, List, LogLevel, MODERN, Mirrors, Version, emit, headers, sentinel},
 };
-
-use super::offer::List;
 
 /// What is sent: over HTTP both parts, over stdio the body and a line feed (the body holds none).
 #[derive(Debug, Clone)]
@@ -132,47 +130,6 @@ pub fn set_level(speaker: Speaker<'_>, id: u64, level: LogLevel) -> Outgoing {
 pub fn subscribe(speaker: Speaker<'_>, id: u64, uri: &str, on: bool) -> Outgoing {
     let method = if on { "resources/subscribe" } else { "resources/unsubscribe" };
     outgoing(speaker, method, None, emit::request(id, method, &[("uri", &emit::json(uri))]))
-}
-
-/// What a stream of notifications is opened for (modern servers).
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Filter {
-    /// Changes of the list of tools.
-    pub tools: bool,
-    /// Changes of the list of prompts.
-    pub prompts: bool,
-    /// Changes of the list of resources.
-    pub resources: bool,
-    /// Updates of these resources.
-    pub uris: Vec<String>,
-    /// News of these tasks.
-    pub tasks: Vec<String>,
-}
-
-impl Filter {
-    /// Whether it asks for nothing.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        *self == Self::default()
-    }
-
-    fn json(&self) -> Vec<u8> {
-        let (uris, tasks) = (emit::json(&self.uris), emit::json(&self.tasks));
-        let mut members: Vec<(&str, &[u8])> = Vec::with_capacity(5);
-        let lists = [
-            ("toolsListChanged", self.tools),
-            ("promptsListChanged", self.prompts),
-            ("resourcesListChanged", self.resources),
-        ];
-        members.extend(lists.iter().filter(|(_, wanted)| *wanted).map(|(key, _)| (*key, &b"true"[..])));
-        if !self.uris.is_empty() {
-            members.push(("resourceSubscriptions", &uris));
-        }
-        if !self.tasks.is_empty() {
-            members.push(("taskIds", &tasks));
-        }
-        emit::object(&members).into()
-    }
 }
 
 /// `subscriptions/listen` (modern servers).

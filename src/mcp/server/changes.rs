@@ -3,9 +3,9 @@
 use bytes::Bytes;
 use serde_json::value::RawValue;
 
-use crate::mcp::{emit, members};
+use crate::mcp::{Filter, List, emit, members};
 
-use super::{Event, Filter, List};
+use super::Event;
 
 /// An event as a message, tagged with the subscription of a modern client; none if it was not granted.
 pub(super) fn message(event: &Event, granted: &Filter, subscription: Option<&RawValue>) -> Option<Bytes> {

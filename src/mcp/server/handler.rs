@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     domain::{Method, ServerName, SessionId, Subject},
-    mcp::{Capabilities, Era, InputGiven, InputRequired, LogLevel, Mirrored, Notice, code},
+    mcp::{Capabilities, Era, Filter, InputGiven, InputRequired, List, LogLevel, Mirrored, Notice, code},
 };
 
 /// What answers requests that passed the wire's own checks.
@@ -90,49 +90,6 @@ pub struct Offer {
     pub logging: bool,
     /// `extensions`: identifier, and its settings as JSON; the tasks extension among them.
     pub extensions: Vec<(Box<str>, Box<RawValue>)>,
-}
-
-/// What is listed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum List {
-    /// `tools/list`.
-    Tools,
-    /// `prompts/list`.
-    Prompts,
-    /// `resources/list`.
-    Resources,
-    /// `resources/templates/list`.
-    Templates,
-}
-
-impl List {
-    /// The list of this method.
-    #[must_use]
-    pub fn of(method: &str) -> Option<Self> {
-        [Self::Tools, Self::Prompts, Self::Resources, Self::Templates].into_iter().find(|list| list.method() == method)
-    }
-
-    /// The method that asks for it.
-    #[must_use]
-    pub const fn method(self) -> &'static str {
-        match self {
-            Self::Tools => "tools/list",
-            Self::Prompts => "prompts/list",
-            Self::Resources => "resources/list",
-            Self::Templates => "resources/templates/list",
-        }
-    }
-
-    /// The member of the result that holds it.
-    #[must_use]
-    pub const fn member(self) -> &'static str {
-        match self {
-            Self::Tools => "tools",
-            Self::Prompts => "prompts",
-            Self::Resources => "resources",
-            Self::Templates => "resourceTemplates",
-        }
-    }
 }
 
 /// A request for a page of a list.
@@ -229,21 +186,6 @@ pub enum Reply {
     InputRequired(InputRequired),
     /// The server made a task of it: the result without `resultType`. Only for clients that declared the extension.
     Task(Bytes),
-}
-
-/// What a subscription is to tell.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Filter {
-    /// Changes of the list of tools.
-    pub tools: bool,
-    /// Changes of the list of prompts.
-    pub prompts: bool,
-    /// Changes of the list of resources.
-    pub resources: bool,
-    /// Updates of these resources, by the URIs that the client knows.
-    pub uris: Vec<String>,
-    /// News of these tasks, by the ids that the client knows.
-    pub tasks: Vec<String>,
 }
 
 /// A wish to be told of changes.

@@ -2,9 +2,9 @@
 
 use bytes::Bytes;
 
-use crate::mcp::{Id, Params, Version};
+use crate::mcp::{Id, List, Params, Version};
 
-use super::{Endpoint, List, ListRequest, RpcError, context::Context, reading, results};
+use super::{Endpoint, ListRequest, RpcError, context::Context, reading, results};
 use crate::domain::SessionId;
 
 /// The result of a request for a page.

@@ -21,8 +21,8 @@ mod wire;
 
 pub use endpoint::Endpoint;
 pub use handler::{
-    CallMeta, EndpointSettings, Event, Filter, Handler, HttpRefusal, Link, List, ListPage, ListRequest, ListenRequest,
-    Listening, Offer, Origin, Reply, Request, RpcError, Scope,
+    CallMeta, EndpointSettings, Event, Handler, HttpRefusal, Link, ListPage, ListRequest, ListenRequest, Listening,
+    Offer, Origin, Reply, Request, RpcError, Scope,
 };
 pub use reply::Answer;
 pub use wire::Wire;

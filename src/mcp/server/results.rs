@@ -7,10 +7,10 @@ use serde_json::value::RawValue;
 
 use crate::{
     domain::ServerName,
-    mcp::{Era, LEGACY, MODERN, TASKS, Version, emit, members, message},
+    mcp::{Era, LEGACY, List, MODERN, TASKS, Version, emit, members, message},
 };
 
-use super::{EndpointSettings, List, ListPage, Offer, offered};
+use super::{EndpointSettings, ListPage, Offer, offered};
 
 /// For how long a client may keep what `server/discover` says.
 const DISCOVER_TTL_MS: u64 = 60_000;

@@ -6,10 +6,8 @@ use serde_json::{Value, json, value::to_raw_value};
 use crate::{
     domain::Method,
     mcp::{
-        Capabilities, Era, InputGiven, Limits, LogLevel, Message, Mirrors, Version,
-        client::{
-            self, Along, Answer, Carried, Complete, Filter, Incoming, List, News, Outcome, ResultFault, Speaker, Topic,
-        },
+        Capabilities, Era, Filter, InputGiven, Limits, List, LogLevel, Message, Mirrors, Version,
+        client::{self, Along, Answer, Carried, Complete, Incoming, News, Outcome, ResultFault, Speaker, Topic},
     },
 };
 

@@ -15,10 +15,10 @@ use tokio::sync::{Notify, broadcast, mpsc};
 use crate::{
     domain::{AgentId, Credential, CredentialKind, ServerName, Subject},
     mcp::server::{
-        Event, Filter, Handler, HttpRefusal, Link, List, ListPage, ListRequest, ListenRequest, Listening, Offer,
-        Reply as Served, Request, RpcError, Scope,
+        Event, Handler, HttpRefusal, Link, ListPage, ListRequest, ListenRequest, Listening, Offer, Reply as Served,
+        Request, RpcError, Scope,
     },
-    mcp::{InputMethod, InputRequest, InputRequired, LogLevel, Notice, TASKS},
+    mcp::{Filter, InputMethod, InputRequest, InputRequired, List, LogLevel, Notice, TASKS},
 };
 
 pub(super) struct Fake {

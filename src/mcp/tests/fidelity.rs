@@ -22,11 +22,12 @@ use super::support::Ask;
 use crate::{
     domain::{AgentId, Credential, CredentialKind, Method, ServerName, Subject},
     mcp::{
-        Decoder, Era, InputGiven, InputRequired, Limits, MODERN, Message, Mirrors, Notice, Params, Version,
+        Decoder, Era, Filter, InputGiven, InputRequired, Limits, List, MODERN, Message, Mirrors, Notice, Params,
+        Version,
         client::{self, Along, Answer, Carried, Incoming, Outcome, RpcFailure, Speaker},
         emit, members,
         server::{
-            Answer as Answered, Endpoint, EndpointSettings, Filter, Handler, HttpRefusal, Link, ListPage, ListRequest,
+            Answer as Answered, Endpoint, EndpointSettings, Handler, HttpRefusal, Link, ListPage, ListRequest,
             ListenRequest, Listening, Offer, Reply, Request, RpcError, Scope,
         },
     },
@@ -366,7 +367,7 @@ async fn recorded_definitions_of_tools_arrive_byte_for_byte() {
         let Ok(Incoming::Answer { answer: Answer::Result(result), .. }) = client::read(text.as_bytes()) else {
             panic!()
         };
-        let page = client::page(client::List::Tools, &result).unwrap();
+        let page = client::page(List::Tools, &result).unwrap();
         let tools: Vec<_> = page.items.iter().map(|tool| Bytes::from(tool.get().to_owned())).collect();
         for era in [Era::Modern, Era::Legacy] {
             let peer = Peer { tools: tools.clone(), ..Peer::answering(&Answer::Result(Bytes::from_static(b"{}"))) };
@@ -376,7 +377,7 @@ async fn recorded_definitions_of_tools_arrive_byte_for_byte() {
             else {
                 panic!("{arrived:?}")
             };
-            let listed = client::page(client::List::Tools, result.get().as_bytes()).unwrap();
+            let listed = client::page(List::Tools, result.get().as_bytes()).unwrap();
             let listed: Vec<_> = listed.items.iter().map(|tool| tool.get()).collect();
             assert_eq!(listed, page.items.iter().map(|tool| tool.get()).collect::<Vec<_>>());
         }

@@ -6,9 +6,10 @@ use serde_json::{Value, json};
 
 use crate::domain::limits::SESSION_IDLE;
 
-use crate::mcp::server::{Event, List};
+use crate::mcp::server::Event;
 
 use super::support::{Ask, House};
+use crate::mcp::List;
 
 fn echo() -> Ask {
     Ask::legacy("tools/call", &json!({"name": "echo", "arguments": {"x": 1}}))

@@ -2,9 +2,10 @@
 
 use serde_json::{Value, json};
 
-use crate::mcp::server::{Event, List};
+use crate::mcp::server::Event;
 
 use super::support::{Ask, House};
+use crate::mcp::List;
 
 fn listen(wished: &Value) -> Ask {
     Ask::modern("subscriptions/listen", &json!({"notifications": wished}))

@@ -2,9 +2,10 @@
 
 use serde_json::{Value, json};
 
-use crate::mcp::server::{Event, List};
+use crate::mcp::server::Event;
 
 use super::support::{Ask, House};
+use crate::mcp::List;
 
 fn call(name: &str) -> Ask {
     Ask::modern("tools/call", &json!({"name": name, "arguments": {"x": 1}}))

@@ -2,9 +2,10 @@
 
 use serde_json::json;
 
-use crate::mcp::server::{Event, List};
+use crate::mcp::server::Event;
 
 use super::support::{Ask, House, events};
+use crate::mcp::List;
 
 fn told(name: &str, session: &str) -> Ask {
     Ask::legacy("tools/call", &json!({"name": name, "_meta": {"progressToken": 1}})).in_session(session)

@@ -9,6 +9,7 @@ use super::{
     keeper::HttpServer,
     session::Session,
     sse,
+    standing::Standing,
 };
 use crate::{
     mcp::{
@@ -18,7 +19,7 @@ use crate::{
     upstream::{
         FailureKind,
         greet::{self, Greeting},
-        rounds::Level,
+        rounds::{Level, can_be_asked},
     },
 };
 
@@ -84,7 +85,14 @@ pub(super) async fn initialize(
         conversation.link.speaks(version);
         let done = client::initialized(Speaker { version, session: None });
         conversation.link.tell(done.body).await?;
-        return Ok(Session { id: None, version, server: says, conversation: Some(conversation), level });
+        return Ok(Session {
+            id: None,
+            version,
+            server: says,
+            conversation: Some(conversation),
+            standing: None,
+            level,
+        });
     }
     let speaker = Speaker { version: Version::NEWEST_LEGACY, session: None };
     let reply = timeout(time, wire.exchange(id, &greeting, Around::own(speaker))).await;
@@ -93,7 +101,10 @@ pub(super) async fn initialize(
         return Err(FailureKind::Status(reply.status.as_u16()));
     }
     let (version, says) = greet::legacy(&reply.answer)?;
-    let session = Session { id: reply.session, version, server: says, conversation: None, level };
+    let mut session = Session { id: reply.session, version, server: says, conversation: None, standing: None, level };
     timeout(time, wire.tell(&client::initialized(session.speaker()))).await.map_err(closed)??;
+    if declared.is_some_and(can_be_asked) {
+        session.standing = Some(Standing::open(wire, version, session.id.as_deref()).await);
+    }
     Ok(session)
 }

@@ -63,7 +63,7 @@ pub(super) struct Reply {
 /// How an answer begins, and the session that the server gave out.
 pub(super) enum Begun {
     Answer(Answer, Option<String>),
-    Stream(Stream, Option<String>),
+    Stream(Box<Stream>, Option<String>),
 }
 
 /// Who reads along with an exchange.
@@ -132,7 +132,7 @@ impl Wire {
         let session = session(response.headers())?;
         let (head, body) = response.into_parts();
         if status.is_success() && is(&head.headers, "text/event-stream") {
-            return Ok((status, Begun::Stream(Stream::answer(body, version), session)));
+            return Ok((status, Begun::Stream(Box::new(Stream::answer(body, version)), session)));
         }
         let answer = if is(&head.headers, "application/json") {
             let limit = if status.is_success() { limits::ANSWER } else { ERROR_BODY };
@@ -162,7 +162,7 @@ impl Wire {
         match self.begin(id, request, around.speaker.version).await? {
             (status, Begun::Answer(answer, session)) => Ok(Reply { status, session, answer }),
             (status, Begun::Stream(stream, session)) => {
-                let answer = self.read_stream(id, stream, around).await.map_err(Lost::after)?;
+                let answer = self.read_stream(id, *stream, around).await.map_err(Lost::after)?;
                 Ok(Reply { status, session, answer })
             }
         }
@@ -270,10 +270,10 @@ async fn read_json(id: u64, body: Body, limit: usize, version: Version) -> Resul
     let body = read_all(body, limit).await?;
     if version.batches() {
         let messages = client::read_batch(&body).map_err(|_| FailureKind::Garbage)?;
-        let answer = messages.into_iter().find_map(|message| match message {
-            Incoming::Answer { id: of, answer } if of == id => Some(answer),
-            _ => None,
-        });
+        let ours = |message| {
+            if let Incoming::Answer { id: of, answer } = message { (of == id).then_some(answer) } else { None }
+        };
+        let answer = messages.into_iter().find_map(ours);
         return answer.ok_or(FailureKind::Garbage);
     }
     match client::read(&body) {

@@ -1,6 +1,6 @@
 //! A call to a legacy server on Streamable HTTP: a POST whose stream may ask, break off, and be taken up again.
 
-use std::{collections::VecDeque, sync::Arc, time::Duration};
+use std::{collections::VecDeque, future::Future, pin::Pin, sync::Arc, time::Duration};
 
 use http::{Method, StatusCode};
 use serde_json::value::RawValue;
@@ -9,6 +9,7 @@ use tokio::{sync::OwnedSemaphorePermit, time::sleep};
 use super::{
     exchange::{Begun, Lost, Wire, is},
     session::{Place, Session},
+    standing::Aboard,
     stream::Stream,
 };
 use crate::{
@@ -33,10 +34,17 @@ const RETRY: Duration = Duration::from_secs(1);
 const RETRY_LEAST: Duration = Duration::from_millis(20);
 const RETRY_MOST: Duration = Duration::from_secs(60);
 
+type Opening = Pin<Box<dyn Future<Output = Result<(StatusCode, Begun), Lost>> + Send>>;
+
 /// A call on its way.
 pub(super) struct PostFlight {
     road: Road,
-    stream: Option<Stream>,
+    /// The head of the answer is still awaited, and questions may come before it.
+    opening: Option<Opening>,
+    status: StatusCode,
+    stream: Option<Box<Stream>>,
+    /// What comes to the call on the standing stream.
+    aboard: Option<Aboard>,
     /// How the exchange ended while nobody waited.
     ended: Option<Result<Answer, FailureKind>>,
     questions: VecDeque<Question>,
@@ -59,7 +67,20 @@ impl PostFlight {
     pub(super) fn new(wire: Arc<Wire>, place: Arc<Place>, id: u64, slot: OwnedSemaphorePermit) -> Self {
         let road = Road { wire, place, id, question: None, done: false };
         let (stream, ended, questions, last) = (None, None, VecDeque::new(), None);
-        Self { road, stream, ended, questions, last, retry: RETRY, barren: 0, slot: Some(slot) }
+        let (opening, aboard, status) = (None, None, StatusCode::OK);
+        Self {
+            road,
+            opening,
+            status,
+            stream,
+            aboard,
+            ended,
+            questions,
+            last,
+            retry: RETRY,
+            barren: 0,
+            slot: Some(slot),
+        }
     }
 
     /// Gives back the right to a call, if the flight came to nothing.
@@ -69,7 +90,15 @@ impl PostFlight {
 
     /// Sends the request and waits for the first step.
     pub(super) async fn begin(&mut self, request: &Outgoing, ear: EarRef<'_>) -> Result<(StatusCode, Step), Lost> {
-        let version = self.road.session().map_err(Lost::before)?.version;
+        let session = self.road.session().map_err(Lost::before)?;
+        let version = session.version;
+        if let Some(standing) = &session.standing {
+            self.aboard = Some(standing.board(self.road.id, ear.keep()));
+            let (wire, id, request) = (self.road.wire.clone(), self.road.id, request.clone());
+            self.opening = Some(Box::pin(async move { wire.begin(id, &request, version).await }));
+            let sent = |kind| Lost { kind, sent: kind != FailureKind::Unreachable };
+            return self.step(ear).await.map(|step| (self.status, step)).map_err(sent);
+        }
         let ended = match self.road.wire.begin(self.road.id, request, version).await {
             Ok((status, Begun::Answer(answer, _))) => Ok((status, Step::Answer(answer))),
             Ok((status, Begun::Stream(stream, _))) => {
@@ -95,8 +124,34 @@ impl PostFlight {
                 self.road.refuse(&question.id)?;
                 continue;
             }
+            let room = self.questions.len() < QUESTIONS;
+            let question = asked(self.aboard.as_mut().filter(|_| room));
+            if let Some(opening) = &mut self.opening {
+                tokio::select! {
+                    biased;
+                    question = question => self.questions.push_back(question),
+                    opened = opening => {
+                        self.opening = None;
+                        let (status, begun) = opened.map_err(|lost| lost.kind)?;
+                        self.status = status;
+                        match begun {
+                            Begun::Answer(answer, _) => return Ok(Step::Answer(answer)),
+                            Begun::Stream(stream, _) => self.stream = Some(stream),
+                        }
+                    }
+                }
+                continue;
+            }
             let stream = self.stream.as_mut().ok_or(FailureKind::Closed)?;
-            match stream.message().await {
+            let message = tokio::select! {
+                biased;
+                message = stream.message() => message,
+                question = question => {
+                    self.questions.push_back(question);
+                    continue;
+                }
+            };
+            match message {
                 Ok(Some(incoming)) => {
                     if let Some(answer) = self.take(incoming, ear)? {
                         return Ok(Step::Answer(answer));
@@ -198,6 +253,14 @@ impl Flight for PostFlight {
             }
         }
         std::future::pending().await
+    }
+}
+
+/// The next question of the standing stream, if there is one.
+async fn asked(aboard: Option<&mut Aboard>) -> Question {
+    match aboard {
+        Some(aboard) => aboard.question().await,
+        None => std::future::pending().await,
     }
 }
 

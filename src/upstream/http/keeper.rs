@@ -23,8 +23,8 @@ use super::{
 };
 use crate::{
     mcp::{
-        Era,
-        client::{Answer, Filter, Outgoing, Server, Speaker, farewell},
+        Era, Filter,
+        client::{Answer, Outgoing, Server, Speaker, farewell},
     },
     upstream::{
         FailureKind, ServerSettings,

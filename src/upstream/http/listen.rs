@@ -11,8 +11,8 @@ use super::{
 };
 use crate::{
     mcp::{
-        Era,
-        client::{self, Filter, Incoming, Speaker},
+        Era, Filter,
+        client::{self, Incoming, Speaker},
     },
     upstream::FailureKind,
 };

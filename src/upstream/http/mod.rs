@@ -15,6 +15,7 @@ mod plain;
 mod session;
 mod settle;
 mod sse;
+mod standing;
 mod stream;
 
 pub use connect::{CheckedClient, client_of_gateway};

@@ -8,7 +8,7 @@ use std::{
 use serde_json::value::RawValue;
 use tokio::{sync::OnceCell, time::Instant};
 
-use super::{exchange::Wire, sse::Conversation};
+use super::{exchange::Wire, sse::Conversation, standing::Standing};
 use crate::{
     domain::limits,
     mcp::{
@@ -28,6 +28,8 @@ pub(super) struct Session {
     pub(super) server: Server,
     /// The conversation, on HTTP with server-sent events.
     pub(super) conversation: Option<Conversation>,
+    /// The standing stream, where the server may ask the client something.
+    pub(super) standing: Option<Standing>,
     pub(super) level: Level,
 }
 

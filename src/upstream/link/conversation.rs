@@ -15,15 +15,13 @@ use tokio::sync::{mpsc, oneshot};
 use super::Ticket;
 use crate::{
     mcp::{
-        Id, InputMethod, Version,
+        Id, InputMethod, LogLevel, Version,
         client::{self, Answer, Incoming, Outgoing, Speaker},
-        code,
     },
     upstream::{
         FailureKind,
         board::Board,
-        conclude::may_ask,
-        rounds::{Ear, Question},
+        rounds::{Caller, Ear, Question, route},
     },
 };
 
@@ -50,13 +48,6 @@ struct Waiting {
     /// Who listens meanwhile; nobody for requests of the gateway's own.
     ear: Option<Ear>,
     questions: Option<mpsc::Sender<Question>>,
-}
-
-/// How many calls are in flight.
-enum Sole<T> {
-    None,
-    One(T),
-    Many,
 }
 
 impl Link {
@@ -169,12 +160,7 @@ impl Link {
                     ear.by_ref().progress(params);
                 }
             }
-            // Of which call it speaks can only be told if there is no other.
-            Incoming::Log { level, params } => self.sole(|sole| {
-                if let Sole::One((Some(ear), _)) = sole {
-                    ear.by_ref().log(level, params);
-                }
-            }),
+            Incoming::Log { level, params } => self.log(level, params),
             Incoming::ListChanged => self.board.stale.notify_one(),
             Incoming::Acknowledged { of, filter } => self.board.watches.acknowledged(of, &filter),
             Incoming::News(news) => self.board.watches.tell(&news),
@@ -214,32 +200,21 @@ impl Link {
 
     /// Hands over a question; or what is answered to it at once.
     fn ask(&self, id: Id<'_>, question: Question) -> Option<Outgoing> {
-        let speaker = Speaker::MODERN;
-        self.sole(|sole| match sole {
-            Sole::None if question.method == InputMethod::ListRoots => Some(client::no_roots(speaker, id)),
-            Sole::None => Some(client::fault(speaker, id, code::INTERNAL, "no call is in flight that can be asked")),
-            Sole::Many => {
-                let message = "several calls are in flight, so it is not known whom to ask";
-                Some(client::fault(speaker, id, code::INTERNAL, message))
-            }
-            Sole::One((Some(ear), Some(questions)))
-                if ear.takes_input && may_ask(&ear.capabilities, question.method, question.params.as_deref()) =>
-            {
-                let full = questions.try_send(question).is_err();
-                full.then(|| client::fault(speaker, id, code::INTERNAL, "too many questions wait for an answer"))
-            }
-            Sole::One(_) => Some(client::refuse(speaker, id)),
-        })
+        let waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        let calls = waiting.iter().flat_map(HashMap::values).filter_map(|one| {
+            let ear = one.ear.as_ref()?;
+            let (takes_input, capabilities) = (ear.takes_input, ear.capabilities.as_ref());
+            Some(Caller { takes_input, capabilities, questions: one.questions.as_ref() })
+        });
+        route(calls, question, id, Speaker::MODERN)
     }
 
-    /// The one call that is in flight, if there is no other.
-    fn sole<R>(&self, then: impl FnOnce(Sole<(Option<&Ear>, Option<&mpsc::Sender<Question>>)>) -> R) -> R {
+    /// A log message: of which call it speaks can only be told if there is no other.
+    fn log(&self, level: LogLevel, params: Bytes) {
         let waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut calls = waiting.iter().flat_map(HashMap::values).filter(|one| one.ear.is_some());
-        match (calls.next(), calls.next()) {
-            (None, _) => then(Sole::None),
-            (Some(one), None) => then(Sole::One((one.ear.as_ref(), one.questions.as_ref()))),
-            (Some(_), Some(_)) => then(Sole::Many),
+        let mut ears = waiting.iter().flat_map(HashMap::values).filter_map(|one| one.ear.as_ref());
+        if let (Some(ear), None) = (ears.next(), ears.next()) {
+            ear.by_ref().log(level, params);
         }
     }
 

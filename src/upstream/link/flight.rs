@@ -8,14 +8,14 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use super::{Link, Ticket};
 use crate::{
     mcp::{
-        Feature, Id,
+        Id,
         client::{self, Outgoing, Speaker},
         code,
     },
     upstream::{
         Dispatch, FailureKind,
         errand::Errand,
-        rounds::{Ear, EarRef, Flight, Question, Step},
+        rounds::{Ear, EarRef, Flight, Question, Step, can_be_asked},
     },
 };
 
@@ -47,9 +47,8 @@ impl LinkFlight {
         legacy: bool,
     ) -> Option<Self> {
         let ear = Ear::of(dispatch, errand.method());
-        let can = |feature| ear.capabilities.has(feature);
-        let asked = [Feature::Elicitation, Feature::Sampling, Feature::Roots].into_iter().any(can);
-        let (sender, questions) = (legacy && ear.takes_input && asked).then(|| mpsc::channel(QUESTIONS)).unzip();
+        let asked = legacy && ear.takes_input && can_be_asked(&ear.capabilities);
+        let (sender, questions) = asked.then(|| mpsc::channel(QUESTIONS)).unzip();
         let ticket = link.announce(id, Some(ear), sender)?;
         let asked = Asked { link: link.clone(), question: None };
         Some(Self { asked, ticket, questions, _kept: kept })

@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 
 use crate::{
     domain::Method,
-    mcp::{Capabilities, LogLevel, Notice},
+    mcp::{Capabilities, Feature, LogLevel, Notice},
     upstream::Dispatch,
 };
 
@@ -84,6 +84,11 @@ impl<'a> EarRef<'a> {
             let _sent = self.notices.map(|notices| notices.try_send(Notice::Log(level, params)));
         }
     }
+}
+
+/// Whether a client of these capabilities can be asked anything.
+pub(in crate::upstream) fn can_be_asked(capabilities: &Capabilities) -> bool {
+    [Feature::Elicitation, Feature::Sampling, Feature::Roots].into_iter().any(|feature| capabilities.has(feature))
 }
 
 /// The least severe level of log messages that a legacy session was asked for so far.

@@ -7,8 +7,8 @@ use tokio::time::timeout;
 use super::keeper::StdioServer;
 use crate::{
     mcp::{
-        Era, Mirrors, Version,
-        client::{self, Answer, Filter, Outgoing, Server, Speaker},
+        Era, Filter, Mirrors, Version,
+        client::{self, Answer, Outgoing, Server, Speaker},
         code,
     },
     upstream::{

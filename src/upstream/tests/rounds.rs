@@ -254,3 +254,49 @@ async fn a_stream_that_breaks_off_is_taken_up_where_it_was_and_the_call_is_not_r
     assert_eq!(resumed.len(), 2);
     assert_eq!(resumed[0].header("mcp-session-id"), Some("x"));
 }
+
+#[tokio::test]
+async fn what_a_server_asks_on_the_standing_stream_belongs_to_the_one_call_of_the_session() {
+    let (standing, calls) = (Arc::new(Mutex::new(None)), Streams::default());
+    let (kept, begun) = (standing.clone(), calls.clone());
+    let peer = Peer::start(move |seen| {
+        if seen.verb == Method::GET {
+            let (reply, sender) = Reply::open();
+            *kept.lock().unwrap() = Some(sender);
+            return Some(reply);
+        }
+        legacy(seen, "x").or_else(|| {
+            if seen.method() == "tools/call" {
+                let ask = json!({"jsonrpc": "2.0", "id": "q", "method": "roots/list"});
+                let standing: mpsc::Sender<Bytes> = kept.lock().unwrap().clone().unwrap();
+                standing.try_send(event(&ask)).unwrap();
+                // The head of the answer comes only after the roots.
+                begun.lock().unwrap().push((seen.json["id"].clone(), standing));
+                return None;
+            }
+            Some(Reply::empty(202))
+        })
+    })
+    .await;
+    let upstreams = peer.upstreams().await;
+    let able = || Dispatch { capabilities: can(&json!({"roots": {}})), ..forms() };
+    let (method, params, state) = asked(upstreams.send(call("echo", "{}"), able()).await);
+    assert_eq!((method, params), ("roots/list", Value::Null));
+
+    // Another call in flight: now it is not known whom to ask.
+    let stop = able();
+    let cancelled = stop.cancelled.clone();
+    let other = upstreams.send(call("other", "{}"), stop);
+    let refusing = async {
+        until("it is refused", || answers(&peer).len() == 1).await;
+        cancelled.cancel();
+    };
+    tokio::join!(async { drop(other.await) }, refusing);
+    assert!(answers(&peer)[0].json["error"]["message"].as_str().unwrap().contains("several calls"));
+
+    let roots = json!({"roots": [{"uri": "file:///a"}]});
+    let soon = tokio::time::Instant::now() + std::time::Duration::from_millis(300);
+    let next = Dispatch { input: given(&state, &roots), deadline: soon, ..able() };
+    assert!(matches!(upstreams.send(call("echo", "{}"), next).await, CallEnd::TimedOut));
+    until("the roots arrive", || answers(&peer).iter().any(|seen| seen.json["result"] == roots)).await;
+}

@@ -11,8 +11,9 @@ use std::{
 use bytes::Bytes;
 use tokio::sync::{Notify, mpsc, watch};
 
+use crate::mcp::Filter;
 use crate::{
-    mcp::client::{Filter, News, Topic},
+    mcp::client::{News, Topic},
     upstream::{FailureKind, Watch, board::Board},
 };
 

@@ -7,8 +7,8 @@ use tokio::time::{Instant, sleep, timeout};
 use super::Standing;
 use crate::{
     mcp::{
-        Era,
-        client::{self, Answer, Filter, Server, Topic},
+        Era, Filter,
+        client::{self, Answer, Server, Topic},
     },
     upstream::{
         FailureKind, Patience,

@@ -9,11 +9,11 @@ use tokio::sync::OwnedSemaphorePermit;
 
 use crate::{
     domain::{Method, Subject},
-    mcp::{Id, IdKey, Message, Params, RpcFault, Version, code, emit, headers},
+    mcp::{Id, IdKey, List, Message, Params, RpcFault, Version, code, emit, headers},
 };
 
 use crate::mcp::server::{
-    Endpoint, List, RpcError,
+    Endpoint, RpcError,
     context::Context,
     listing, offered, reading,
     reply::{self, Outcome, Refused},

@@ -250,6 +250,21 @@ impl Drop for Line {
     }
 }
 
+/// Whether an event is of the standing stream.
+pub(super) fn is_standing(id: &str) -> bool {
+    read(id).is_some_and(|(number, _)| number == STANDING)
+}
+
+fn id(number: u64, at: u64) -> String {
+    format!("{number}:{at}")
+}
+
+fn read(id: &str) -> Option<(u64, u64)> {
+    let (number, at) = id.split_once(':')?;
+    let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok()).flatten();
+    Some((digits(number)?, digits(at)?))
+}
+
 #[cfg(test)]
 mod tests {
     use std::sync::{Arc, atomic::Ordering};
@@ -297,19 +312,4 @@ mod tests {
         drop(sessions);
         assert_eq!(all.load(Ordering::Relaxed), 0);
     }
-}
-
-/// Whether an event is of the standing stream.
-pub(super) fn is_standing(id: &str) -> bool {
-    read(id).is_some_and(|(number, _)| number == STANDING)
-}
-
-fn id(number: u64, at: u64) -> String {
-    format!("{number}:{at}")
-}
-
-fn read(id: &str) -> Option<(u64, u64)> {
-    let (number, at) = id.split_once(':')?;
-    let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok()).flatten();
-    Some((digits(number)?, digits(at)?))
 }

@@ -12,11 +12,11 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     domain::limits,
-    mcp::{headers, server::lock::held},
+    mcp::{Filter, headers, server::lock::held},
 };
 
 use crate::mcp::server::{
-    Endpoint, Filter, Handler, ListenRequest, Listening, Origin, changes,
+    Endpoint, Handler, ListenRequest, Listening, Origin, changes,
     context::Context,
     reply::{self, Outcome, Refused},
 };

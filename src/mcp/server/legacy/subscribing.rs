@@ -10,10 +10,10 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     domain::{Method, limits},
-    mcp::{Id, Params, code, emit, server::lock::held},
+    mcp::{Filter, Id, Params, code, emit, server::lock::held},
 };
 
-use crate::mcp::server::{Endpoint, Filter, ListenRequest, Listening, RpcError, changes, context::Context, reading};
+use crate::mcp::server::{Endpoint, ListenRequest, Listening, RpcError, changes, context::Context, reading};
 
 use super::session::Session;
 

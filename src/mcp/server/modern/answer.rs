@@ -7,11 +7,11 @@ use tokio::sync::OwnedSemaphorePermit;
 
 use crate::{
     domain::Method,
-    mcp::{Capabilities, Feature, Id, Message, Meta, Params, Version, code, emit, headers},
+    mcp::{Capabilities, Feature, Id, List, Message, Meta, Params, Version, code, emit, headers},
 };
 
 use crate::mcp::server::{
-    Endpoint, List, RpcError,
+    Endpoint, RpcError,
     context::Context,
     declared, listing, offered, reading,
     reply::{self, Answer, Outcome, Refused},

@@ -9,11 +9,11 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     domain::limits,
-    mcp::{Capabilities, Feature, Id, Params, Version, emit, members, sse},
+    mcp::{Capabilities, Feature, Filter, Id, Params, Version, emit, members, sse},
 };
 
 use crate::mcp::server::{
-    Endpoint, Filter, Handler, ListenRequest, Listening, RpcError, changes,
+    Endpoint, Handler, ListenRequest, Listening, RpcError, changes,
     context::Context,
     declared, offered,
     reply::{self, Answer},
