@@ -60,8 +60,8 @@ def play(rows, gateway, agent, plan, base, trace):
         for name, more, found in waiting:
             out = found.result()
             judge(rows, name, out, plan)
-            if "OTLP_HTTP" in more and out.get("traces"):
-                trace(name, out["traces"][plan[0]["name"]])
+            if "OTLP_HTTP" in more:
+                trace(name, out.get("traces", {}).get(plan[0]["name"]))
 
 
 def judge(rows, name, out, plan):

@@ -83,8 +83,9 @@ export async function run(client, transport, { call, watch }) {
     },
     progress: async () => {
       const seen = [];
-      await used("trigger-long-running-operation", { duration: 0.6, steps: 3 }, { onprogress: (one) => seen.push(one.progress) });
-      assert.deepEqual(seen, [1, 2, 3]);
+      const onprogress = ({ progress, total }) => seen.push([progress, total]);
+      await used("trigger-long-running-operation", { duration: 0.6, steps: 3 }, { onprogress });
+      assert.deepEqual(seen, [[1, 3], [2, 3], [3, 3]], JSON.stringify(seen));
     },
     logging: async () => {
       if (MODE === "legacy") await client.setLoggingLevel("debug");
