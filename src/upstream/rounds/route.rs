@@ -5,7 +5,7 @@ use tokio::sync::mpsc;
 use super::Question;
 use crate::{
     mcp::{
-        Capabilities, Id, InputMethod,
+        Capabilities, Id,
         client::{self, Outgoing, Speaker},
         code,
     },
@@ -28,7 +28,6 @@ pub(in crate::upstream) fn route<'a>(
 ) -> Option<Outgoing> {
     let fault = |message| Some(client::fault(speaker, id, code::INTERNAL, message));
     match (calls.next(), calls.next()) {
-        (None, _) if question.method == InputMethod::ListRoots => Some(client::no_roots(speaker, id)),
         (None, _) => fault("no call is in flight that can be asked"),
         (Some(_), Some(_)) => fault("several calls are in flight, so it is not known whom to ask"),
         (Some(Caller { takes_input: true, capabilities, questions: Some(questions) }), None)
