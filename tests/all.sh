@@ -39,7 +39,7 @@ peers() {
   fi
   say "building the fixture of the matrix of eras"
   cargo build --locked --example fixture
-  say "clients and tool servers that are not ours (two minutes)"
+  say "clients and tool servers that are not ours (three minutes)"
   python3 tests/peers/run.py
 }
 

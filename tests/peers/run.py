@@ -41,8 +41,7 @@ class Peers:
     def play(self, rows, parts):
         if "tools" in parts:
             say("clients and servers: tools")
-            base = self.collector.base
-            matrix.play(rows, self.gateway, PEER, self.servers.plan(), base, lambda name, trace: self.collector.check(rows, name, trace))
+            matrix.play(rows, self.gateway, PEER, self.servers.plan(), self.collector)
         if "features" in parts:
             say("features of server-everything, over Streamable HTTP and over HTTP+SSE")
             features.play(rows, self.gateway)

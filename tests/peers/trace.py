@@ -22,11 +22,10 @@ class Collector:
     def spans(self, trace):
         return json.loads(get(f"{self.base}/v1/projects/peers/spans?trace_id={trace}&limit=200")).get("data", [])
 
-    def check(self, rows, name, trace):
-        """SERVER, authorize and CLIENT span of a call hang below the client's own span."""
+    def joined(self, trace):
+        """Whether SERVER, authorize and CLIENT span of a call hang below the client's own span; and the names of all."""
         if not trace:
-            rows.add(name, "trace in Phoenix", False, "the client has traced nothing")
-            return
+            return False, "the client has traced nothing"
         server, judged, call = "tools/call time__get_current_time", "postern.authorize", "tools/call get_current_time"
         try:
             until("the trace", 30, lambda: {server, judged, call} <= {span["name"] for span in self.spans(trace)})
@@ -39,4 +38,4 @@ class Collector:
             above = by_name[server]["context"]["span_id"]
             good = by_name[server]["parent_id"] in {span["context"]["span_id"] for span in found} and all(
                 by_name[one]["parent_id"] == above for one in (judged, call))
-        rows.add(name, "trace in Phoenix", good, sorted(by_name))
+        return good, sorted(by_name)
