@@ -19,7 +19,8 @@ if [ ${#packages[@]} -gt 0 ]; then
   fi
 fi
 
-# environment NAME: a virtual environment with pinned requirements, made once for each version of the file.
+# environment NAME [OPTION]: a virtual environment with pinned requirements, made once for each version of the file.
+# The option is pip's.
 environment() {
   local name=$1 stamp
   stamp=$(sha256sum "requirements/$name.txt" | cut -c1-16)
@@ -27,11 +28,13 @@ environment() {
   say "python environment '$name' (a minute at the most)"
   rm -rf ".venv/$name"
   python3 -m venv ".venv/$name" \
-    && ".venv/$name/bin/pip" install --quiet --disable-pip-version-check -r "requirements/$name.txt" \
+    && ".venv/$name/bin/pip" install --quiet --disable-pip-version-check "${@:2}" -r "requirements/$name.txt" \
     && touch ".venv/$name/.$stamp" || missing+=("python environment '$name'")
 }
 if command -v python3 >/dev/null; then
   for name in modern legacy backends openapi; do environment "$name"; done
+  # Its file names every package: fastmcp asks for a release of certifi that no index has, and works with the one before.
+  environment agents --no-deps
 else
   missing+=("python3: clients and servers from PyPI, collectors")
 fi

@@ -5,14 +5,13 @@ OpenAPI 3.0, its document a YAML file), through the gateway, called by PyPI mcp.
 Runs with the packages of requirements/openapi.txt; POSTERN names the gateway's program.
 Last line: `openapi: N passed, M failed`.
 """
-import asyncio, json, os, pathlib, shutil, socket, subprocess, sys, tempfile, time, urllib.error, urllib.request
+import asyncio, json, os, pathlib, shutil, subprocess, sys, tempfile, time
 
-HERE = pathlib.Path(__file__).resolve().parent
-ROOT = HERE.parent.parent
-POSTERN = os.environ.get("POSTERN", str(ROOT / "target/debug/postern"))
+from house import POSTERN, get, port, start, stop_all, until
+
 BIN = pathlib.Path(sys.executable).parent
 AGENT = "spiffe://example.org/agent/peer"
-rows, running = [], []
+rows = []
 
 GEO = """
 server:
@@ -43,35 +42,6 @@ resources:
     type: process
     processor: {{name: HelloWorld}}
 """
-
-
-def port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
-
-
-def start(command, log, **more):
-    process = subprocess.Popen(command, stdout=open(log, "wb"), stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, **more)
-    running.append(process)
-    return process
-
-
-def until(what, seconds, check):
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        try:
-            if check():
-                return
-        except (OSError, urllib.error.URLError):
-            pass
-        time.sleep(0.2)
-    raise SystemExit(f"{what} was not there after {seconds} s")
-
-
-def get(url):
-    with urllib.request.urlopen(url, timeout=5) as answer:
-        return answer.read()
 
 
 def row(what, good, detail=""):
@@ -249,13 +219,6 @@ if __name__ == "__main__":
     except BaseException as error:
         row("the run itself", False, f"{type(error).__name__}: {error}")
     finally:
-        for process in reversed(running):
-            if process.poll() is None:
-                process.terminate()
-        for process in running:
-            try:
-                process.wait(10)
-            except subprocess.TimeoutExpired:
-                process.kill()
+        stop_all()
     print(f"openapi: {sum(rows)} passed, {len(rows) - sum(rows)} failed")
     sys.exit(0 if all(rows) else 1)

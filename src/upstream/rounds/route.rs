@@ -5,7 +5,7 @@ use tokio::sync::mpsc;
 use super::Question;
 use crate::{
     mcp::{
-        Capabilities, Id, InputMethod,
+        Capabilities, Id,
         client::{self, Outgoing, Speaker},
         code,
     },
@@ -30,7 +30,6 @@ pub(in crate::upstream) fn route<'a>(
 ) -> Option<Outgoing> {
     let fault = |message| Some(client::fault(speaker, id, code::INTERNAL, message));
     match (calls.next(), calls.next()) {
-        (None, _) if question.method == InputMethod::ListRoots => Some(client::no_roots(speaker, id)),
         (None, _) => fault("no call is in flight that can be asked"),
         _ if ghosts => fault("it may belong to a call that was given up, so it is not known whom to ask"),
         (Some(_), Some(_)) => fault("several calls are in flight, so it is not known whom to ask"),

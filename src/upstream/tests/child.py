@@ -189,6 +189,6 @@ for line in sys.stdin:
     elif method == "tools/call":
         call(message)
     elif not method and message.get("id") == "r":
-        note("outside " + str(message.get("result")))
+        note("outside " + str(message.get("result", message.get("error"))))
 if "stubborn" in MODE:
     time.sleep(1000)

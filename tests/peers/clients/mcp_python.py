@@ -26,7 +26,7 @@ def tracer():
 async def main():
     plan = json.loads(os.environ["PLAN"])
     span_tracer, provider = tracer()
-    out = {"tools": [], "calls": {}, "trace": None}
+    out = {"tools": [], "calls": {}, "traces": {}}
     http = httpx2.AsyncClient(headers={"authorization": "Bearer " + os.environ["KEY"]}, timeout=30)
     async with Client(streamable_http_client(os.environ["URL"], http_client=http), mode=os.environ.get("MODE", "auto")) as client:
         cursor = None
@@ -44,7 +44,7 @@ async def main():
                 out["calls"][step["name"]] = {"error": bool(result.is_error), "text": text[:2000], "meta": result.meta}
             if span_tracer:
                 with span_tracer.start_as_current_span("agent turn") as span:
-                    out["trace"] = format(span.get_span_context().trace_id, "032x")
+                    out["traces"][step["name"]] = format(span.get_span_context().trace_id, "032x")
                     await call()
             else:
                 await call()
