@@ -2,7 +2,7 @@
 
 use postern::{
     domain::Method,
-    mcp::{Era, Id, IdKey, Limits, List, Message, Params, client, emit, members, scan},
+    mcp::{Era, Id, IdKey, Limits, List, Message, Params, RpcFault, client, emit, members, scan},
 };
 
 use super::naive::json;
@@ -68,7 +68,10 @@ fn write(message: &Message<'_>) -> bytes::Bytes {
             emit::result(id.expect("a result has an id"), result.get().as_bytes())
         }
         Message::Response { id, answer: Err(fault) } => {
-            emit::error(*id, i32::try_from(fault.code).unwrap_or(-32603), &fault.message, fault.data)
+            let more: Vec<_> =
+                fault.more.iter().map(|(key, value)| (key.as_ref().into(), (*value).to_owned())).collect();
+            let code = i32::try_from(fault.code).unwrap_or(-32603);
+            emit::fault(*id, (code, &fault.message, fault.data), &more)
         }
     }
 }
@@ -88,6 +91,14 @@ fn same(one: &Message<'_>, two: &Message<'_>) {
                 (Ok(result), Ok(again)) => assert_eq!(result.get(), again.get()),
                 (Err(fault), Err(again)) => {
                     assert_eq!(fault.message, again.message);
+                    let more = |fault: &RpcFault<'_>| {
+                        fault
+                            .more
+                            .iter()
+                            .map(|(key, value)| (key.to_string(), value.get().to_owned()))
+                            .collect::<Vec<_>>()
+                    };
+                    assert_eq!(more(fault), more(again));
                     assert_eq!(fault.data.map(|data| data.get()), again.data.map(|data| data.get()));
                     assert!(fault.code == again.code || i32::try_from(fault.code).is_err());
                 }

@@ -58,6 +58,9 @@ impl Uri {
         }
         Iri::parse(text).map_err(|_| UriFault::Malformed)?;
         let text = &*escaped(text);
+        if text.len() > LONGEST {
+            return Err(UriFault::Malformed);
+        }
         let iri = Iri::parse(text).map_err(|_| UriFault::Malformed)?;
         let scheme = iri.scheme().as_str();
         if scheme.bytes().any(|byte| byte.is_ascii_uppercase()) {
