@@ -14,7 +14,7 @@ use crate::{
         ServerView, TaskAnswer, ToolApproval, ToolView,
     },
     catalog::{Pin, PinStore as _},
-    domain::{CredentialId, DecisionId, Document, ExceptionId, Fault, Findings, Person, Reason},
+    domain::{CredentialId, DecisionId, Document, ExceptionId, Fault, Findings, Obligation, Person, Reason},
     evidence::{Freeze, Record},
     exception::{Exception, Spec, parse},
     gateway::{Changes, Cut},
@@ -57,6 +57,18 @@ impl House {
                     format!("the rule `{id}` is owned by {owner}: write that person"),
                 );
             }
+        }
+        findings
+    }
+
+    /// Where calls go can be seen for a server that is reached over HTTP, and for no other.
+    fn egress(&self, record: &Document, spec: &Spec) -> Findings {
+        let mut findings = Findings::default();
+        let demanded = spec.controls.iter().any(|control| matches!(control.duty, Obligation::EgressAllow { .. }));
+        if demanded && self.upstreams.host(&spec.access.server).is_none() {
+            let message =
+                format!("where the calls of `{}` go cannot be seen: it is a child process", spec.access.server);
+            record.find(&mut findings, "/controls", message);
         }
         findings
     }
@@ -127,6 +139,7 @@ impl Operations for House {
         let scope = world.policies.check_grant(&spec.grant(1, world.policies.digest()));
         scope.or(()).map_err(ApiError::faulty)?;
         self.rule_owners(&record, &spec, &world.policies).or(()).map_err(ApiError::faulty)?;
+        self.egress(&record, &spec).or(()).map_err(ApiError::faulty)?;
         let exception = self.desk.submit(&record, by).await.map_err(view::desk_error)?;
         self.viewed(&exception).await
     }
