@@ -39,6 +39,7 @@ fn subject(agent: &str) -> Subject {
     let credential = Credential {
         id: "crd_1".parse().expect("an id"),
         kind: CredentialKind::ApiKey,
+        issued: None,
         expires: chrono::DateTime::<chrono::Utc>::MAX_UTC,
     };
     Subject { agent: AgentId::from(agent), roles: [].into(), on_behalf_of: None, credential }

@@ -75,8 +75,12 @@ impl Tool {
             "deep": {"type": "object", "properties": {"flag": {"type": "boolean", "x-mcp-header": "Flag"}}},
         }});
         let id = "crd_1".parse().expect("an id");
-        let credential =
-            Credential { id, kind: CredentialKind::ApiKey, expires: chrono::DateTime::<chrono::Utc>::MAX_UTC };
+        let credential = Credential {
+            id,
+            kind: CredentialKind::ApiKey,
+            issued: None,
+            expires: chrono::DateTime::<chrono::Utc>::MAX_UTC,
+        };
         let agent = AgentId::from("agent");
         let subject = Arc::new(Subject { agent, roles: Arc::default(), on_behalf_of: None, credential });
         Self { subject, mirrors: Mirrors::of(&schema).expect("three headers") }

@@ -48,6 +48,13 @@ pub enum Act {
         /// The event, as `ends_on` of the record names it.
         event: String,
     },
+    /// The owner reports that a milestone is met.
+    Milestone {
+        /// Which, as the record names it.
+        name: String,
+        /// What shows it.
+        reason: String,
+    },
     /// Say after a break-glass exception what was found; until then its owner gets no other.
     Review {
         /// What was found.
@@ -60,6 +67,7 @@ pub enum Act {
 #[serde(default, deny_unknown_fields)]
 pub(super) struct ActBody {
     digest: Option<Digest>,
+    milestone: Option<String>,
     reason: Option<String>,
 }
 
@@ -79,11 +87,14 @@ pub(super) fn reason(text: Option<String>) -> Result<String, ApiError> {
 
 impl Act {
     /// The words that stand in the path.
-    pub const WORDS: [&'static str; 9] =
-        ["approve", "reject", "withdraw", "attest", "suspend", "resume", "revoke", "finish", "review"];
+    pub const WORDS: [&'static str; 10] =
+        ["approve", "reject", "withdraw", "attest", "suspend", "resume", "revoke", "finish", "review", "milestone"];
 
     pub(super) fn read(word: &str, body: ActBody) -> Result<Self, ApiError> {
-        let ActBody { digest, reason: text } = body;
+        let ActBody { digest, milestone, reason: text } = body;
+        if word != "milestone" && milestone.is_some() {
+            return Err(ApiError::invalid("`milestone` belongs to reports of milestones only; remove it"));
+        }
         if word != "approve" && digest.is_some() {
             return Err(ApiError::invalid("`digest` belongs to approvals only; remove it"));
         }
@@ -93,6 +104,11 @@ impl Act {
                     ApiError::invalid("give the `digest` of the revision that you read; `exception show` prints it")
                 })?;
                 Self::Approve { digest }
+            }
+            "milestone" => {
+                let name =
+                    milestone.ok_or_else(|| ApiError::invalid("give the `milestone`, as the record names it"))?;
+                Self::Milestone { name, reason: reason(text)? }
             }
             "reject" => Self::Reject { reason: reason(text)? },
             "withdraw" => Self::Withdraw { reason: reason(text)? },

@@ -34,6 +34,8 @@ pub trait Operations: Send + Sync + 'static {
 
     /// Submits a record: a new exception, or a new revision of one.
     async fn submit(&self, by: &Arc<Person>, record: Document) -> Result<ExceptionView, ApiError>;
+    /// Ends the live exceptions that end on this event or belong to this incident; answers those.
+    async fn report_event(&self, by: &Arc<Person>, event: &str, reason: &str) -> Result<Vec<ExceptionView>, ApiError>;
     /// The smallest record that would have admitted a refused call.
     async fn draft(&self, by: &Arc<Person>, request: DraftRequest) -> Result<DraftView, ApiError>;
     /// AuthZEN: what the two specifications want to know of us.

@@ -80,6 +80,14 @@ impl ToolApproval {
     }
 }
 
+/// `{event, reason}`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct EventBody {
+    pub(super) event: String,
+    pub(super) reason: Option<String>,
+}
+
 /// `{reason}`.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -56,6 +56,10 @@ pub enum Known {
     RevokeKey,
     /// Submit a record.
     Submit,
+    /// Report an event that exceptions end on.
+    ReportEvent,
+    /// Report that an incident is closed.
+    CloseIncident,
     /// Draft a record from a refused call.
     Draft,
     /// AuthZEN: judge a question.
@@ -124,7 +128,7 @@ const fn route(
 const ADMINISTER: Access = Access::Duty(&[Duty::Administer]);
 const AUDIT: Access = Access::Duty(&[Duty::Audit]);
 const OVERSIGHT: Access = Access::Duty(&[Duty::Approve, Duty::Security, Duty::Audit, Duty::Administer]);
-const APPROVERS: Access = Access::Duty(&[Duty::Approve, Duty::Security]);
+const APPROVERS: Access = Access::Duty(&[Duty::Approve, Duty::Security, Duty::VendorRisk]);
 const HOLDERS: Access = Access::Duty(&[Duty::Own, Duty::Approve, Duty::Security, Duty::Administer]);
 const ASKERS: Access = Access::Duty(&[Duty::Request, Duty::Approve, Duty::Security, Duty::Audit, Duty::Administer]);
 const REQUESTERS: Access = Access::Duty(&[Duty::Request]);
@@ -179,6 +183,21 @@ pub const ROUTES: &[Route] = &[
         Access::Person,
         Some("lifecycle"),
         Endpoint::Known(Known::Act("finish")),
+    ),
+    route(
+        POST,
+        "/api/v1/exceptions/{id}/milestone",
+        Access::Duty(&[Duty::Own]),
+        Some("lifecycle"),
+        Endpoint::Known(Known::Act("milestone")),
+    ),
+    route(POST, "/api/v1/events", Access::Person, Some("lifecycle"), Endpoint::Known(Known::ReportEvent)),
+    route(
+        POST,
+        "/api/v1/incidents/{id}/close",
+        Access::Person,
+        Some("lifecycle"),
+        Endpoint::Known(Known::CloseIncident),
     ),
     route(POST, "/api/v1/exceptions/{id}/review", OVERSIGHT, Some("lifecycle"), Endpoint::Known(Known::Act("review"))),
     route(POST, "/api/v1/exceptions/{id}/revoke", HOLDERS, Some("lifecycle"), Endpoint::Known(Known::Act("revoke"))),

@@ -16,7 +16,7 @@ use super::{
     Act, ApiError, Endpoint, ExceptionView, Operations, REQUEST_SCHEMA, Route,
     act::reason,
     authzen,
-    requests::{EvidenceQuery, NewKeyBody, ReasonBody, ToolApproval, json as read},
+    requests::{EventBody, EvidenceQuery, NewKeyBody, ReasonBody, ToolApproval, json as read},
     routes::Known,
     views::WhoView,
 };
@@ -87,6 +87,14 @@ async fn answer(operations: &dyn Operations, known: Known, asked: Asked) -> Resu
             Ok(StatusCode::NO_CONTENT.into_response())
         }
         Known::Submit => created(&operations.submit(by, record(&asked)?).await?),
+        Known::ReportEvent => {
+            let EventBody { event, reason: why } = json_body(&asked)?;
+            json_answer(&operations.report_event(by, &event, &reason(why)?).await?)
+        }
+        Known::CloseIncident => {
+            let why = reason(json_body::<ReasonBody>(&asked)?.reason)?;
+            json_answer(&operations.report_event(by, &asked.id, &why).await?)
+        }
         Known::Draft => json_answer(&operations.draft(by, json_body(&asked)?).await?),
         Known::Evaluate => {
             let mut response = json_answer(&operations.evaluate(by, json_body(&asked)?).await?)?;

@@ -158,7 +158,8 @@ fn subject(caller: &Caller, at: Timestamp) -> Subject {
         .on_behalf_of
         .clone()
         .map(|person| Delegator { person, roles: caller.on_behalf_of_roles.clone().unwrap_or_else(|| Arc::from([])) });
-    let credential = Credential { id: caller.credential.clone(), kind: CredentialKind::ApiKey, expires: at };
+    let credential =
+        Credential { id: caller.credential.clone(), kind: CredentialKind::ApiKey, issued: None, expires: at };
     Subject { agent: caller.agent.clone(), roles: Arc::clone(&caller.roles), on_behalf_of, credential }
 }
 

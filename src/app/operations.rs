@@ -14,11 +14,12 @@ use crate::{
         ServerView, TaskAnswer, ToolApproval, ToolView,
     },
     catalog::{Pin, PinStore as _},
-    domain::{CredentialId, DecisionId, Document, ExceptionId, Fault, Person, Reason},
+    domain::{CredentialId, DecisionId, Document, ExceptionId, Fault, Findings, Obligation, Person, Reason},
     evidence::{Freeze, Record},
-    exception::{Exception, parse},
+    exception::{Exception, Spec, parse},
     gateway::{Changes, Cut},
     identity::{Identity, KeyPrincipal, KeyStore as _, issue},
+    policy::PolicySet,
 };
 
 /// Records that are looked through for the newest decisions.
@@ -41,6 +42,35 @@ impl House {
     async fn viewed(&self, exception: &Exception) -> Result<ExceptionView, ApiError> {
         let used = self.desk.uses(&exception.id).await.map_err(view::desk_error)?;
         Ok(view::exception(exception, used, self.clock.now()))
+    }
+
+    /// Who must be among the approvers of an exemption is who owns the rules that it lifts.
+    fn rule_owners(&self, record: &Document, spec: &Spec, policies: &PolicySet) -> Findings {
+        let mut findings = Findings::default();
+        for id in &spec.access.rules {
+            let owner = policies.owner_of(id);
+            if owner != spec.rule_owner {
+                let owner = owner.map_or_else(|| "nobody".to_owned(), |owner| format!("`{owner}`"));
+                record.find(
+                    &mut findings,
+                    "/rule_owner",
+                    format!("the rule `{id}` is owned by {owner}: write that person"),
+                );
+            }
+        }
+        findings
+    }
+
+    /// Where calls go can be seen for a server that is reached over HTTP, and for no other.
+    fn egress(&self, record: &Document, spec: &Spec) -> Findings {
+        let mut findings = Findings::default();
+        let demanded = spec.controls.iter().any(|control| matches!(control.duty, Obligation::EgressAllow { .. }));
+        if demanded && self.upstreams.host(&spec.access.server).is_none() {
+            let message =
+                format!("where the calls of `{}` go cannot be seen: it is a child process", spec.access.server);
+            record.find(&mut findings, "/controls", message);
+        }
+        findings
     }
 
     async fn freezing(&self, by: &Person, frozen: bool, reason: String) -> Result<(), ApiError> {
@@ -108,8 +138,21 @@ impl Operations for House {
         let world = self.keeper.world.load_full();
         let scope = world.policies.check_grant(&spec.grant(1, world.policies.digest()));
         scope.or(()).map_err(ApiError::faulty)?;
+        self.rule_owners(&record, &spec, &world.policies).or(()).map_err(ApiError::faulty)?;
+        self.egress(&record, &spec).or(()).map_err(ApiError::faulty)?;
         let exception = self.desk.submit(&record, by).await.map_err(view::desk_error)?;
         self.viewed(&exception).await
+    }
+
+    async fn report_event(&self, by: &Arc<Person>, event: &str, reason: &str) -> Result<Vec<ExceptionView>, ApiError> {
+        let mut ended = Vec::new();
+        for id in self.desk.ending_on(event).await.map_err(view::desk_error)? {
+            let done = self.desk.finish(&id, by, event).await.map_err(view::desk_error)?;
+            self.in_flight.cut(&Cut::Exception(id), Reason::ExceptionRevoked);
+            ended.push(self.viewed(&done).await?);
+        }
+        tracing::info!(event, reason, by = %by.id, exceptions = ended.len(), "an event was reported");
+        Ok(ended)
     }
 
     async fn draft(&self, by: &Arc<Person>, request: DraftRequest) -> Result<DraftView, ApiError> {
@@ -170,6 +213,7 @@ impl Operations for House {
             Act::Resume { reason } => self.desk.resume(id, by, &reason).await,
             Act::Revoke { reason } => self.desk.revoke(id, by, &reason).await,
             Act::Finish { event } => self.desk.finish(id, by, &event).await,
+            Act::Milestone { name, reason } => self.desk.milestone(id, by, &name, &reason).await,
             Act::Review { findings } => self.desk.review(id, by, &findings).await,
         };
         let exception = done.map_err(view::desk_error)?;

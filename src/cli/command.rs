@@ -84,6 +84,12 @@ pub(super) enum Remote {
         /// The decision, `dec_…`, as refusals and records name it
         decision: DecisionId,
     },
+    /// Events that exceptions end on
+    #[command(subcommand)]
+    Event(EventCommand),
+    /// Incidents that break-glass exceptions are for
+    #[command(subcommand)]
+    Incident(IncidentCommand),
     /// Compensating controls and their health
     Controls,
     /// Refuse every call from now on
@@ -158,6 +164,30 @@ pub(super) enum CatalogCommand {
 }
 
 #[derive(Debug, Subcommand)]
+pub(super) enum EventCommand {
+    /// Report an event: the temporary elevations that end on it are over
+    Report {
+        /// The event, as `ends_on` of the records names it
+        event: String,
+        /// Why; it becomes part of the record
+        #[arg(long)]
+        reason: String,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum IncidentCommand {
+    /// Report that an incident is closed: its break-glass exceptions are over
+    Close {
+        /// The incident, as the records name it
+        incident: String,
+        /// Why; it becomes part of the record
+        #[arg(long)]
+        reason: String,
+    },
+}
+
+#[derive(Debug, Subcommand)]
 pub(super) enum ExceptionCommand {
     /// Submit a record (YAML or JSON); you become its requester
     Submit {
@@ -201,6 +231,16 @@ pub(super) enum ExceptionCommand {
     Revoke(Step),
     /// Report the event that a temporary elevation ends on; --reason names it as the record does
     Finish(Step),
+    /// Report, as its owner, that a milestone is met
+    Milestone {
+        /// The exception, `EX-…`
+        id: ExceptionId,
+        /// The milestone, as the record names it
+        milestone: String,
+        /// What shows it; it becomes part of the record
+        #[arg(long)]
+        reason: String,
+    },
     /// Say what was found after a break-glass exception; until then its owner gets no other
     Review(Step),
 }

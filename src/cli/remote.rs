@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::{
     ask,
     client::{Body, Client},
-    command::{CatalogCommand, ExceptionCommand, Global, KeyCommand, Remote, Step},
+    command::{CatalogCommand, EventCommand, ExceptionCommand, Global, IncidentCommand, KeyCommand, Remote, Step},
     exit::Failure,
     key::{self, KeySource},
     render,
@@ -29,7 +29,12 @@ pub(super) fn remote(command: Remote, global: &Global, screen: &mut Screen<'_>) 
     let record = match &command {
         Remote::Exception(command) => command.file().map(read_record).transpose()?,
         Remote::Key(_) | Remote::Catalog(_) | Remote::Explain { .. } | Remote::Controls | Remote::Freeze(_) => None,
-        Remote::Unfreeze(_) | Remote::Reload | Remote::Console | Remote::Whoami => None,
+        Remote::Event(_)
+        | Remote::Incident(_)
+        | Remote::Unfreeze(_)
+        | Remote::Reload
+        | Remote::Console
+        | Remote::Whoami => None,
     };
     let operator = operator(global)?;
     let scheme = if operator.tls { "https" } else { "http" };
@@ -55,6 +60,14 @@ async fn ask(
         Remote::Explain { decision } => {
             let view: Explanation = client.get(&format!("/api/v1/decisions/{decision}")).await?;
             screen.show(&view, render::explanation)?;
+        }
+        Remote::Event(EventCommand::Report { event, reason }) => {
+            let body = json!({"event": event, "reason": reason});
+            ended(&event, client.post("/api/v1/events", Body::Json(body)).await?, screen)?;
+        }
+        Remote::Incident(IncidentCommand::Close { incident, reason }) => {
+            let path = format!("/api/v1/incidents/{}/close", encoded(&incident));
+            ended(&incident, client.post(&path, Body::Json(json!({"reason": reason}))).await?, screen)?;
         }
         Remote::Controls => {
             screen.show(&client.get::<Vec<ControlView>>("/api/v1/controls").await?, |v| render::controls(v))?
@@ -146,6 +159,9 @@ async fn exceptions(
         ExceptionCommand::Resume(at) => reasoned(client, "resume", at).await?,
         ExceptionCommand::Revoke(at) => reasoned(client, "revoke", at).await?,
         ExceptionCommand::Finish(at) => reasoned(client, "finish", at).await?,
+        ExceptionCommand::Milestone { id, milestone, reason } => {
+            step(client, &id, "milestone", json!({"milestone": milestone, "reason": reason})).await?
+        }
         ExceptionCommand::Review(at) => reasoned(client, "review", at).await?,
     };
     Ok(screen.show(&view, render::exception_line)?)
@@ -169,6 +185,22 @@ async fn approve(
         }
     };
     step(client, id, "approve", json!({"digest": digest})).await
+}
+
+/// What an event ended.
+fn ended(event: &str, views: Vec<ExceptionView>, screen: &mut Screen<'_>) -> Result<(), Failure> {
+    Ok(screen.show(&views, |views| {
+        if views.is_empty() {
+            return format!("no live exception ends on `{}`\n", printable(event));
+        }
+        views.iter().map(render::exception_line).collect()
+    })?)
+}
+
+/// One segment of a path.
+fn encoded(text: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
+    text.bytes().map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }).collect()
 }
 
 async fn reasoned(client: &Client, word: &str, at: Step) -> Result<ExceptionView, Failure> {

@@ -20,6 +20,24 @@ pub enum Kind {
     Pilot,
     /// Emergency access, approved by two people and reviewed after.
     BreakGlass,
+    /// Lifts named soft guardrails while a cause is mended; permits nothing by itself.
+    RuleExemption,
+    /// An inherited connector of a vendor that cannot federate.
+    ThirdPartyConnector,
+}
+
+impl Kind {
+    /// The kind as records have it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::TemporaryElevation => "temporary_elevation",
+            Self::Pilot => "pilot",
+            Self::BreakGlass => "break_glass",
+            Self::RuleExemption => "rule_exemption",
+            Self::ThirdPartyConnector => "third_party_connector",
+        }
+    }
 }
 
 /// From when to when; `not_after` is exclusive.
@@ -87,6 +105,9 @@ pub struct Grant {
     pub server: ServerName,
     /// Its tools with the digest of the definition that was approved.
     pub tools: BTreeMap<ToolName, Digest>,
+    /// The soft guardrails that a rule exemption lifts, by their `@id`; none for the other kinds.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub rules: BTreeSet<Arc<str>>,
     /// Bounds on arguments; with any, arguments that the tool's schema does not declare are refused.
     pub arguments: Vec<ArgumentBound>,
     /// When.
@@ -109,6 +130,8 @@ pub enum SuspendReason {
     Drift,
     /// The owner is gone or may no longer own.
     OwnerIneligible,
+    /// A milestone passed and nobody reported it.
+    MilestoneOverdue,
     /// A person suspended it.
     Manual,
     /// The store is behind the last checkpoint that left the machine.

@@ -1,5 +1,7 @@
 //! The duties that a control of an exception lays on the gateway.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 
 /// A duty that must be met for a call under an exception; `GET /api/v1/controls` lists their health.
@@ -36,6 +38,18 @@ pub enum Obligation {
         /// Seconds, 1 to 300.
         seconds: u32,
     },
+    /// The tool server is contacted at one of these hosts and nowhere else.
+    #[serde(rename = "egress.allow")]
+    EgressAllow {
+        /// Host names or addresses, as the server's URL has them; never empty.
+        hosts: BTreeSet<String>,
+    },
+    /// The credential that the agent shows was issued no longer ago than this.
+    #[serde(rename = "principal.fresh")]
+    PrincipalFresh {
+        /// Seconds, from 1.
+        max_age_s: u64,
+    },
     /// A result larger than this is withheld.
     #[serde(rename = "response.limit")]
     ResponseLimit {
@@ -46,11 +60,13 @@ pub enum Obligation {
 
 impl Obligation {
     /// The ids of all duties that this build can meet, in order.
-    pub const IDS: [&'static str; 8] = [
+    pub const IDS: [&'static str; 10] = [
         "args.constrain",
         "audit.write_ahead",
         "budget.reserve",
         "descriptor.pin",
+        "egress.allow",
+        "principal.fresh",
         "rate.limit",
         "response.limit",
         "timebox",
@@ -69,6 +85,8 @@ impl Obligation {
             Self::RateLimit { .. } => "rate.limit",
             Self::Timebox { .. } => "timebox",
             Self::ResponseLimit { .. } => "response.limit",
+            Self::EgressAllow { .. } => "egress.allow",
+            Self::PrincipalFresh { .. } => "principal.fresh",
         }
     }
 }

@@ -72,6 +72,9 @@ pub struct Credential {
     pub id: CredentialId,
     /// How it was proven.
     pub kind: CredentialKind,
+    /// When it was issued; `None` where nobody says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub issued: Option<DateTime<Utc>>,
     /// After this it proves nothing.
     pub expires: DateTime<Utc>,
 }

@@ -18,6 +18,8 @@ pub enum Duty {
     Approve,
     /// Approve as security, which a pilot needs among its approvers.
     Security,
+    /// Approve what a vendor is trusted with, which a third-party connector needs among its approvers.
+    VendorRisk,
     /// Read evidence.
     Audit,
     /// Keys, catalog, freeze, reload.

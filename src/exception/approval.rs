@@ -41,6 +41,9 @@ pub struct Approval {
     pub by: PersonId,
     /// Whether the person had the duty `security` then.
     pub as_security: bool,
+    /// Whether the person had the duty `vendor_risk` then.
+    #[serde(default, skip_serializing_if = "is_not")]
+    pub as_vendor_risk: bool,
     /// When.
     pub at: Timestamp,
     /// 128 random bits as hex; used once.
@@ -58,6 +61,8 @@ struct Message<'a> {
     digest: Digest,
     by: &'a PersonId,
     as_security: bool,
+    #[serde(skip_serializing_if = "is_not")]
+    as_vendor_risk: bool,
     at: Timestamp,
     nonce: &'a str,
 }
@@ -75,6 +80,7 @@ impl Approval {
             digest: self.digest,
             by: &self.by,
             as_security: self.as_security,
+            as_vendor_risk: self.as_vendor_risk,
             at: self.at,
             nonce: &self.nonce,
         })
@@ -104,21 +110,63 @@ impl fmt::Debug for Approval {
     }
 }
 
-/// Whether approvers of whom these are `(person, has duty security)` suffice for this kind.
-#[must_use]
-pub(super) fn suffices<'a>(kind: Kind, approvers: impl IntoIterator<Item = (&'a PersonId, bool)>) -> bool {
-    let ceiling = Ceiling::of(kind);
-    let mut distinct = BTreeSet::new();
-    let mut security = false;
-    for (person, as_security) in approvers {
-        distinct.insert(person);
-        security |= as_security;
-    }
-    distinct.len() >= ceiling.approvers && (security || !ceiling.security)
+/// `serde` asks by reference.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde asks for")]
+const fn is_not(value: &bool) -> bool {
+    !*value
 }
 
-/// Whether the person may approve now; both duties count, and `security` is what a pilot needs among its approvers.
+/// Who must be among the approvers (GOVERNANCE section 3).
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Quorum<'a> {
+    pub(super) kind: Kind,
+    /// The owner of the rules that an exemption lifts.
+    pub(super) rule_owner: Option<&'a PersonId>,
+}
+
+/// One person's yes, and with which duties.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Vote<'a> {
+    pub(super) by: &'a PersonId,
+    pub(super) security: bool,
+    pub(super) vendor_risk: bool,
+}
+
+impl<'a> Vote<'a> {
+    /// As it was when the approval was given.
+    pub(super) fn then(approval: &'a Approval) -> Self {
+        Self { by: &approval.by, security: approval.as_security, vendor_risk: approval.as_vendor_risk }
+    }
+
+    /// As the registry has it now; none if the person may not approve any more.
+    pub(super) fn now(by: &'a PersonId, registry: &Registry) -> Option<Self> {
+        let (security, vendor_risk) = (registry.may(by, Duty::Security), registry.may(by, Duty::VendorRisk));
+        may_approve(registry, by).then_some(Self { by, security, vendor_risk })
+    }
+}
+
+impl Quorum<'_> {
+    /// Whether these suffice.
+    #[must_use]
+    pub(super) fn suffices<'v>(self, votes: impl IntoIterator<Item = Vote<'v>>) -> bool {
+        let ceiling = Ceiling::of(self.kind);
+        let mut distinct = BTreeSet::new();
+        let (mut security, mut vendor_risk, mut rule_owner) = (false, false, false);
+        for vote in votes {
+            distinct.insert(vote.by);
+            security |= vote.security;
+            vendor_risk |= vote.vendor_risk;
+            rule_owner |= Some(vote.by) == self.rule_owner;
+        }
+        distinct.len() >= ceiling.approvers
+            && (security || !ceiling.security)
+            && (vendor_risk || !ceiling.vendor_risk)
+            && (rule_owner || !ceiling.rule_owner)
+    }
+}
+
+/// Whether the person may approve now; each of the three duties counts.
 #[must_use]
 pub(super) fn may_approve(registry: &Registry, person: &PersonId) -> bool {
-    registry.may(person, Duty::Approve) || registry.may(person, Duty::Security)
+    [Duty::Approve, Duty::Security, Duty::VendorRisk].into_iter().any(|duty| registry.may(person, duty))
 }

@@ -25,6 +25,12 @@ pub struct Ceiling {
     pub approvers: usize,
     /// Whether one of them must have the duty `security`.
     pub security: bool,
+    /// Whether one of them must have the duty `vendor_risk`.
+    pub vendor_risk: bool,
+    /// Whether the owner of the rules that are lifted must be one of them.
+    pub rule_owner: bool,
+    /// Whether its milestones are waited for: one that passes unreported suspends it.
+    pub milestones: bool,
     /// An undecided request ends after this.
     pub request: TimeDelta,
     /// The longest time between attestations; `None` where none is demanded.
@@ -47,6 +53,9 @@ impl Ceiling {
                 lifetime: TimeDelta::hours(8),
                 approvers: 1,
                 security: false,
+                vendor_risk: false,
+                rule_owner: false,
+                milestones: false,
                 request: TimeDelta::hours(24),
                 attestation: None,
                 review: false,
@@ -57,6 +66,9 @@ impl Ceiling {
                 lifetime: TimeDelta::days(90),
                 approvers: 2,
                 security: true,
+                vendor_risk: false,
+                rule_owner: false,
+                milestones: false,
                 request: TimeDelta::hours(24),
                 attestation: Some(TimeDelta::days(7)),
                 review: false,
@@ -67,9 +79,38 @@ impl Ceiling {
                 lifetime: TimeDelta::hours(4),
                 approvers: 2,
                 security: false,
+                vendor_risk: false,
+                rule_owner: false,
+                milestones: false,
                 request: TimeDelta::minutes(15),
                 attestation: None,
                 review: true,
+            },
+            Kind::RuleExemption => Self {
+                window: TimeDelta::days(90),
+                renewals: 1,
+                lifetime: TimeDelta::days(180),
+                approvers: 2,
+                security: false,
+                vendor_risk: false,
+                rule_owner: true,
+                milestones: true,
+                request: TimeDelta::hours(24),
+                attestation: Some(TimeDelta::days(30)),
+                review: false,
+            },
+            Kind::ThirdPartyConnector => Self {
+                window: TimeDelta::days(180),
+                renewals: 1,
+                lifetime: TimeDelta::days(360),
+                approvers: 2,
+                security: false,
+                vendor_risk: true,
+                rule_owner: false,
+                milestones: true,
+                request: TimeDelta::hours(24),
+                attestation: Some(TimeDelta::days(30)),
+                review: false,
             },
         }
     }

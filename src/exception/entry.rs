@@ -10,7 +10,7 @@ use std::{
 
 use super::{
     Ending, Exception, State,
-    approval::{may_approve, suffices},
+    approval::{Quorum, Vote},
 };
 use crate::domain::{
     AgentId, ArgumentBound, Budget, Candidate, Digest, Duty, ExceptionId, Grant, Kind, Obligation, PersonId, PilotId,
@@ -22,11 +22,15 @@ pub(super) struct Entry {
     pub(super) id: ExceptionId,
     pub(super) revision: u32,
     kind: Kind,
+    rule_owner: Option<PersonId>,
+    rules: Arc<[Arc<str>]>,
     digest: Digest,
     /// `not_before` and `not_after`.
     pub(super) window: Window,
     /// From when on the owner's word is overdue.
     lapses: Option<Timestamp>,
+    /// From when on a milestone is overdue.
+    milestone: Option<Timestamp>,
     /// What the events say, the clock and the registry apart.
     by_events: Standing,
     budget: Budget,
@@ -51,6 +55,7 @@ pub(super) struct Names {
     agents: BTreeSet<AgentId>,
     people: BTreeSet<PersonId>,
     groups: BTreeSet<Arc<[PersonId]>>,
+    rules: BTreeSet<Arc<[Arc<str>]>>,
     servers: BTreeSet<ServerName>,
     tools: BTreeSet<Arc<[(ToolName, Digest)]>>,
     obligations: BTreeSet<Arc<[Obligation]>>,
@@ -91,9 +96,12 @@ impl Entry {
             id: exception.id.clone(),
             revision: exception.revision,
             kind: spec.kind,
+            rule_owner: spec.rule_owner.as_ref().map(|owner| shared(&mut names.people, owner.clone())),
+            rules: shared(&mut names.rules, spec.access.rules.iter().cloned().collect()),
             digest: exception.digest,
             window: spec.window,
             lapses: exception.lapses(),
+            milestone: exception.milestone_due(),
             by_events,
             budget: spec.budget,
             agents: spec.subject.agents.iter().map(|a| shared(&mut names.agents, a.clone())).collect(),
@@ -160,6 +168,9 @@ impl Entry {
         if self.lapses.is_some_and(|lapse| now >= lapse) {
             return Standing::Suspended(SuspendReason::AttestationLapsed);
         }
+        if self.milestone.is_some_and(|due| now >= due) {
+            return Standing::Suspended(SuspendReason::MilestoneOverdue);
+        }
         if !registry.may(&self.owner, Duty::Own) {
             return Standing::Suspended(SuspendReason::OwnerIneligible);
         }
@@ -167,8 +178,8 @@ impl Entry {
             .agents
             .get(agent)
             .is_some_and(|entry| entry.operator != self.owner && !self.approvers.contains(&entry.operator));
-        let eligible = self.approvers.iter().filter(|person| may_approve(registry, person));
-        if !apart || !suffices(self.kind, eligible.map(|person| (person, registry.may(person, Duty::Security)))) {
+        let quorum = Quorum { kind: self.kind, rule_owner: self.rule_owner.as_ref() };
+        if !apart || !quorum.suffices(self.approvers.iter().filter_map(|person| Vote::now(person, registry))) {
             return Standing::Suspended(SuspendReason::Drift);
         }
         Standing::Usable
@@ -176,7 +187,7 @@ impl Entry {
 
     /// The moments at which its standing changes by the clock.
     pub(super) fn moments(&self) -> impl Iterator<Item = Timestamp> {
-        [Some(self.window.not_before), Some(self.window.not_after), self.lapses].into_iter().flatten()
+        [Some(self.window.not_before), Some(self.window.not_after), self.lapses, self.milestone].into_iter().flatten()
     }
 
     /// The candidate that a decision works with.
@@ -196,6 +207,7 @@ impl Entry {
             user_required: self.user_required,
             server: self.server.clone(),
             tools: self.tools.iter().cloned().collect(),
+            rules: self.rules.iter().cloned().collect(),
             arguments: self.arguments.to_vec(),
             window: self.window,
             budget: self.budget,

@@ -61,6 +61,13 @@ pub enum Event {
         /// Who.
         by: PersonId,
     },
+    /// The owner, or the backup, reports that a milestone is met.
+    MilestoneMet {
+        /// Which, as the record names it.
+        name: String,
+        /// Who.
+        by: PersonId,
+    },
     /// A person ended it.
     Revoked {
         /// Who.
@@ -97,6 +104,7 @@ impl Event {
             Self::Suspended { .. } => "suspended",
             Self::Resumed { .. } => "resumed",
             Self::Attested { .. } => "attested",
+            Self::MilestoneMet { .. } => "milestone_met",
             Self::Revoked { .. } => "revoked",
             Self::Finished { .. } => "finished",
             Self::Expired => "expired",

@@ -1,6 +1,9 @@
 //! The record as people write it, and how it becomes a spec.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -31,6 +34,9 @@ pub(super) struct Form {
     ticket: Option<String>,
     incident: Option<String>,
     ends_on: Option<String>,
+    #[serde(default)]
+    rule_ids: BTreeSet<String>,
+    rule_owner: Option<PersonId>,
     owner: Owner,
     requester: Option<PersonId>,
     not_before: Timestamp,
@@ -114,7 +120,8 @@ pub(super) type Misfit = (String, String);
 impl Form {
     /// The spec of this record.
     pub(super) fn spec(self) -> Result<Spec, Misfit> {
-        let access = self.grant.access()?;
+        let mut access = self.grant.access()?;
+        access.rules = self.rule_ids.into_iter().map(Arc::from).collect();
         let mut controls = Vec::with_capacity(self.controls.len());
         for (at, control) in self.controls.into_iter().enumerate() {
             controls.push(control.control(at)?);
@@ -138,6 +145,7 @@ impl Form {
             ticket: self.ticket,
             incident: self.incident,
             ends_on: self.ends_on,
+            rule_owner: self.rule_owner,
             owner: self.owner,
             requester: self.requester,
             window: Window { not_before: self.not_before, not_after: self.not_after },
@@ -180,7 +188,7 @@ impl GrantForm {
             };
             arguments.push(ArgumentBound { name, bound });
         }
-        Ok(Access { server: self.server, tools, arguments })
+        Ok(Access { server: self.server, tools, rules: BTreeSet::new(), arguments })
     }
 }
 

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::{
     Ending, Event, Hold, Spec, State, StoredEvent, TransitionError, Verifier,
-    approval::suffices,
+    approval::Vote,
     ceiling::{Ceiling, REVIEW_DUE, later},
 };
 use crate::domain::{Digest, ExceptionId, PersonId, SuspendReason, Timestamp};
@@ -33,6 +33,9 @@ pub struct Exception {
     pub activated: bool,
     /// Who reviewed it after its end, and when.
     pub review: Option<(PersonId, Timestamp)>,
+    /// The milestones that its owner reported as met.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub met: BTreeSet<String>,
 }
 
 /// Where an exception stands at a moment.
@@ -116,6 +119,7 @@ impl Exception {
             state: State::Pending { since: first.at, approvals: Vec::new() },
             activated: false,
             review: None,
+            met: BTreeSet::new(),
         })
     }
 
@@ -144,7 +148,7 @@ impl Exception {
                 }
                 state.approve(approval.clone())
             }
-            Event::Scheduled => state.schedule(self.spec.kind, at, self.spec.window.not_before),
+            Event::Scheduled => state.schedule(self.spec.quorum(), at, self.spec.window.not_before),
             Event::Activated => {
                 self.activated = true;
                 Ok(state)
@@ -152,6 +156,10 @@ impl Exception {
             Event::Suspended { reason, by } => state.suspend(*reason, Hold { by: by.clone(), since: at }),
             Event::Resumed { reason, .. } => state.resume(*reason),
             Event::Attested { .. } => state.attest(at),
+            Event::MilestoneMet { name, .. } => {
+                self.met.insert(name.clone());
+                Ok(state)
+            }
             Event::Rejected { .. } => state.end(Ending::Rejected, at),
             Event::Withdrawn { .. } => state.end(Ending::Withdrawn, at),
             Event::RequestExpired => state.end(Ending::RequestExpired, at),
@@ -185,6 +193,8 @@ impl Exception {
             State::Approved(_) | State::Suspended { .. } => {
                 if self.lapses().is_some_and(|lapse| now >= lapse) {
                     Phase::Suspended(SuspendReason::AttestationLapsed)
+                } else if self.milestone_due().is_some_and(|due| now >= due) {
+                    Phase::Suspended(SuspendReason::MilestoneOverdue)
                 } else if now < window.not_before {
                     Phase::Scheduled
                 } else {
@@ -213,6 +223,12 @@ impl Exception {
         Some(later(later(live.attested, attestation.every.delta()), attestation.grace.delta()))
     }
 
+    /// When the next milestone that is waited for is due; from then on it is suspended until the owner reports it.
+    #[must_use]
+    pub fn milestone_due(&self) -> Option<Timestamp> {
+        self.spec.overdue(&self.met)
+    }
+
     /// When the clock next brings something that is worth a note in the history; now, if that is due already.
     #[must_use]
     pub fn next_due(&self, now: Timestamp) -> Option<Timestamp> {
@@ -222,7 +238,8 @@ impl Exception {
             State::Approved(_) | State::Suspended { .. } => {
                 let begins = (!self.activated && matches!(self.state, State::Approved(_))).then_some(window.not_before);
                 let lapses = self.lapses().filter(|_| !self.is_held_for(SuspendReason::AttestationLapsed));
-                [begins, lapses].into_iter().flatten().chain([window.not_after]).min().map(|due| due.max(now))
+                let late = self.milestone_due().filter(|_| !self.is_held_for(SuspendReason::MilestoneOverdue));
+                [begins, lapses, late].into_iter().flatten().chain([window.not_after]).min().map(|due| due.max(now))
             }
             State::Ended { how: Ending::Exhausted, .. } if now < window.not_after => Some(window.not_after),
             State::Ended { .. } => None,
@@ -264,7 +281,7 @@ impl Exception {
     #[must_use]
     pub fn is_genuine(&self, verifier: &dyn Verifier) -> bool {
         self.state.live().is_none_or(|live| {
-            suffices(self.spec.kind, live.approvals.iter().map(|a| (&a.by, a.as_security)))
+            self.spec.quorum().suffices(live.approvals.iter().map(Vote::then))
                 && live.approvals.iter().all(|approval| approval.is_genuine(verifier))
         })
     }

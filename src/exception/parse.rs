@@ -6,7 +6,7 @@ use jsonschema::{PatternOptions, ValidationError, Validator, error::ValidationEr
 use serde_json::Value;
 
 use super::{
-    Ceiling, Period, Spec,
+    Ceiling, Milestone, Period, Spec,
     ceiling::GRACE,
     form::{Form, escape},
 };
@@ -68,7 +68,7 @@ fn sentence(schema: &Value, error: &ValidationError<'_>) -> String {
     }
     let of_list = matches!(error.kind(), ValidationErrorKind::Enum { .. });
     let said = if of_list && path == "/kind" {
-        kind_refused(error.instance())
+        format!("there is no kind {}", error.instance())
     } else if of_list && path.ends_with("/obligation") {
         format!("{} is not a duty that this version can meet", error.instance())
     } else {
@@ -77,13 +77,6 @@ fn sentence(schema: &Value, error: &ValidationError<'_>) -> String {
         letters.next().map_or_else(String::new, |first| first.to_lowercase().chain(letters).collect())
     };
     describe(parent).map_or_else(|| said.clone(), |mend| format!("{said}: {mend}"))
-}
-
-fn kind_refused(kind: &Value) -> String {
-    match kind.as_str() {
-        Some("rule_exemption" | "third_party_connector") => format!("this version does not have the kind {kind}"),
-        _ => format!("there is no kind {kind}"),
-    }
 }
 
 /// Why a member has no place here.
@@ -98,9 +91,6 @@ fn unknown(path: &str, name: &str) -> String {
         | ("/removal", "last") => {
             format!("`{name}` is kept by postern and is no part of the record: remove it")
         }
-        ("", "rule_ids") => {
-            "`rule_ids` belongs to the kind rule_exemption, which this version does not have: remove it".to_owned()
-        }
         _ => format!("there is no member `{name}` here: remove it, or mend its name"),
     }
 }
@@ -113,6 +103,7 @@ fn rules(document: &Document, findings: &mut Findings) {
     subject(document, findings);
     grant(document, findings);
     controls(document, findings);
+    of_kind(document, kind, findings);
     let mut find = |path: &str, message: &str| document.find(findings, path, message);
     if let Some(rationale) = text(document, "/rationale")
         && rationale.chars().count() >= 40
@@ -246,6 +237,42 @@ fn controls(document: &Document, findings: &mut Findings) {
                 document.find(findings, &path, format!("`{value}` stands twice: keep one control of it"));
             }
             seen.push(value);
+        }
+    }
+}
+
+/// What belongs to one kind only, and what a kind demands of its controls.
+fn of_kind(document: &Document, kind: Option<Kind>, findings: &mut Findings) {
+    let Some(kind) = kind else { return };
+    for member in ["rule_ids", "rule_owner"] {
+        if kind != Kind::RuleExemption && document.value.get(member).is_some() {
+            let message = format!("`{member}` belongs to the kind rule_exemption: remove it");
+            document.find(findings, &format!("/{member}"), message);
+        }
+    }
+    let mut seen = Vec::new();
+    for (at, step) in items(document, "/exit/milestones") {
+        let member = |name: &str| step.get(name).and_then(Value::as_str).unwrap_or_default();
+        if seen.contains(&member("name")) {
+            let message = "another milestone has this name: tell them apart";
+            document.find(findings, &format!("/exit/milestones/{at}/name"), message);
+        }
+        seen.push(member("name"));
+        let due = Milestone { name: String::new(), due: member("due").to_owned() };
+        if !due.due.is_empty() && due.overdue_from().is_none() {
+            document.find(findings, &format!("/exit/milestones/{at}/due"), "there is no such day: write `2026-12-01`");
+        }
+    }
+    if kind != Kind::ThirdPartyConnector {
+        return;
+    }
+    for (duty, what) in
+        [("egress.allow", "where its calls may go"), ("principal.fresh", "how old its credential may be")]
+    {
+        let met = |(_, control): (usize, &Value)| control.get("obligation").and_then(Value::as_str) == Some(duty);
+        if !items(document, "/controls").any(met) {
+            let message = format!("a third_party_connector says {what}: add a control with the obligation `{duty}`");
+            document.find(findings, "/controls", message);
         }
     }
 }

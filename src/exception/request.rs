@@ -4,7 +4,7 @@ use aws_lc_rs::rand;
 
 use super::{
     Approval, Ceiling, Desk, DeskError, Ending, Event, Exception, Phase, Spec, State, StoreError,
-    approval::{may_approve, suffices},
+    approval::{Vote, may_approve},
     ceiling::LIVE_PER_AGENT,
     parse, separation,
 };
@@ -70,9 +70,8 @@ impl Desk {
             return Err(DeskError::Conflict(format!("`{}` approved this revision already", by.id)));
         }
         let approval = self.signed(&exception, by, &registry)?;
-        let eligible = approvals.iter().chain([&approval]).filter(|one| may_approve(&registry, &one.by));
-        let enough =
-            suffices(exception.spec.kind, eligible.map(|one| (&one.by, registry.may(&one.by, Duty::Security))));
+        let votes = approvals.iter().chain([&approval]).filter_map(|one| Vote::now(&one.by, &registry));
+        let enough = exception.spec.quorum().suffices(votes);
         let mut events = vec![Event::Approved { approval: approval.clone() }];
         if enough {
             self.still_stands(&exception, &registry)?;
@@ -133,6 +132,7 @@ impl Desk {
             digest: exception.digest,
             by: by.id.clone(),
             as_security: registry.may(&by.id, Duty::Security),
+            as_vendor_risk: registry.may(&by.id, Duty::VendorRisk),
             at: self.parts.clock.now(),
             nonce: format!("{:032x}", u128::from_be_bytes(nonce)),
             signature: String::new(),

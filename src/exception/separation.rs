@@ -46,6 +46,15 @@ pub(super) fn people(document: &Document, spec: &Spec, requester: &PersonId, reg
     if spec.owner.backup.as_ref() == Some(&spec.owner.human) {
         find("/owner/backup", "the owner cannot be the backup as well: name another, or nobody".to_owned());
     }
+    if let Some(rule_owner) = &spec.rule_owner {
+        if !may_approve(registry, rule_owner) {
+            find("/rule_owner", format!("`{rule_owner}` has no duty to approve in people.yaml, so nobody could"));
+        }
+        let part = parts(spec, requester).into_iter().find(|(_, person)| *person == rule_owner);
+        if let Some((part, _)) = part {
+            find("/rule_owner", format!("`{rule_owner}` is its {part} and cannot approve it: let another be that"));
+        }
+    }
     for (path, person) in [("/owner/human", Some(&spec.owner.human)), ("/owner/backup", spec.owner.backup.as_ref())] {
         if let Some(person) = person.filter(|person| !registry.may(person, Duty::Own)) {
             find(path, format!("`{person}` is not an active person with the duty `own` in people.yaml"));
@@ -57,7 +66,7 @@ pub(super) fn people(document: &Document, spec: &Spec, requester: &PersonId, reg
 /// Why this person cannot approve this exception, if so.
 pub(super) fn approver(exception: &Exception, person: &PersonId, registry: &Registry) -> Result<(), String> {
     if !may_approve(registry, person) {
-        return Err(format!("`{person}` has neither of the duties `approve` and `security`"));
+        return Err(format!("`{person}` has none of the duties `approve`, `security` and `vendor_risk`"));
     }
     if let Some((part, _)) = parts(&exception.spec, &exception.requester).into_iter().find(|(_, one)| *one == person) {
         return Err(format!("`{person}` is its {part} and cannot approve it"));

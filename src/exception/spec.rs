@@ -1,13 +1,21 @@
 //! The record of an exception: what is asked for, approved and signed. Immutable.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+use chrono::{NaiveDate, TimeDelta};
 
 use serde::{Deserialize, Serialize};
 
-use super::ceiling::Period;
+use super::{
+    approval::Quorum,
+    ceiling::{Ceiling, Period, later},
+};
 use crate::domain::{
     AgentId, ArgumentBound, Budget, DecisionId, Digest, ExceptionId, Grant, Kind, Obligation, PersonId, PilotId,
-    RoleName, ServerName, ToolName, Window,
+    RoleName, ServerName, Timestamp, ToolName, Window,
 };
 
 /// Whether the deviation is accepted as it is, or made up for.
@@ -50,6 +58,9 @@ pub struct Access {
     pub server: ServerName,
     /// Its tools with the digest of the definition that is approved.
     pub tools: BTreeMap<ToolName, Digest>,
+    /// The soft guardrails that a rule exemption lifts.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub rules: BTreeSet<Arc<str>>,
     /// Bounds on arguments, by name.
     pub arguments: Vec<ArgumentBound>,
 }
@@ -195,6 +206,9 @@ pub struct Spec {
     /// The event that ends a temporary elevation before its time is over.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ends_on: Option<String>,
+    /// The owner of the rules that an exemption lifts, who must be among its approvers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rule_owner: Option<PersonId>,
     /// Who answers for it.
     pub owner: Owner,
     /// Who asks for it; filled in with the person who submits, who must be this one if the record names one.
@@ -228,7 +242,33 @@ pub struct Spec {
     pub decision: Option<DecisionId>,
 }
 
+impl Milestone {
+    /// The moment from which on it is overdue: the end of the day, in UTC, or the time that is named.
+    #[must_use]
+    pub fn overdue_from(&self) -> Option<Timestamp> {
+        if let Ok(day) = self.due.parse::<NaiveDate>() {
+            return day.and_hms_opt(0, 0, 0).map(|begin| later(begin.and_utc(), TimeDelta::days(1)));
+        }
+        self.due.parse().ok()
+    }
+}
+
 impl Spec {
+    /// Who must be among its approvers.
+    #[must_use]
+    pub(super) const fn quorum(&self) -> Quorum<'_> {
+        Quorum { kind: self.kind, rule_owner: self.rule_owner.as_ref() }
+    }
+
+    /// From when on a milestone is overdue that is not among those that were met; none where its kind does not wait
+    /// for them.
+    #[must_use]
+    pub fn overdue(&self, met: &BTreeSet<String>) -> Option<Timestamp> {
+        let milestones = self.exit.iter().flat_map(|exit| &exit.milestones);
+        let open = milestones.filter(|step| Ceiling::of(self.kind).milestones && !met.contains(&step.name));
+        open.filter_map(Milestone::overdue_from).min()
+    }
+
     /// SHA-256 over the canonical JSON (RFC 8785) of the spec: what approvers sign (I6).
     ///
     /// # Errors
@@ -251,6 +291,7 @@ impl Spec {
             user_required: self.subject.user_required,
             server: self.access.server.clone(),
             tools: self.access.tools.clone(),
+            rules: self.access.rules.clone(),
             arguments: self.access.arguments.clone(),
             window: self.window,
             budget: self.budget,

@@ -4,8 +4,11 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::{Approval, approval::suffices};
-use crate::domain::{Kind, PersonId, SuspendReason, Timestamp};
+use super::{
+    Approval,
+    approval::{Quorum, Vote},
+};
+use crate::domain::{PersonId, SuspendReason, Timestamp};
 
 /// Where an exception stands by its events alone. The clock is asked apart from this ([`super::Exception::phase`]):
 /// a window that is over, an attestation that lapsed and a request that nobody decided need no event.
@@ -143,10 +146,15 @@ impl State {
     ///
     /// # Errors
     /// It is not pending, or its approvals do not suffice for the kind.
-    pub fn schedule(self, kind: Kind, at: Timestamp, not_before: Timestamp) -> Result<Self, TransitionError> {
+    pub(super) fn schedule(
+        self,
+        quorum: Quorum<'_>,
+        at: Timestamp,
+        not_before: Timestamp,
+    ) -> Result<Self, TransitionError> {
         let from = self.name();
         match self {
-            Self::Pending { approvals, .. } if suffices(kind, approvals.iter().map(|a| (&a.by, a.as_security))) => {
+            Self::Pending { approvals, .. } if quorum.suffices(approvals.iter().map(Vote::then)) => {
                 Ok(Self::Approved(Live { approvals, since: at, attested: at.max(not_before) }))
             }
             Self::Pending { .. } | Self::Approved(_) | Self::Suspended { .. } | Self::Ended { .. } => {

@@ -2,7 +2,9 @@
 
 use std::cmp::Reverse;
 
-use super::{Change, Desk, DeskError, Ending, Event, Exception, Phase, State, parse, request::not, separation};
+use super::{
+    Change, Desk, DeskError, Ending, Event, Exception, Phase, Spec, State, desk::PAGE, parse, request::not, separation,
+};
 use crate::domain::{Document, ExceptionId, Person, Registry, SuspendReason, Timestamp};
 
 /// Due exceptions that one [`Desk::tick`] looks at.
@@ -60,7 +62,9 @@ impl Desk {
             let message = format!("somebody else suspended `{id}`, so its owner cannot resume it");
             return Err(DeskError::Forbidden(message));
         }
-        let clear = |reason: &SuspendReason| *reason != SuspendReason::AttestationLapsed;
+        let clear = |reason: &SuspendReason| {
+            !matches!(reason, SuspendReason::AttestationLapsed | SuspendReason::MilestoneOverdue)
+        };
         let events: Vec<_> = holds
             .keys()
             .copied()
@@ -93,7 +97,8 @@ impl Desk {
         self.append(turn, id, exception.version, change).await
     }
 
-    /// A person reports the event that a temporary elevation ends on.
+    /// A person reports the event that a temporary elevation ends on, or that the incident of a break-glass exception
+    /// is closed.
     ///
     /// # Errors
     /// It ends on no such event, it is not live, or the person is neither its steward nor its requester.
@@ -103,11 +108,66 @@ impl Desk {
         if exception.requester != by.id {
             steward(&exception, by, &self.parts.registry.load())?;
         }
-        if exception.spec.ends_on.as_deref() != Some(event) {
+        let ends = exception.spec.ends_on.as_deref().into_iter().chain(exception.spec.incident.as_deref());
+        if !ends.into_iter().any(|one| one == event) {
             return Err(DeskError::Conflict(format!("`{id}` does not end on `{event}`")));
         }
         let change = self.change(vec![Event::Finished { by: by.id.clone() }], by, event);
         self.append(turn, id, exception.version, change).await
+    }
+
+    /// The live exceptions that end on this event or belong to this incident, in the order of their ids.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub async fn ending_on(&self, event: &str) -> Result<Vec<ExceptionId>, DeskError> {
+        let now = self.parts.clock.now();
+        let mut found = Vec::new();
+        let mut after = None;
+        loop {
+            let page = self.list(after.as_ref(), PAGE).await?;
+            let Some(last) = page.last() else { return Ok(found) };
+            after = Some(last.id.clone());
+            let of = |spec: &Spec| spec.ends_on.as_deref() == Some(event) || spec.incident.as_deref() == Some(event);
+            found.extend(page.into_iter().filter(|one| one.is_live(now) && of(&one.spec)).map(|one| one.id));
+        }
+    }
+
+    /// The owner, or the backup, reports that a milestone is met; that ends the suspension for it.
+    ///
+    /// # Errors
+    /// The person is neither, it is not live, it has no such milestone, or that was reported already.
+    pub async fn milestone(
+        &self,
+        id: &ExceptionId,
+        by: &Person,
+        name: &str,
+        reason: &str,
+    ) -> Result<Exception, DeskError> {
+        let turn = self.turn().await?;
+        let exception = self.live(id).await?;
+        if !separation::is_owner(&exception, &by.id, &self.parts.registry.load()) {
+            return Err(DeskError::Forbidden(format!(
+                "`{}` is not the owner of `{id}` and cannot report for it",
+                by.id
+            )));
+        }
+        let mut milestones = exception.spec.exit.iter().flat_map(|exit| &exit.milestones);
+        if !milestones.any(|step| step.name == name) {
+            return Err(DeskError::Conflict(format!("`{id}` has no milestone `{name}`")));
+        }
+        if exception.met.contains(name) {
+            return Err(DeskError::Conflict(format!("the milestone `{name}` of `{id}` was reported already")));
+        }
+        let mut events = vec![Event::MilestoneMet { name: name.to_owned(), by: by.id.clone() }];
+        let met = exception.met.iter().cloned().chain([name.to_owned()]).collect();
+        let now = self.parts.clock.now();
+        if exception.is_held_for(SuspendReason::MilestoneOverdue)
+            && exception.spec.overdue(&met).is_none_or(|due| now < due)
+        {
+            events.push(Event::Resumed { reason: SuspendReason::MilestoneOverdue, by: Some(by.id.clone()) });
+        }
+        self.append(turn, id, exception.version, self.change(events, by, reason)).await
     }
 
     /// Somebody who had no part in it reviews an ended break-glass exception; until then its owner gets no other.
@@ -174,7 +234,11 @@ impl Desk {
     pub async fn release(&self, id: &ExceptionId, reason: SuspendReason, detail: &str) -> Result<bool, DeskError> {
         let turn = self.turn().await?;
         let exception = self.live(id).await?;
-        if !exception.is_held_for(reason) || matches!(reason, SuspendReason::Manual | SuspendReason::AttestationLapsed)
+        if !exception.is_held_for(reason)
+            || matches!(
+                reason,
+                SuspendReason::Manual | SuspendReason::AttestationLapsed | SuspendReason::MilestoneOverdue
+            )
         {
             return Ok(false);
         }
@@ -234,10 +298,15 @@ impl Desk {
             (State::Approved(_) | State::Suspended { .. }, Phase::Ended(_)) => events.push(Event::Expired),
             (State::Approved(_), Phase::Active) if !exception.activated => events.push(Event::Activated),
             (State::Approved(_) | State::Suspended { .. }, _) => {
-                let reason = SuspendReason::AttestationLapsed;
-                if exception.lapses().is_some_and(|lapse| now >= lapse) && !exception.is_held_for(reason) {
-                    events.push(Event::Suspended { reason, by: None });
-                }
+                let overdue = [
+                    (SuspendReason::AttestationLapsed, exception.lapses()),
+                    (SuspendReason::MilestoneOverdue, exception.milestone_due()),
+                ];
+                let late = |(reason, due): &(SuspendReason, Option<Timestamp>)| {
+                    due.is_some_and(|due| now >= due) && !exception.is_held_for(*reason)
+                };
+                events
+                    .extend(overdue.into_iter().filter(late).map(|(reason, _)| Event::Suspended { reason, by: None }));
             }
             (State::Pending { .. } | State::Ended { .. }, _) => {}
         }

@@ -2,15 +2,21 @@
 
 use super::{Gateway, refuse::Refusal, visit::Visit};
 use crate::{
+    domain::{Grant, Obligation},
     monitoring::{Duties, Facts, Held},
     policy::Permit,
 };
 use serde_json::Value;
+use std::sync::Arc;
 
 impl Gateway {
     /// Holds the call against the controls of its exception; a call that a role allows has none.
     pub(super) fn precondition(&self, visit: &Visit, permit: &Permit, traced: bool) -> Result<Held, Box<Refusal>> {
         let call = permit.call();
+        let watched =
+            |grant: &Arc<Grant>| grant.obligations.iter().any(|duty| matches!(duty, Obligation::EgressAllow { .. }));
+        let watched = permit.grant().is_some_and(watched);
+        let host = watched.then(|| self.parts.upstreams.host(&call.tool().reference.server)).flatten();
         let duties = permit.grant().map_or_else(Duties::none, |grant| {
             Duties::under(Facts {
                 exception: &grant.exception,
@@ -22,6 +28,8 @@ impl Gateway {
                 declared: call.tool().input_schema.get("properties").and_then(Value::as_object),
                 passthrough: !call.passthrough().is_empty(),
                 traced,
+                host: host.as_deref(),
+                issued: visit.subject.credential.issued,
                 now: visit.now,
                 not_after: grant.window.not_after,
             })

@@ -82,6 +82,7 @@ mod tests {
         let credential = Credential {
             id: "crd_1".parse().unwrap(),
             kind: CredentialKind::ApiKey,
+            issued: None,
             expires: chrono::DateTime::<chrono::Utc>::MAX_UTC,
         };
         Subject { agent: AgentId::from(agent), roles: [].into(), on_behalf_of: None, credential }

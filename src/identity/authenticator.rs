@@ -119,10 +119,10 @@ impl Authenticator {
             return Err(AuthError::Invalid);
         }
         let (key, keys) = issuer.key(claimed.key.as_deref(), claimed.algorithm, now).await?;
-        let (holder, expires) = claims::verify(token, &key, claimed.algorithm, &issuer.settings, now)?;
+        let (holder, issued, expires) = claims::verify(token, &key, claimed.algorithm, &issuer.settings, now)?;
         let [bits @ .., _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _] = *digest.as_bytes();
         let id = CredentialId::from_bits(u128::from_be_bytes(bits));
-        let credential = Credential { id, kind: CredentialKind::Jwt, expires };
+        let credential = Credential { id, kind: CredentialKind::Jwt, issued, expires };
         let proof = Proof::Token { issuer: Arc::clone(issuer), keys };
         self.identity(digest, &Verified { holder, credential, proof, resolved: None }, now)
     }
@@ -144,7 +144,8 @@ impl Authenticator {
 }
 
 fn holder_of(row: KeyRow) -> (Holder, Credential) {
-    let credential = Credential { expires: row.end(), id: row.id, kind: CredentialKind::ApiKey };
+    let credential =
+        Credential { issued: Some(row.created), expires: row.end(), id: row.id, kind: CredentialKind::ApiKey };
     let holder = match row.principal {
         KeyPrincipal::Agent(agent) => Holder::Agent { agent, roles: Vec::new(), person: None },
         KeyPrincipal::Person(person) => Holder::Person(person),

@@ -83,7 +83,7 @@ pub(super) fn verify(
     algorithm: SigningAlgorithm,
     issuer: &IssuerSettings,
     now: Timestamp,
-) -> Result<(Holder, Timestamp), AuthError> {
+) -> Result<(Holder, Option<Timestamp>, Timestamp), AuthError> {
     if !issuer.algorithms.contains(&algorithm) {
         return Err(AuthError::Invalid);
     }
@@ -106,11 +106,12 @@ pub(super) fn verify(
     if claims.audience != issuer.audience {
         return Err(AuthError::WrongAudience);
     }
-    let end = times(&claims, now)?;
-    Ok((holder(claims)?, end))
+    let (issued, end) = times(&claims, now)?;
+    Ok((holder(claims)?, issued, end))
 }
 
-fn times(claims: &Claims, now: Timestamp) -> Result<Timestamp, AuthError> {
+/// When it was issued, if it says so, and when it ends.
+fn times(claims: &Claims, now: Timestamp) -> Result<(Option<Timestamp>, Timestamp), AuthError> {
     let exp = moment(claims.exp)?;
     if now - LEEWAY >= exp {
         return Err(AuthError::Expired);
@@ -122,7 +123,7 @@ fn times(claims: &Claims, now: Timestamp) -> Result<Timestamp, AuthError> {
     if early(issued) || early(begins) || too_long {
         return Err(AuthError::Invalid);
     }
-    exp.checked_add_signed(LEEWAY).ok_or(AuthError::Invalid)
+    exp.checked_add_signed(LEEWAY).map(|end| (issued, end)).ok_or(AuthError::Invalid)
 }
 
 /// A `NumericDate` (RFC 7519 section 2): seconds since 1970, with or without a fraction.

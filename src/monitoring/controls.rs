@@ -125,7 +125,8 @@ impl Controls {
             "audit.write_ahead" | "budget.reserve" => self.audit.holds(),
             "trace.full" => self.trace.holds(),
             // What these look at is in the call itself.
-            "args.constrain" | "descriptor.pin" | "rate.limit" | "response.limit" | "timebox" => true,
+            "args.constrain" | "descriptor.pin" | "egress.allow" | "principal.fresh" | "rate.limit"
+            | "response.limit" | "timebox" => true,
             _ => false,
         }
     }
@@ -139,6 +140,8 @@ impl Controls {
                 | Obligation::ArgsConstrain
                 | Obligation::DescriptorPin
                 | Obligation::RateLimit { .. }
+                | Obligation::EgressAllow { .. }
+                | Obligation::PrincipalFresh { .. }
                 | Obligation::Timebox { .. }
                 | Obligation::ResponseLimit { .. } => Reason::MonitoringUnavailable,
             };
@@ -157,6 +160,23 @@ impl Controls {
                 let detail = "the tool's definition is not the one that was approved";
                 let same = facts.approved == Some(facts.live);
                 same.then_some(()).ok_or_else(|| Unmet::new(id, Reason::ControlUnmet, detail))
+            }
+            Obligation::EgressAllow { hosts } => {
+                let reached = facts.host.is_some_and(|host| hosts.iter().any(|one| one.eq_ignore_ascii_case(host)));
+                let detail = || match facts.host {
+                    Some(host) => format!("the tool server is reached at `{host}`, which is not on the list"),
+                    None => "where the tool server's calls go cannot be seen".to_owned(),
+                };
+                reached.then_some(()).ok_or_else(|| Unmet::new(id, Reason::ControlUnmet, detail()))
+            }
+            Obligation::PrincipalFresh { max_age_s } => {
+                let age = facts.issued.map(|issued| facts.now.signed_duration_since(issued).num_seconds());
+                let fresh = age.is_some_and(|age| u64::try_from(age).is_ok_and(|age| age <= *max_age_s));
+                let detail = || match age {
+                    Some(age) => format!("the credential is {age} s old and may be {max_age_s}: make a new one"),
+                    None => "the credential does not say when it was issued".to_owned(),
+                };
+                fresh.then_some(()).ok_or_else(|| Unmet::new(id, Reason::ControlUnmet, detail()))
             }
             Obligation::Timebox { seconds } => {
                 let end = start + Duration::from_secs((*seconds).into());

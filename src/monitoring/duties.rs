@@ -25,6 +25,10 @@ pub struct Facts<'a> {
     pub passthrough: bool,
     /// Whether the call's span is recorded and has a place among the acknowledged ones.
     pub traced: bool,
+    /// The host at which the tool server is contacted; none where that cannot be seen, as for a child process.
+    pub host: Option<&'a str>,
+    /// When the credential was issued that the agent showed.
+    pub issued: Option<Timestamp>,
     /// The present moment.
     pub now: Timestamp,
     /// The first moment at which the exception is over.

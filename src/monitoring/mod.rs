@@ -11,6 +11,8 @@
 //! | `trace.full` | the lease of the exporter; the span has its place in the queue | the place is still held |
 //! | `args.constrain` | bounds, and no name that the schema does not declare | |
 //! | `descriptor.pin` | live digest = approved digest | |
+//! | `egress.allow` | the host at which the server is contacted | |
+//! | `principal.fresh` | the age of the credential that was shown | |
 //! | `timebox` | the window is open; sets the deadline | the deadline has not passed |
 //! | `response.limit` | | the size of the result |
 //! | `rate.limit` | the last minute of this exception; taken only when all else holds | |

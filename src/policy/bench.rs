@@ -67,6 +67,8 @@ pub(super) struct Judge {
     pub(super) principal: EntityUid,
     /// Hard and soft guardrails, and roles.
     pub(super) binding: CedarSet,
+    /// The same without soft guardrails; made when an exemption asks.
+    firm: OnceLock<Option<CedarSet>>,
     /// Whether the binding policies decide by their scopes alone.
     pub(super) plain: bool,
     /// The `@id`s of the binding policies.
@@ -128,6 +130,15 @@ impl Bench {
         if self.judges.is_empty() { Ruling::Failed(Vec::new()) } else { all }
     }
 
+    /// What they would say if there were no soft guardrails.
+    pub(super) fn rule_without_soft(&self, known: &Known, context: &Context) -> Ruling {
+        let mut all = Ruling::Permitted(Vec::new());
+        for judge in &self.judges {
+            all = worse(all, judge.rule_without_soft(self, known, context.clone()));
+        }
+        if self.judges.is_empty() { Ruling::Failed(Vec::new()) } else { all }
+    }
+
     /// The advisory guardrails that would forbid it; the error names those that could not be evaluated.
     pub(super) fn advise(&self, known: &Known, context: &Context) -> Result<Vec<Arc<str>>, Vec<Arc<str>>> {
         let mut found = Vec::new();
@@ -181,6 +192,7 @@ impl Judge {
             plain: binding.iter().all(|rule| rule.is_plain()),
             levels: binding.iter().map(|rule| (Arc::clone(&rule.id), rule.level)).collect(),
             binding: set(&binding)?,
+            firm: OnceLock::new(),
             advisory: set(&advisory)?,
             advisories: advisory.iter().map(|rule| Arc::clone(&rule.id)).collect(),
             wishes: set(&wishes)?,
@@ -194,6 +206,16 @@ impl Judge {
             return Ruling::Failed(Vec::new());
         };
         Ruling::of(&response, &self.levels)
+    }
+
+    fn rule_without_soft(&self, bench: &Bench, known: &Known, context: Context) -> Ruling {
+        let soft = |id: &str| self.levels.iter().any(|(of, level)| *level == Level::Soft && &**of == id);
+        let firm = self.firm.get_or_init(|| {
+            let kept = self.binding.policies().filter(|policy| !soft(policy.id().as_ref()));
+            CedarSet::from_policies(kept.cloned()).ok()
+        });
+        let asked = firm.as_ref().and_then(|firm| self.ask(firm, &known.action, (bench, known), context));
+        asked.map_or_else(|| Ruling::Failed(Vec::new()), |response| Ruling::of(&response, &self.levels))
     }
 
     fn ask(

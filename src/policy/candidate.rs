@@ -89,8 +89,13 @@ pub(super) fn names(grant: &Grant, subject: &Subject, known: &Known) -> bool {
 }
 
 /// The candidates that name this agent and tool, compiled.
-pub(super) fn live(set: &PolicySet, known: &Known, subject: &Subject, candidates: &[Candidate]) -> Vec<Live> {
-    let named = candidates.iter().filter(|candidate| names(&candidate.grant, subject, known));
+pub(super) fn live<'a>(
+    set: &PolicySet,
+    known: &Known,
+    subject: &Subject,
+    candidates: impl Iterator<Item = &'a Candidate>,
+) -> Vec<Live> {
+    let named = candidates.filter(|candidate| names(&candidate.grant, subject, known));
     named.map(|candidate| Live { standing: candidate.standing, compiled: set.grant(&candidate.grant, known) }).collect()
 }
 

@@ -136,6 +136,7 @@ impl PolicySet {
         let credential = Credential {
             id: "crd_case".parse::<CredentialId>().ok()?,
             kind: CredentialKind::ApiKey,
+            issued: None,
             expires: DateTime::<Utc>::MAX_UTC,
         };
         Some(Subject { agent: case.agent.clone(), roles, on_behalf_of, credential })

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use cedar_policy::Context;
+
 use super::{
     bench::{Bench, Ruling},
     candidate::{self, Chosen, Outcome},
@@ -12,7 +14,7 @@ use super::{
 };
 use crate::{
     catalog::ToolCall,
-    domain::{Basis, Candidate, Effect, Kind, Reason, Subject, Timestamp, Verdict},
+    domain::{Basis, Candidate, Effect, Grant, Kind, Reason, Subject, Timestamp, Verdict},
 };
 
 impl PolicySet {
@@ -58,12 +60,15 @@ impl PolicySet {
         let mut weighed: Weighed = match bench.rule(known, &context) {
             Ruling::Failed(ids) => self.because(Basis::DefaultDeny, Reason::PolicyError, ids).into(),
             Ruling::Hard(ids) => self.because(Basis::Guardrail, Reason::HardGuardrail, ids).into(),
-            Ruling::Soft(ids) => self.because(Basis::Guardrail, Reason::SoftGuardrail, ids).into(),
+            Ruling::Soft(ids) => self.lift(ids, (bench, known), (subject, moment), (call, candidates, &context)),
             Ruling::Permitted(ids) => {
                 let verdict = self.because(Basis::Rbac, Reason::Granted, ids);
                 Verdict { effect: Effect::Allow, ..verdict }.into()
             }
-            Ruling::Silent => self.except(self.outcome((bench, known), (subject, moment), call, candidates)),
+            Ruling::Silent => {
+                let permits = |grant: &Grant| grant.kind != Kind::RuleExemption;
+                self.except(self.outcome((bench, known), (subject, moment), (call, candidates), &permits))
+            }
         };
         weighed.verdict.advisories = advisories;
         weighed
@@ -74,10 +79,10 @@ impl PolicySet {
         &self,
         (bench, known): (&Bench, &Known),
         (subject, moment): (&Subject, &Moment),
-        call: &ToolCall,
-        candidates: &[Candidate],
+        (call, candidates): (&ToolCall, &[Candidate]),
+        counts: &dyn Fn(&Grant) -> bool,
     ) -> Outcome {
-        let live = candidate::live(self, known, subject, candidates);
+        let live = candidate::live(self, known, subject, candidates.iter().filter(|one| counts(&one.grant)));
         let mut mention = Mention::default();
         for candidate in &live {
             mention.extend(candidate.mention());
@@ -85,6 +90,39 @@ impl PolicySet {
         match moment.context(known, call.value(), &mention) {
             Ok(context) => candidate::choose(&live, (bench, known), call, (moment.now, &context)),
             Err(Unfit) => Outcome { answer: Err((None, Reason::PolicyError)), passed_over: Vec::new() },
+        }
+    }
+
+    /// The verdict where soft guardrails forbid: one exemption that names all of them lifts them, and then a role must
+    /// permit the call. Another exception beside it would be a second one, and a call is never carried by two.
+    fn lift(
+        &self,
+        soft: Vec<Arc<str>>,
+        (bench, known): (&Bench, &Known),
+        (subject, moment): (&Subject, &Moment),
+        (call, candidates, context): (&ToolCall, &[Candidate], &Context),
+    ) -> Weighed {
+        let lifts = |grant: &Grant| grant.kind == Kind::RuleExemption && soft.iter().all(|id| grant.rules.contains(id));
+        let mut weighed = self.except(self.outcome((bench, known), (subject, moment), (call, candidates), &lifts));
+        let Some(chosen) = &weighed.chosen else {
+            let verdict = &mut weighed.verdict;
+            verdict.basis = Basis::Guardrail;
+            verdict.determining = soft.into();
+            if verdict.reason == Reason::NoGrant {
+                verdict.reason = Reason::SoftGuardrail;
+            }
+            return weighed;
+        };
+        let id: Arc<str> = Arc::from(chosen.grant.exception.as_str());
+        match bench.rule_without_soft(known, context) {
+            Ruling::Permitted(mut roles) => {
+                roles.push(id);
+                weighed.verdict.determining = roles.into();
+                weighed
+            }
+            Ruling::Hard(ids) => self.because(Basis::Guardrail, Reason::HardGuardrail, ids).into(),
+            Ruling::Failed(ids) => self.because(Basis::DefaultDeny, Reason::PolicyError, ids).into(),
+            Ruling::Soft(_) | Ruling::Silent => self.because(Basis::Guardrail, Reason::SoftGuardrail, soft).into(),
         }
     }
 
@@ -109,7 +147,9 @@ impl PolicySet {
             verdict.effect = Effect::Allow;
             verdict.basis = match grant.kind {
                 Kind::BreakGlass => Basis::BreakGlass,
-                Kind::Pilot | Kind::TemporaryElevation => Basis::Exception,
+                Kind::Pilot | Kind::TemporaryElevation | Kind::RuleExemption | Kind::ThirdPartyConnector => {
+                    Basis::Exception
+                }
             };
             verdict.determining = Arc::from([Arc::from(grant.exception.as_str())]);
             verdict.exception = Some(grant.exception.clone());

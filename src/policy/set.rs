@@ -132,6 +132,18 @@ impl PolicySet {
     #[must_use]
     pub fn check_grant(&self, grant: &Grant) -> Findings {
         let mut findings = Findings::default();
+        for id in &grant.rules {
+            match self.rules.iter().find(|rule| rule.id == *id).map(|rule| rule.level) {
+                Some(Level::Soft) => {}
+                Some(Level::Hard) => {
+                    findings.push("", 0, "/rule_ids", format!("`{id}` is a hard guardrail, and nothing lifts one"));
+                }
+                Some(level) => {
+                    findings.push("", 0, "/rule_ids", format!("`{id}` is of level {}, not soft", level.as_str()));
+                }
+                None => findings.push("", 0, "/rule_ids", format!("no policy has the @id `{id}`")),
+            }
+        }
         for (tool, digest) in &grant.tools {
             let reference = ToolRef { server: grant.server.clone(), tool: tool.clone() };
             let Some(known) = self.known.get(&reference) else {
@@ -148,6 +160,13 @@ impl PolicySet {
             }
         }
         findings
+    }
+
+    /// The owner of a policy, as its `@owner` says.
+    #[must_use]
+    pub fn owner_of(&self, id: &str) -> Option<PersonId> {
+        let rule = self.rules.iter().find(|rule| &*rule.id == id)?;
+        rule.policy.annotation("owner").map(PersonId::from)
     }
 
     /// The tool, if its definition is the one that the policies were typed against.

@@ -35,7 +35,13 @@ impl PolicySet {
         let bench = self.bench(known, subject);
         let Some(bench) = bench.as_ref() else { return Visibility::Hidden };
         match bench.access.get_or_init(|| self.access(bench, known)) {
-            Access::Forbidden => Visibility::Hidden,
+            Access::Forbidden => {
+                let lifts = |grant: &Grant| {
+                    !grant.rules.is_empty() && candidate::names(grant, subject, known) && is_live(grant, subject, now)
+                };
+                let lifted = candidates.iter().any(|candidate| lifts(&candidate.grant));
+                if lifted { Visibility::Exception } else { Visibility::Hidden }
+            }
             Access::Permitted => Visibility::Allowed,
             Access::Depends => Visibility::Depends,
             Access::Silent => {

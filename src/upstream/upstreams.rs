@@ -166,6 +166,16 @@ impl Upstreams {
         }
     }
 
+    /// The host at which a server is contacted, as its URL names it; none for a child process.
+    #[must_use]
+    pub fn host(&self, server: &ServerName) -> Option<String> {
+        match &self.servers.get(server)?.road {
+            Road::Stdio(_) => None,
+            Road::Http(server) => server.host().map(str::to_owned),
+            Road::OpenApi(server) => server.host(),
+        }
+    }
+
     /// Sends a call that was permitted and waits for its end. Dropping the future cancels the call.
     pub(super) async fn send(&self, call: ToolCall, dispatch: Dispatch) -> CallEnd {
         self.carry(Errand::Call(call), dispatch).await

@@ -84,7 +84,8 @@ fn person(headers: &HeaderMap) -> Option<Person> {
         .filter(|duty| !duty.is_empty())
         .map(|duty| serde_json::from_value(duty.into()).unwrap())
         .collect();
-    let credential = Credential { id: "crd_1".parse().unwrap(), kind: CredentialKind::ApiKey, expires: moment() };
+    let credential =
+        Credential { id: "crd_1".parse().unwrap(), kind: CredentialKind::ApiKey, issued: None, expires: moment() };
     Some(Person { id: id.into(), duties, credential })
 }
 
@@ -116,6 +117,10 @@ impl Operations for Fake {
         }
         self.note(format!("lifecycle submit {}", by.id));
         Ok(exception())
+    }
+    async fn report_event(&self, by: &Arc<Person>, event: &str, _why: &str) -> Result<Vec<ExceptionView>, ApiError> {
+        self.note(format!("lifecycle {event} {}", by.id));
+        Ok(vec![exception()])
     }
     async fn draft(&self, _by: &Arc<Person>, _request: DraftRequest) -> Result<DraftView, ApiError> {
         Ok(DraftView { record: Value::Null, missing: Vec::new() })

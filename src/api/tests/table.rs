@@ -36,6 +36,8 @@ fn body(route: &Route) -> String {
     match (route.method.as_str(), word) {
         ("POST", "keys") => r#"{"agent":"a"}"#.to_owned(),
         ("POST", "exceptions") => r#"{"id":"EX-1"}"#.to_owned(),
+        ("POST", "events") => r#"{"event":"deployment.finished","reason":"done"}"#.to_owned(),
+        ("POST", "milestone") => r#"{"milestone":"one","reason":"done"}"#.to_owned(),
         ("POST", "drafts") => r#"{"decision":"dec_1"}"#.to_owned(),
         ("POST", "evaluation") => format!("{{{QUESTION}}}"),
         ("POST", "requests") => {

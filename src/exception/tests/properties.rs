@@ -6,9 +6,9 @@ use chrono::TimeDelta;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use super::support::{Room, at, break_glass, elevation, person, pilot, registry, with};
+use super::support::{Room, at, break_glass, connector, elevation, exemption, person, pilot, registry, with};
 use crate::{
-    domain::{Document, Duty, PersonId, Standing, Timestamp},
+    domain::{Document, Duty, Kind, PersonId, Standing, Timestamp},
     exception::{Ceiling, Event, Exception, StoredEvent, fold},
 };
 
@@ -23,6 +23,10 @@ enum Step {
     Reject,
     Withdraw,
     Attest,
+    /// The owner reports the first or the second milestone of the record.
+    Milestone {
+        which: usize,
+    },
     Suspend,
     Resume,
     Revoke,
@@ -37,8 +41,8 @@ enum Step {
     },
 }
 
-const APPROVERS: [&str; 6] = ["dave", "erin", "sam", "alice", "carol", "omar"];
-const TOGGLED: [&str; 4] = ["dave", "sam", "alice", "erin"];
+const APPROVERS: [&str; 7] = ["dave", "erin", "sam", "alice", "carol", "omar", "victor"];
+const TOGGLED: [&str; 5] = ["dave", "sam", "alice", "erin", "victor"];
 
 fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
@@ -47,6 +51,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => Just(Step::Reject),
         1 => Just(Step::Withdraw),
         2 => Just(Step::Attest),
+        1 => (0..2_usize).prop_map(|which| Step::Milestone { which }),
         2 => Just(Step::Suspend),
         3 => Just(Step::Resume),
         1 => Just(Step::Revoke),
@@ -62,7 +67,9 @@ fn step() -> impl Strategy<Value = Step> {
 
 /// A life that mostly begins with enough approvals, so that there is something to lose.
 fn life() -> impl Strategy<Value = Vec<Step>> {
-    let begin = vec![Step::Submit { calls: 9 }, Step::Approve { by: 2 }, Step::Approve { by: 0 }];
+    let yes = |by| Step::Approve { by };
+    // Sam and dave for a pilot; erin for her rule; victor for the vendor.
+    let begin = vec![Step::Submit { calls: 9 }, yes(2), yes(1), yes(6), yes(0)];
     (prop::bool::weighted(0.8), prop::collection::vec(step(), 1..50)).prop_map(move |(approved, steps)| {
         let begin = if approved { begin.clone() } else { Vec::new() };
         begin.into_iter().chain(steps).collect()
@@ -70,14 +77,20 @@ fn life() -> impl Strategy<Value = Vec<Step>> {
 }
 
 fn record() -> impl Strategy<Value = Value> {
-    prop_oneof![3 => Just(pilot()), 1 => Just(elevation()), 1 => Just(break_glass())]
+    prop_oneof![
+        3 => Just(pilot()),
+        1 => Just(elevation()),
+        1 => Just(break_glass()),
+        2 => Just(exemption()),
+        2 => Just(connector())
+    ]
 }
 
 /// What a second, plain reading of the events allows at this moment: written without the code under test.
 fn may_be_usable(history: &[StoredEvent], now: Timestamp, room: &Room) -> bool {
     let registry = room.registry.load();
     let (mut spec, mut approvers, mut scheduled, mut over) = (None, BTreeMap::new(), None, false);
-    let (mut holds, mut attested) = (BTreeMap::new(), None);
+    let (mut holds, mut attested, mut met) = (BTreeMap::new(), None, Vec::new());
     for stored in history {
         match &stored.event {
             Event::Submitted { spec: asked, digest, .. } => {
@@ -86,7 +99,8 @@ fn may_be_usable(history: &[StoredEvent], now: Timestamp, room: &Room) -> bool {
                 scheduled = None;
             }
             Event::Approved { approval } if spec.as_ref().is_some_and(|(_, digest)| *digest == approval.digest) => {
-                approvers.insert(approval.by.clone(), registry.may(&approval.by, Duty::Security));
+                let has = |duty| registry.may(&approval.by, duty);
+                approvers.insert(approval.by.clone(), (has(Duty::Security), has(Duty::VendorRisk)));
             }
             Event::Scheduled => scheduled = Some(stored.at),
             Event::Suspended { reason, .. } => drop(holds.insert(*reason, ())),
@@ -95,6 +109,7 @@ fn may_be_usable(history: &[StoredEvent], now: Timestamp, room: &Room) -> bool {
                 attested = Some(stored.at);
                 holds.remove(&crate::domain::SuspendReason::AttestationLapsed);
             }
+            Event::MilestoneMet { name, .. } => met.push(name.clone()),
             Event::Approved { .. } | Event::Activated | Event::Reviewed { .. } => {}
             Event::Rejected { .. } | Event::Withdrawn { .. } | Event::RequestExpired | Event::Revoked { .. } => {
                 over = true
@@ -103,7 +118,9 @@ fn may_be_usable(history: &[StoredEvent], now: Timestamp, room: &Room) -> bool {
         }
     }
     let (Some((spec, _)), Some(scheduled)) = (spec, scheduled) else { return false };
-    let eligible = |person: &PersonId| registry.may(person, Duty::Approve) || registry.may(person, Duty::Security);
+    let eligible = |person: &PersonId| {
+        [Duty::Approve, Duty::Security, Duty::VendorRisk].iter().any(|duty| registry.may(person, *duty))
+    };
     approvers.retain(|person, _| eligible(person));
     let ceiling = Ceiling::of(spec.kind);
     let forbidden = ["alice", "bob", "carol", "omar"];
@@ -111,10 +128,20 @@ fn may_be_usable(history: &[StoredEvent], now: Timestamp, room: &Room) -> bool {
     let lapse = spec
         .attestation
         .map(|a| attested.map_or(begin, |t: Timestamp| t.max(begin)) + a.every.delta() + a.grace.delta());
+    let dues =
+        [("half", "2026-11-11T00:00:00Z"), ("whole", "2026-12-31T00:00:00Z"), ("check-in", "2026-11-21T00:00:00Z")];
+    let waits = |name: &str| {
+        let waited_for = matches!(spec.kind, Kind::RuleExemption | Kind::ThirdPartyConnector);
+        let steps = spec.exit.iter().flat_map(|exit| &exit.milestones).any(|step| step.name == name);
+        waited_for && steps && !met.iter().any(|one| one == name)
+    };
     !over
         && holds.is_empty()
+        && dues.iter().all(|(name, due)| !waits(name) || now < at(due))
+        && (spec.kind != Kind::RuleExemption || approvers.contains_key(&PersonId::from("erin")))
+        && (spec.kind != Kind::ThirdPartyConnector || approvers.values().any(|(_, vendor_risk)| *vendor_risk))
         && approvers.len() >= ceiling.approvers
-        && (!ceiling.security || approvers.values().any(|security| *security))
+        && (!ceiling.security || approvers.values().any(|(security, _)| *security))
         && approvers.keys().all(|person| !forbidden.contains(&person.as_str()))
         && registry.may(&spec.owner.human, Duty::Own)
         && spec.window.not_before <= now
@@ -138,6 +165,11 @@ async fn act(room: &mut Room, record: &Value, step: Step) {
         Step::Reject => drop(desk.reject(&id, &person("dave"), "no").await),
         Step::Withdraw => drop(desk.withdraw(&id, &person("carol"), "no").await),
         Step::Attest => drop(desk.attest(&id, &person("alice")).await),
+        Step::Milestone { which } => {
+            if let Some(name) = record["exit"]["milestones"][which]["name"].as_str() {
+                drop(desk.milestone(&id, &person("alice"), name, "done").await);
+            }
+        }
         Step::Suspend => drop(desk.suspend(&id, &person("sam"), "look").await),
         Step::Resume => drop(desk.resume(&id, &person("sam"), "looked").await),
         Step::Revoke => drop(desk.revoke(&id, &person("root"), "no").await),

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::support::{break_glass, elevation, pilot, set, with};
+use super::support::{break_glass, connector, elevation, exemption, pilot, set, with};
 use crate::{
     domain::{Digest, Document, Findings, Kind, Obligation},
     exception::{SCHEMA, Spec, parse},
@@ -142,14 +142,29 @@ fn every_fault_is_told_at_once_with_file_line_path_and_mend() {
 }
 
 #[test]
-fn kinds_that_this_version_does_not_have_are_refused_by_name() {
-    for kind in ["rule_exemption", "third_party_connector"] {
-        let findings = read(with(pilot(), "kind", json!(kind))).unwrap_err();
-        let finding = findings.0.iter().find(|f| f.path == "/kind").unwrap();
-        assert!(
-            finding.message.starts_with(&format!("this version does not have the kind \"{kind}\": write one of")),
-            "{finding}"
-        );
+fn an_exemption_names_its_rules_their_owner_and_milestones() {
+    assert!(read(exemption()).is_ok());
+    for (member, mend) in [("rule_ids", "`rule_ids` is missing"), ("rule_owner", "`rule_owner` is missing")] {
+        let mut record = exemption();
+        record.as_object_mut().unwrap().remove(member);
+        assert!(read(record).unwrap_err().to_string().contains(mend), "{mend}");
+    }
+    let unplanned = with(exemption(), "exit", json!({"type": "remediate", "criteria": "mended"}));
+    assert!(read(unplanned).unwrap_err().to_string().contains("`milestones` is missing"));
+    let never = with(exemption(), "exit/milestones", json!([{"name": "a", "due": "2026-02-31"}]));
+    assert!(read(never).unwrap_err().to_string().contains("there is no such day"));
+    let foreign = with(pilot(), "rule_ids", json!(["network"]));
+    assert!(read(foreign).unwrap_err().to_string().contains("`rule_ids` belongs to the kind rule_exemption"));
+}
+
+#[test]
+fn a_connector_says_where_its_calls_go_and_how_old_its_credential_may_be() {
+    assert!(read(connector()).is_ok());
+    let bare =
+        with(connector(), "controls", json!([{"id": "a", "obligation": "audit.write_ahead", "definition": "d"}]));
+    let told = read(bare).unwrap_err().to_string();
+    for duty in ["`egress.allow`", "`principal.fresh`"] {
+        assert!(told.contains(duty), "{told}");
     }
     assert!(read(with(pilot(), "kind", json!("role"))).unwrap_err().to_string().contains("there is no kind \"role\""));
 }

@@ -197,7 +197,7 @@ pub fn tool() -> ToolRef {
 
 pub fn person(id: &str) -> Person {
     let expires = at("2030-01-01T00:00:00Z");
-    let credential = Credential { id: CredentialId::from_bits(1), kind: CredentialKind::ApiKey, expires };
+    let credential = Credential { id: CredentialId::from_bits(1), kind: CredentialKind::ApiKey, issued: None, expires };
     let every = [Duty::Own, Duty::Request, Duty::Approve, Duty::Security, Duty::Audit];
     // What a credential once said counts for nothing; the registry decides.
     Person { id: id.into(), duties: every.into(), credential }
@@ -213,6 +213,7 @@ pub fn registry() -> Registry {
         ("sam", &[Duty::Approve, Duty::Security]),
         ("omar", &[Duty::Approve, Duty::Own, Duty::Request]),
         ("ulla", &[Duty::Approve]),
+        ("victor", &[Duty::VendorRisk]),
         ("audrey", &[Duty::Audit]),
         ("root", &[Duty::Administer]),
         ("all", &[Duty::Own, Duty::Request, Duty::Approve, Duty::Security, Duty::Administer]),
@@ -303,5 +304,31 @@ pub fn set(record: &mut Value, path: &str, value: Value) {
 /// The record with this member changed.
 pub fn with(mut record: Value, path: &str, value: Value) -> Value {
     set(&mut record, path, value);
+    record
+}
+
+/// An exemption of sixty days from one rule, whose owner is erin, with a milestone after ten.
+pub fn exemption() -> Value {
+    let mut record = with(pilot(), "kind", json!("rule_exemption"));
+    record.as_object_mut().unwrap().remove("pilot");
+    record["rule_ids"] = json!(["network"]);
+    record["rule_owner"] = json!("erin");
+    record["not_after"] = json!("2026-12-31T00:00:00Z");
+    record["exit"] = json!({"type": "remediate", "criteria": "mended", "milestones": [
+        {"name": "half", "due": "2026-11-10"}, {"name": "whole", "due": "2026-12-31T00:00:00Z"}]});
+    record
+}
+
+/// A connector of a vendor, which victor must approve, with a check-in after twenty days.
+pub fn connector() -> Value {
+    let mut record = with(pilot(), "kind", json!("third_party_connector"));
+    record.as_object_mut().unwrap().remove("pilot");
+    record["not_after"] = json!("2027-02-01T00:00:00Z");
+    record["exit"] = json!({"type": "remediate", "criteria": "the vendor federates", "milestones": [
+        {"name": "check-in", "due": "2026-11-20"}]});
+    record["controls"] = json!([
+        {"id": "egress", "obligation": "egress.allow", "params": {"hosts": ["api.vendor.example"]}, "definition": "One host."},
+        {"id": "fresh", "obligation": "principal.fresh", "params": {"max_age_s": 86400}, "definition": "A day old at most."}
+    ]);
     record
 }

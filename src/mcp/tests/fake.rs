@@ -81,7 +81,12 @@ impl Handler for Fake {
             agent: AgentId::from(agent),
             roles: Arc::default(),
             on_behalf_of,
-            credential: Credential { id, kind: CredentialKind::ApiKey, expires: DateTime::<Utc>::MAX_UTC },
+            credential: Credential {
+                id,
+                kind: CredentialKind::ApiKey,
+                issued: None,
+                expires: DateTime::<Utc>::MAX_UTC,
+            },
         }))
     }
 

@@ -61,7 +61,8 @@ impl Peer {
 impl Handler for Peer {
     async fn identify(&self, _head: &Parts, _peer: SocketAddr) -> Result<Arc<Subject>, HttpRefusal> {
         let id = "crd_1".parse().unwrap();
-        let credential = Credential { id, kind: CredentialKind::ApiKey, expires: DateTime::<Utc>::MAX_UTC };
+        let credential =
+            Credential { id, kind: CredentialKind::ApiKey, issued: None, expires: DateTime::<Utc>::MAX_UTC };
         let agent = AgentId::from("agent");
         Ok(Arc::new(Subject { agent, roles: Arc::default(), on_behalf_of: None, credential }))
     }

@@ -46,6 +46,8 @@ impl Case {
 
     fn facts(&self) -> Facts<'_> {
         Facts {
+            host: None,
+            issued: None,
             exception: &self.exception,
             obligations: &self.obligations,
             approved: Some(Digest::of(b"definition")),

@@ -75,6 +75,7 @@ pub fn agent(id: &str, roles: &[&str]) -> Subject {
         credential: Credential {
             id: "crd_1".parse().unwrap(),
             kind: CredentialKind::ApiKey,
+            issued: None,
             expires: at("2030-01-01T00:00:00Z"),
         },
     }
@@ -105,6 +106,7 @@ pub fn export(region: &str, max_rows: i64) -> ToolCall {
 pub fn grant() -> Grant {
     let export = tools().into_iter().next().unwrap();
     Grant {
+        rules: BTreeSet::new(),
         exception: "EX-1".parse().unwrap(),
         revision: 1,
         digest: Digest::of(b"EX-1"),

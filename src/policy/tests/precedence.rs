@@ -244,3 +244,59 @@ fn a_server_does_not_cover_another_whose_name_begins_alike() {
     assert_eq!(short(&set.decide(&subject, call("fs/read", json!({"path": "x"})), &[], now())), "allow rbac granted");
     assert_eq!(short(&set.decide(&subject, other, &[], now())), "deny default_deny no_grant");
 }
+
+fn exemption(rules: &[&str]) -> Grant {
+    let rules = rules.iter().map(|id| std::sync::Arc::from(*id)).collect();
+    Grant { kind: Kind::RuleExemption, rules, arguments: Vec::new(), ..grant() }
+}
+
+/// I7
+#[test]
+fn an_exemption_lifts_the_soft_guardrails_that_it_names_and_a_role_must_permit_the_call() {
+    const SECOND: (&str, &str) = (
+        "guardrails/soft/b.cedar",
+        r#"@id("second") @level("soft") @owner("o")
+           forbid (principal, action == Action::"crm/export", resource) when { context.input.region == "cz" };"#,
+    );
+    let set = set(&[ROLE, HARD, SOFT, SECOND]);
+    let table = [
+        // region, rules that are named, roles, expected
+        ("ca", &["soft"][..], &["r"][..], "allow exception granted"),
+        ("ca", &["second"], &["r"], "deny guardrail soft_guardrail"),
+        ("ca", &["soft"], &[], "deny guardrail soft_guardrail"),
+        ("cn", &["soft", "hard"], &["r"], "deny guardrail hard_guardrail"),
+        ("cz", &["soft"], &["r"], "deny guardrail soft_guardrail"),
+        ("cz", &["soft", "second"], &["r"], "allow exception granted"),
+        ("eu", &["soft"], &["r"], "allow rbac granted"),
+        ("eu", &["soft"], &[], "deny default_deny no_grant"),
+    ];
+    for (region, rules, roles, expected) in table {
+        let candidates = [usable(exemption(rules))];
+        let decision = set.decide(&agent("a", roles), export(region, 1), &candidates, now());
+        assert_eq!(short(&decision), expected, "{region} {rules:?} {roles:?}");
+    }
+    let two =
+        [usable(exemption(&["soft"])), usable(Grant { exception: "EX-2".parse().unwrap(), ..exemption(&["second"]) })];
+    let decision = set.decide(&agent("a", &["r"]), export("cz", 1), &two, now());
+    assert_eq!(short(&decision), "deny guardrail soft_guardrail", "no call is carried by two exceptions");
+    let pilot = [
+        usable(exemption(&["soft"])),
+        usable(Grant { exception: "EX-2".parse().unwrap(), arguments: Vec::new(), ..grant() }),
+    ];
+    let decision = set.decide(&agent("a", &[]), export("ca", 1), &pilot, now());
+    assert_eq!(short(&decision), "deny guardrail soft_guardrail", "nor by an exemption and a pilot");
+}
+
+#[test]
+fn what_was_lifted_names_the_role_and_the_exemption_and_carries_its_controls() {
+    let set = set(&[ROLE, SOFT]);
+    let decision = set.decide(&agent("a", &["r"]), export("ca", 1), &[usable(exemption(&["soft"]))], now());
+    let Decision::Permit(permit) = decision else { panic!("{decision:?}") };
+    let verdict = permit.verdict();
+    assert_eq!(verdict.determining.iter().map(|id| &**id).collect::<Vec<_>>(), ["role", "EX-1"]);
+    assert_eq!(verdict.exception, Some("EX-1".parse().unwrap()));
+    assert!(permit.grant().is_some() && !verdict.controls.is_empty());
+    let held = standing(exemption(&["soft"]), Standing::Suspended(SuspendReason::MilestoneOverdue));
+    let decision = set.decide(&agent("a", &["r"]), export("ca", 1), &[held], now());
+    assert_eq!(short(&decision), "deny guardrail exception_suspended");
+}

@@ -56,6 +56,11 @@ pub(in crate::upstream) struct HttpServer {
 }
 
 impl HttpServer {
+    /// The host of its URL.
+    pub(in crate::upstream) fn host(&self) -> Option<&str> {
+        self.wire.url.host().map(|host| host.trim_matches(['[', ']']))
+    }
+
     pub(super) fn with(settings: ServerSettings, wire: Arc<Wire>) -> Self {
         Self {
             sessions: Sessions::default(),

@@ -62,6 +62,12 @@ struct Current {
 }
 
 impl OpenApiServer {
+    /// The host of the API, once its document was read.
+    pub(in crate::upstream) fn host(&self) -> Option<String> {
+        let current = self.current.load();
+        current.as_ref()?.stamp.base.url.host().map(|host| host.trim_matches(['[', ']']).to_owned())
+    }
+
     /// Checks the settings; nothing is read yet.
     ///
     /// # Errors

@@ -77,6 +77,7 @@ pub(super) fn principal(agent: &str) -> PrincipalKey {
     let credential = Credential {
         id: CredentialId::from_bits(1),
         kind: CredentialKind::ApiKey,
+        issued: None,
         expires: Utc.timestamp_opt(0, 0).unwrap(),
     };
     (&Subject { agent: AgentId::from(agent), roles: [].into(), on_behalf_of: None, credential }).into()
