@@ -53,7 +53,8 @@ fn call(tool: &Arc<Tool>) -> ToolCall {
 }
 
 fn subject(role: &str) -> Subject {
-    let credential = Credential { id: CredentialId::from_bits(1), kind: CredentialKind::ApiKey, expires: now() };
+    let credential =
+        Credential { id: CredentialId::from_bits(1), kind: CredentialKind::ApiKey, issued: None, expires: now() };
     Subject { agent: AgentId::from("agent-1"), roles: [RoleName::from(role)].into(), on_behalf_of: None, credential }
 }
 
@@ -107,6 +108,7 @@ fn exception(template: &Spec, number: usize) -> Exception {
         state: State::Approved(live),
         activated: true,
         review: None,
+        met: std::collections::BTreeSet::new(),
     }
 }
 
