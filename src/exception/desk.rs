@@ -183,6 +183,14 @@ impl Desk {
         Ok(page.chunk_by(|a, b| a.exception == b.exception).filter_map(|history| fold(history).ok()).collect())
     }
 
+    /// The whole histories of at most `limit` exceptions behind `after`, in the order of their ids.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub async fn histories(&self, after: Option<&ExceptionId>, limit: usize) -> Result<Vec<StoredEvent>, DeskError> {
+        Ok(self.parts.store.load(after, limit.min(PAGE)).await?)
+    }
+
     pub(super) async fn turn(&self) -> Result<Turn, DeskError> {
         let permit = Arc::clone(&self.parts.turn).acquire_owned().await;
         permit.map(Turn).map_err(|_| StoreError::Unavailable("the desk is closed".to_owned()).into())

@@ -80,8 +80,17 @@ pub enum FoldError {
 /// # Errors
 /// The history is not one that could have happened; such an exception is never used.
 pub fn fold(events: &[StoredEvent]) -> Result<Exception, FoldError> {
+    fold_each(events, |_, _| {})
+}
+
+/// The same, telling after each event how the exception stands then.
+pub(super) fn fold_each(
+    events: &[StoredEvent],
+    mut each: impl FnMut(&StoredEvent, &Exception),
+) -> Result<Exception, FoldError> {
     let (first, rest) = events.split_first().ok_or(FoldError::Empty)?;
     let mut exception = Exception::begin(first)?;
+    each(first, &exception);
     let mut nonces = BTreeSet::new();
     for stored in rest {
         if stored.exception != exception.id || stored.version != exception.version.saturating_add(1) {
@@ -93,6 +102,7 @@ pub fn fold(events: &[StoredEvent]) -> Result<Exception, FoldError> {
             return Err(FoldError::StrayApproval(stored.version));
         }
         exception = exception.then(stored)?;
+        each(stored, &exception);
     }
     Ok(exception)
 }

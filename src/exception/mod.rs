@@ -19,6 +19,7 @@ mod event;
 mod form;
 mod index;
 mod life;
+mod lived;
 mod parse;
 mod request;
 mod separation;
@@ -34,6 +35,7 @@ pub use desk::{Desk, DeskError, Opening};
 pub use event::{Change, Event, ExceptionStore, StoreError, StoredEvent};
 pub use index::Index;
 pub use life::{Exception, FoldError, Phase, fold};
+pub use lived::Lived;
 pub use parse::{SCHEMA, parse};
 pub use spec::{
     Access, Attestation, Beneficiary, Category, Control, Deviation, Exit, ExitWay, Milestone, Owner, Removal, Risk,
