@@ -1,0 +1,69 @@
+//! Records of calls, found by when they were made.
+
+use rusqlite::{OptionalExtension as _, params};
+
+use super::{Store, job::Unavailable, load::bytes};
+use crate::{
+    domain::{ExceptionId, Timestamp},
+    evidence::{JournalError, Record},
+};
+
+impl Store {
+    /// Records of calls from this sequence number on: at most `limit` rows of the journal are looked at. Gives those of
+    /// calls with their numbers, and where to go on.
+    ///
+    /// # Errors
+    /// They cannot be read now.
+    pub async fn calls(&self, from: u64, limit: u64) -> Result<(Vec<(u64, Vec<u8>)>, Option<u64>), JournalError> {
+        let until = from.saturating_add(limit);
+        let head = *self.head().borrow();
+        let read = self.read(move |conn| {
+            let sql = "SELECT seq, payload FROM journal
+                       WHERE seq >= ?1 AND seq < ?2 AND kind IN ('intent', 'denial') ORDER BY seq";
+            let mut query = conn.prepare_cached(sql)?;
+            let found = query.query_map(params![from.cast_signed(), until.cast_signed()], |row| {
+                Ok((row.get::<_, i64>(0)?.cast_unsigned(), bytes(row, 1)?))
+            })?;
+            found.collect::<rusqlite::Result<Vec<_>>>()
+        });
+        let rows = read.await.map_err(|Unavailable(why)| JournalError::Unavailable(why))?;
+        Ok((rows, (until <= head).then_some(until)))
+    }
+
+    /// The first record that is about as old as this moment; records of one moment do not stand in strict order, so a
+    /// reader looks at the time of each.
+    ///
+    /// # Errors
+    /// They cannot be read now.
+    pub async fn since(&self, moment: Timestamp) -> Result<u64, JournalError> {
+        let (mut low, mut high) = (1, *self.head().borrow() + 1);
+        while low < high {
+            let middle = low + (high - low) / 2;
+            match self.time_of(middle).await? {
+                Some(at) if at < moment => low = middle + 1,
+                Some(_) | None => high = middle,
+            }
+        }
+        Ok(low)
+    }
+
+    async fn time_of(&self, seq: u64) -> Result<Option<Timestamp>, JournalError> {
+        let sql = "SELECT payload FROM journal WHERE seq = ?1";
+        let read = self
+            .read(move |conn| conn.prepare_cached(sql)?.query_row([seq.cast_signed()], |row| bytes(row, 0)).optional());
+        let payload = read.await.map_err(|Unavailable(why)| JournalError::Unavailable(why))?;
+        Ok(payload.and_then(|payload| serde_json::from_slice::<Record>(&payload).ok()).map(|r| r.summary().at))
+    }
+
+    /// When the last call was charged to this exception.
+    ///
+    /// # Errors
+    /// It cannot be read now.
+    pub async fn last_use(&self, exception: &ExceptionId) -> Result<Option<Timestamp>, JournalError> {
+        let id = exception.clone();
+        let sql = "SELECT payload FROM journal WHERE exception = ?1 AND kind = 'intent' ORDER BY seq DESC LIMIT 1";
+        let read = self.read(move |conn| conn.query_row(sql, [id.as_str()], |row| bytes(row, 0)).optional());
+        let payload = read.await.map_err(|Unavailable(why)| JournalError::Unavailable(why))?;
+        Ok(payload.and_then(|payload| serde_json::from_slice::<Record>(&payload).ok()).map(|r| r.summary().at))
+    }
+}
