@@ -13,6 +13,7 @@ mod listen;
 mod operations;
 mod overview;
 mod ports;
+mod recorded;
 mod serve;
 mod view;
 

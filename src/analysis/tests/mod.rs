@@ -1,0 +1,4 @@
+//! What the analysis promises.
+
+mod house;
+mod replay;

@@ -1,0 +1,114 @@
+//! Recorded calls for the analysis: from the journal, with sealed arguments opened, page by page.
+
+use std::{collections::HashMap, sync::Arc};
+
+use async_trait::async_trait;
+use chrono::TimeDelta;
+
+use super::house::House;
+use crate::{
+    analysis::{Begin, Filter, Page, ReadError, RecordedCall, RecordedCalls, Timeline, World},
+    api::ApiError,
+    domain::{Timestamp, ToolRef},
+    evidence::Record,
+    exception::{Lived, StoredEvent},
+    policy::PolicySet,
+    store::Store,
+};
+
+/// Rows of the journal that one page looks at.
+const PAGE: u64 = 2_000;
+/// Rows of the journal that one walk looks at.
+const WALK: u64 = 400_000;
+/// Lives of exceptions that one analysis holds.
+const LIVES: usize = 20_000;
+/// Exceptions that are read at once.
+const HISTORIES: usize = 500;
+/// How far records may stand from the order of their times.
+const SLACK: TimeDelta = TimeDelta::minutes(10);
+
+/// The journal as the analysis reads it.
+pub(super) struct Journal {
+    store: Arc<Store>,
+    /// Tools by the names under which agents ask for them.
+    names: HashMap<String, ToolRef>,
+}
+
+impl Journal {
+    fn read(&self, payload: &[u8], filter: &Filter) -> Option<RecordedCall> {
+        let record: Record = serde_json::from_slice(payload).ok()?;
+        let named = |asked: &str| self.names.get(asked).cloned();
+        // What is not wanted is not opened.
+        let (caller, tool, verdict) = match &record {
+            Record::Intent(intent) => (&intent.caller, Some(&intent.call), &intent.verdict),
+            record => {
+                let Record::Denial(denial) = record else { return None };
+                (&denial.caller, denial.call.as_ref(), &denial.verdict)
+            }
+        };
+        let asked = if let Record::Denial(denial) = &record { denial.asked.as_str() } else { "" };
+        let tool = tool.map(|call| ToolRef { server: call.server.clone(), tool: call.tool.clone() });
+        let tool = tool.or_else(|| named(asked))?;
+        if !filter.takes(&caller.agent, &tool, verdict) {
+            return None;
+        }
+        RecordedCall::of(record, &self.store.keyring().sealer, named)
+    }
+}
+
+#[async_trait]
+impl RecordedCalls for Journal {
+    async fn begin(&self, since: Timestamp) -> Result<Begin, ReadError> {
+        let early = since.checked_sub_signed(SLACK).unwrap_or(since);
+        let found = self.store.since(early).await.map_err(|error| ReadError(error.to_string()))?;
+        let floor = self.store.head().borrow().saturating_sub(WALK);
+        Ok(Begin { seq: found.max(floor), truncated: floor > found })
+    }
+
+    async fn page(&self, from: u64, filter: &Filter) -> Result<Page, ReadError> {
+        let (rows, next) = self.store.calls(from, PAGE).await.map_err(|error| ReadError(error.to_string()))?;
+        Ok(Page { calls: rows.iter().filter_map(|(_, payload)| self.read(payload, filter)).collect(), next })
+    }
+}
+
+impl House {
+    /// The recorded calls.
+    pub(super) fn journal(&self) -> Journal {
+        let world = self.keeper.world.load();
+        let tools = world.catalog.entries().map(|entry| &entry.tool);
+        let names = tools.map(|tool| (tool.exposed.to_string(), tool.reference.clone())).collect();
+        Journal { store: Arc::clone(&self.store), names }
+    }
+
+    /// The policies in force, with the exceptions of each moment since then.
+    pub(super) async fn as_it_is(&self, since: Timestamp) -> Result<World, ApiError> {
+        let policies = Arc::clone(&self.keeper.world.load().policies);
+        Ok(World::new(policies, Arc::new(self.lives(since).await?)))
+    }
+
+    /// These policies with these lives, for one decision.
+    pub(super) fn world_of(set: PolicySet, histories: Vec<Vec<StoredEvent>>) -> World {
+        let lives = histories.iter().filter_map(|history| Lived::of(history).ok());
+        World::new(Arc::new(set), Arc::new(Timeline::of(lives)))
+    }
+
+    async fn lives(&self, since: Timestamp) -> Result<Timeline, ApiError> {
+        let mut timeline = Timeline::default();
+        let mut after = None;
+        loop {
+            let page = self.desk.histories(after.as_ref(), HISTORIES).await.map_err(super::view::desk_error)?;
+            let Some(last) = page.last() else { return Ok(timeline) };
+            after = Some(last.exception.clone());
+            for history in page.chunk_by(|a, b| a.exception == b.exception) {
+                // One that was changed behind our back was used by no decision since; it has no part here.
+                let Ok(life) = Lived::of(history) else { continue };
+                if life.reaches(since) {
+                    timeline.add(life);
+                }
+            }
+            if timeline.len() > LIVES {
+                return Err(ApiError::conflict("too many exceptions lived in that time; ask for fewer days"));
+            }
+        }
+    }
+}
