@@ -15,7 +15,7 @@ mod replay;
 //mod role;
 mod simulate;
 mod stand;
-//mod submission;
+mod submission;
 #[cfg(test)]
 mod tests;
 mod timeline;
@@ -29,7 +29,7 @@ pub use replay::{Replay, Replayed};
 //pub use role::Role;
 pub use simulate::Simulation;
 pub use stand::{Change, Changes, Completeness, Stand};
-//pub use submission::{Admits, Analysis, Guardrail, Implied, Sprawl, Submission};
+pub use submission::{Admits, Analysis, Guardrail, Implied, Sprawl, Submission};
 pub use timeline::Timeline;
 pub use walk::{Begin, Filter, Page, ReadError, RecordedCalls, Study, walk};
 pub use world::World;

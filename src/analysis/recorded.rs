@@ -6,7 +6,7 @@ use serde_json::value::RawValue;
 
 use crate::{
     domain::{
-        AgentId, Credential, CredentialKind, DecisionId, Delegator, Digest, Effect, Reason, RoleName, Subject,
+        AgentId, Credential, CredentialId, CredentialKind, DecisionId, Delegator, Digest, Effect, Reason, RoleName, Subject,
         Timestamp, ToolRef, Verdict,
     },
     evidence::{Called, Caller, Record, SealError, Sealer},
@@ -124,6 +124,17 @@ impl RecordedCall {
         let credential = Credential { id: caller.credential.clone(), kind: CredentialKind::ApiKey, expires: self.at };
         Subject { agent: caller.agent.clone(), roles, on_behalf_of, credential }
     }
+}
+
+/// Somebody who showed nothing: for questions that no credential stands behind.
+pub(super) fn stranger(
+    agent: AgentId,
+    roles: Vec<RoleName>,
+    on_behalf_of: Option<Delegator>,
+    expires: Timestamp,
+) -> Subject {
+    let credential = Credential { id: CredentialId::from_bits(0), kind: CredentialKind::ApiKey, expires };
+    Subject { agent, roles: roles.into(), on_behalf_of, credential }
 }
 
 /// The arguments, if all that was sent is known.
