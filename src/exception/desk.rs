@@ -9,7 +9,7 @@ use std::{
 use arc_swap::ArcSwap;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::{Change, Event, Exception, ExceptionStore, FoldError, Index, Signer, StoreError, StoredEvent, fold};
+use super::{Change, Event, Exception, ExceptionStore, FoldError, Index, Signer, SprawlBudget, StoreError, StoredEvent, fold, sprawl::Sprawl};
 use crate::domain::{Clock, ExceptionId, Fault, Findings, Person, PersonId, Registry, Timestamp};
 
 /// Exceptions that are read from the store at once.
@@ -89,6 +89,10 @@ pub(super) struct Ledger {
     open_reviews: BTreeMap<PersonId, BTreeSet<ExceptionId>>,
     /// Which exception renews which, while that renewal is asked for or was approved.
     successors: BTreeMap<ExceptionId, ExceptionId>,
+    /// Who has how many alive.
+    pub(super) sprawl: Sprawl,
+    /// The most that there may be.
+    pub(super) budget: SprawlBudget,
     /// When the clock next changes something about an exception.
     pub(super) due: BinaryHeap<Reverse<(Timestamp, ExceptionId)>>,
 }
@@ -143,6 +147,7 @@ impl Desk {
                 }
             }
         }
+        ledger.budget = parts.ledger().budget;
         *parts.ledger() = ledger;
         parts.index.install(build);
         Ok(opening)
@@ -270,6 +275,7 @@ impl Ledger {
     pub(super) fn note(&mut self, exception: &Exception, now: Timestamp) {
         let id = &exception.id;
         let owner = &exception.spec.owner.human;
+        self.sprawl.note(exception, now);
         if exception.is_review_open() {
             self.open_reviews.entry(owner.clone()).or_default().insert(id.clone());
         } else if let Some(open) = self.open_reviews.get_mut(owner) {

@@ -5,9 +5,10 @@ use std::{collections::BTreeSet, sync::Arc};
 use serde::Serialize;
 
 use super::{
-    Ending, Event, Hold, Spec, State, StoredEvent, TransitionError, Verifier,
+    Ending, Event, Hold, RemovalTest, Spec, State, StoredEvent, TransitionError, Trial, Verifier,
     approval::suffices,
     ceiling::{Ceiling, REVIEW_DUE, later},
+    trial,
 };
 use crate::domain::{Digest, ExceptionId, PersonId, SuspendReason, Timestamp};
 
@@ -33,6 +34,15 @@ pub struct Exception {
     pub activated: bool,
     /// Who reviewed it after its end, and when.
     pub review: Option<(PersonId, Timestamp)>,
+    /// What the analysis of this revision found.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub analysis: Option<Arc<serde_json::Value>>,
+    /// The last removal test, and when it was made.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tested: Option<(RemovalTest, Timestamp)>,
+    /// The trial that was begun last and not ended by an event; over at its end by the clock.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub trial: Option<Trial>,
 }
 
 /// Where an exception stands at a moment.
@@ -126,6 +136,9 @@ impl Exception {
             state: State::Pending { since: first.at, approvals: Vec::new() },
             activated: false,
             review: None,
+            analysis: None,
+            tested: None,
+            trial: None,
         })
     }
 
@@ -145,8 +158,32 @@ impl Exception {
                 self.digest = *digest;
                 self.spec = Arc::new(Spec::clone(spec));
                 self.requester = by.clone();
+                self.analysis = None;
                 Ok(State::Pending { since: at, approvals: Vec::new() })
             }
+            Event::Analysed { digest, analysis } => {
+                if trial::digest(analysis) != Some(*digest) {
+                    return Err(FoldError::Edited(version));
+                }
+                self.analysis = Some(Arc::new(serde_json::Value::clone(analysis)));
+                Ok(state)
+            }
+            Event::RemovalTested { test } => {
+                self.tested = Some((test.clone(), at));
+                Ok(state)
+            }
+            Event::TrialBegun { members, until, .. } => {
+                if !members.is_subset(&self.spec.subject.agents) {
+                    return Err(FoldError::Broken(version));
+                }
+                self.trial = Some(Trial { members: members.clone(), until: *until });
+                state.holds_on("put to a trial")
+            }
+            Event::TrialEnded { .. } => {
+                self.trial = None;
+                Ok(state)
+            }
+            Event::Graduated { .. } => state.end(Ending::Graduated, at),
             Event::Approved { approval } => {
                 if approval.exception != self.id || approval.revision != self.revision || approval.digest != self.digest
                 {
@@ -232,7 +269,8 @@ impl Exception {
             State::Approved(_) | State::Suspended { .. } => {
                 let begins = (!self.activated && matches!(self.state, State::Approved(_))).then_some(window.not_before);
                 let lapses = self.lapses().filter(|_| !self.is_held_for(SuspendReason::AttestationLapsed));
-                [begins, lapses].into_iter().flatten().chain([window.not_after]).min().map(|due| due.max(now))
+                let restored = self.trial.as_ref().map(|trial| trial.until);
+                [begins, lapses, restored].into_iter().flatten().chain([window.not_after]).min().map(|due| due.max(now))
             }
             State::Ended { how: Ending::Exhausted, .. } if now < window.not_after => Some(window.not_after),
             State::Ended { .. } => None,

@@ -25,9 +25,11 @@ mod request;
 mod separation;
 mod spec;
 mod state;
+mod sprawl;
 mod steward;
 #[cfg(test)]
 mod tests;
+mod trial;
 
 pub use approval::{Approval, SignError, Signer, Verifier};
 pub use ceiling::{Ceiling, Period};
@@ -41,4 +43,6 @@ pub use spec::{
     Access, Attestation, Beneficiary, Category, Control, Deviation, Exit, ExitWay, Milestone, Owner, Removal, Risk,
     Spec, Validation,
 };
+pub use sprawl::{Live as LiveCounts, SprawlBudget};
 pub use state::{Ending, Hold, Live, State, TransitionError};
+pub use trial::{RemovalTest, TestResult, Trial};

@@ -4,4 +4,6 @@ mod desk;
 mod index;
 mod properties;
 mod record;
+mod sprawl;
 mod support;
+mod trials;
