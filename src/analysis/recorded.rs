@@ -6,8 +6,8 @@ use serde_json::value::RawValue;
 
 use crate::{
     domain::{
-        AgentId, Credential, CredentialId, CredentialKind, DecisionId, Delegator, Digest, Effect, Reason, RoleName, Subject,
-        Timestamp, ToolRef, Verdict,
+        AgentId, Credential, CredentialId, CredentialKind, DecisionId, Delegator, Digest, Effect, Reason, RoleName,
+        Subject, Timestamp, ToolRef, Verdict,
     },
     evidence::{Called, Caller, Record, SealError, Sealer},
 };

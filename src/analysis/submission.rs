@@ -195,7 +195,9 @@ impl Submission {
         if !self.completeness.is_whole() {
             notes.push(format!("{} per cent of the refused calls could be judged", self.completeness.percent));
         }
-        notes.push("nothing here is proven: the guardrails were compared by what they speak of, not by a solver".to_owned());
+        notes.push(
+            "nothing here is proven: the guardrails were compared by what they speak of, not by a solver".to_owned(),
+        );
         notes
     }
 

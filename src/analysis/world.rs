@@ -9,77 +9,62 @@ use super::{RecordedCall, Timeline, Unjudged};
 use crate::{
     catalog::ToolCall,
     domain::{
-        AgentId, Candidate, ExceptionId, Grant, PersonId, Registry, RoleName, Standing, Timestamp, Verdict, Window,
+        AgentId, Candidate, Digest, ExceptionId, Grant, PersonId, Registry, RoleName, Standing, Timestamp, Verdict,
+        Window,
     },
     policy::PolicySet,
 };
 
+/// The registries of the policy sets that calls were decided under.
+pub type Registries = BTreeMap<Digest, Registry>;
+
 /// Policies and exceptions under which recorded calls are judged. Cheap to clone.
 #[derive(Clone)]
 pub struct World {
+    /// Whose registry stands for that of a call whose own is not known.
+    base: Arc<PolicySet>,
     set: Arc<PolicySet>,
     timeline: Arc<Timeline>,
+    registries: Arc<Registries>,
     without: BTreeSet<ExceptionId>,
     with: Vec<Arc<Grant>>,
-    agents: BTreeMap<AgentId, Swap>,
-    people: BTreeMap<PersonId, Swap>,
-}
-
-/// Roles that the registry of this world takes and gives.
-#[derive(Clone, Default)]
-struct Swap {
-    taken: BTreeSet<RoleName>,
-    given: BTreeSet<RoleName>,
-}
-
-impl Swap {
-    fn of(before: &BTreeSet<RoleName>, now: &BTreeSet<RoleName>) -> Option<Self> {
-        let taken: BTreeSet<_> = before.difference(now).cloned().collect();
-        let given: BTreeSet<_> = now.difference(before).cloned().collect();
-        (!taken.is_empty() || !given.is_empty()).then_some(Self { taken, given })
-    }
-
-    fn apply(&self, roles: &[RoleName]) -> Arc<[RoleName]> {
-        let kept = roles.iter().filter(|role| !self.taken.contains(role));
-        let all: BTreeSet<RoleName> = kept.chain(&self.given).cloned().collect();
-        all.into_iter().collect()
-    }
+    given: Option<(RoleName, BTreeSet<AgentId>, BTreeSet<PersonId>)>,
 }
 
 impl World {
     /// These policies, with the exceptions as they lived.
     #[must_use]
-    pub const fn new(set: Arc<PolicySet>, timeline: Arc<Timeline>) -> Self {
+    pub fn new(set: Arc<PolicySet>, timeline: Arc<Timeline>) -> Self {
         Self {
+            base: Arc::clone(&set),
             set,
             timeline,
+            registries: Arc::default(),
             without: BTreeSet::new(),
             with: Vec::new(),
-            agents: BTreeMap::new(),
-            people: BTreeMap::new(),
+            given: None,
         }
     }
 
-    /// The same world under other policies. Roles that the old registry gave an agent or a person and the new one
-    /// does not are taken, those that the new one adds are given; what a token asserted stays.
+    /// The same world, knowing the registries of then: roles that one gave an agent or a person are replaced by those
+    /// that the registry of this world gives; what a token asserted stays.
+    #[must_use]
+    pub fn recalling(mut self, registries: Arc<Registries>) -> Self {
+        self.registries = registries;
+        self
+    }
+
+    /// The same world under other policies and their registry.
     #[must_use]
     pub fn under(mut self, set: Arc<PolicySet>) -> Self {
-        let (before, now) = (self.set.registry(), set.registry());
-        let nothing = BTreeSet::new();
-        let swaps = |id: &AgentId| {
-            let of =
-                |registry: &Registry| registry.agents.get(id).map_or_else(BTreeSet::new, |entry| entry.roles.clone());
-            Swap::of(&of(before), &of(now))
-        };
-        let agents: BTreeSet<&AgentId> = before.agents.keys().chain(now.agents.keys()).collect();
-        self.agents = agents.into_iter().filter_map(|id| Some((id.clone(), swaps(id)?))).collect();
-        let people: BTreeSet<&PersonId> = before.people.keys().chain(now.people.keys()).collect();
-        let swaps = |id: &PersonId| {
-            let before = before.people.get(id).map_or(&nothing, |entry| &entry.roles);
-            Swap::of(before, now.people.get(id).map_or(&nothing, |entry| &entry.roles))
-        };
-        self.people = people.into_iter().filter_map(|id| Some((id.clone(), swaps(id)?))).collect();
         self.set = set;
+        self
+    }
+
+    /// The same world, in which these agents and people have this role besides.
+    #[must_use]
+    pub fn giving(mut self, role: RoleName, agents: BTreeSet<AgentId>, people: BTreeSet<PersonId>) -> Self {
+        self.given = Some((role, agents, people));
         self
     }
 
@@ -121,13 +106,44 @@ impl World {
             self.timeline.candidates((call.agent(), &call.tool), call.at, self.set.registry(), &self.without);
         let granted = |grant: &Arc<Grant>| Candidate { grant: Arc::clone(grant), standing: Standing::Usable };
         candidates.extend(self.with.iter().map(granted));
-        let caller = &call.caller;
-        let roles =
-            self.agents.get(&caller.agent).map_or_else(|| Arc::clone(&caller.roles), |s| s.apply(&caller.roles));
-        let of_person = caller.on_behalf_of_roles.clone().unwrap_or_else(|| Arc::from([]));
-        let swap = caller.on_behalf_of.as_ref().and_then(|person| self.people.get(person));
-        let of_person = swap.map_or_else(|| Arc::clone(&of_person), |swap| swap.apply(&of_person));
+        let (roles, of_person) = self.roles(call);
         let subject = call.subject(roles, of_person);
         Ok(self.set.decide(&subject, checked, &candidates, call.at).verdict().clone())
     }
+
+    /// The roles of the agent, and of the person that it acts for.
+    fn roles(&self, call: &RecordedCall) -> (Arc<[RoleName]>, Arc<[RoleName]>) {
+        let before = self.registries.get(&call.verdict.policy_set).unwrap_or_else(|| self.base.registry());
+        let now = self.set.registry();
+        let caller = &call.caller;
+        let (role, agents, people) = self
+            .given
+            .as_ref()
+            .map_or((None, None, None), |(role, agents, people)| (Some(role), Some(agents), Some(people)));
+        let of = |registry: &Registry| registry.agents.get(&caller.agent).map(|entry| entry.roles.clone());
+        let besides = role.filter(|_| agents.is_some_and(|agents| agents.contains(&caller.agent)));
+        let of_agent = swapped(&caller.roles, &of(before).unwrap_or_default(), &of(now).unwrap_or_default(), besides);
+        let recorded = caller.on_behalf_of_roles.clone().unwrap_or_else(|| Arc::from([]));
+        let Some(person) = &caller.on_behalf_of else { return (of_agent, recorded) };
+        let of = |registry: &Registry| registry.people.get(person).map(|entry| entry.roles.clone());
+        let besides = role.filter(|_| people.is_some_and(|people| people.contains(person)));
+        let of_person = swapped(&recorded, &of(before).unwrap_or_default(), &of(now).unwrap_or_default(), besides);
+        (of_agent, of_person)
+    }
+}
+
+/// The recorded roles, less those that only the registry of then gave, and with those that the one of now gives.
+fn swapped(
+    recorded: &Arc<[RoleName]>,
+    before: &BTreeSet<RoleName>,
+    now: &BTreeSet<RoleName>,
+    besides: Option<&RoleName>,
+) -> Arc<[RoleName]> {
+    if before == now && besides.is_none() {
+        return Arc::clone(recorded);
+    }
+    let asserted = recorded.iter().filter(|role| !before.contains(*role) || now.contains(*role));
+    let given = now.iter().filter(|role| !before.contains(*role));
+    let all: BTreeSet<RoleName> = asserted.chain(given).chain(besides).cloned().collect();
+    all.into_iter().collect()
 }

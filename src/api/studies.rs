@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::{ApiError, act::reason, requests::json as read};
-use crate::domain::{AgentId, Document, ExceptionId, PersonId, PilotId, RoleName};
+use crate::domain::{AgentId, Document, ExceptionId, PersonId, PilotId, RoleName, Verdict};
 
 /// Days that are looked at, unless the request says otherwise.
 const DAYS: u32 = 30;
@@ -168,4 +168,31 @@ impl Study {
             _ => return Err(ApiError::not_found()),
         })
     }
+}
+
+/// What `postern can` answers. Nothing of it is recorded as a call.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct CanView {
+    /// The agent.
+    pub agent: AgentId,
+    /// The person that it acts for.
+    pub on_behalf_of: Option<PersonId>,
+    /// The roles that were judged.
+    pub roles: Vec<RoleName>,
+    /// The tool, as `server/tool`.
+    pub tool: String,
+    /// `yes`, `no`, or `depends` on arguments or time.
+    pub answer: String,
+    /// One sentence.
+    pub summary: String,
+    /// What the subject sees of the tool.
+    pub sees: String,
+    /// The decision, where arguments were given.
+    pub verdict: Option<Verdict>,
+    /// Policies that speak of this agent and tool, as `level id (file:line)`.
+    pub policies: Vec<String>,
+    /// Exceptions that name this agent and tool now, with how they stand.
+    pub exceptions: Vec<String>,
+    /// What would stop the call besides: a freeze, a control that does not work.
+    pub besides: Vec<String>,
 }

@@ -1,12 +1,15 @@
 //! Puts the parts together: build, serve, reload, drain.
 
 mod admin;
+mod analyse;
 mod background;
 mod build;
+mod can;
 mod check;
 mod clock;
 mod convert;
 mod explain;
+mod graduate;
 mod house;
 mod keeper;
 mod listen;
@@ -14,9 +17,12 @@ mod operations;
 mod overview;
 mod ports;
 mod recorded;
+mod removal;
 mod serve;
+mod study;
 mod view;
 
 pub use check::{Checked, check};
 pub use clock::SystemClock;
+pub use removal::Proposal;
 pub use serve::{Running, serve, start};

@@ -5,12 +5,12 @@ use std::{collections::HashMap, sync::Arc};
 use async_trait::async_trait;
 use chrono::TimeDelta;
 
-use super::house::House;
+use super::{house::House, keeper::Bundle};
 use crate::{
-    analysis::{Begin, Filter, Page, ReadError, RecordedCall, RecordedCalls, Timeline, World},
+    analysis::{Begin, Filter, Page, ReadError, RecordedCall, RecordedCalls, Registries, Timeline, World},
     api::ApiError,
     domain::{Timestamp, ToolRef},
-    evidence::Record,
+    evidence::{JournalError, Record},
     exception::{Lived, StoredEvent},
     policy::PolicySet,
     store::Store,
@@ -24,6 +24,8 @@ const WALK: u64 = 400_000;
 const LIVES: usize = 20_000;
 /// Exceptions that are read at once.
 const HISTORIES: usize = 500;
+/// Policy sets whose registries one analysis knows.
+const SETS: usize = 100;
 /// How far records may stand from the order of their times.
 const SLACK: TimeDelta = TimeDelta::minutes(10);
 
@@ -83,7 +85,23 @@ impl House {
     /// The policies in force, with the exceptions of each moment since then.
     pub(super) async fn as_it_is(&self, since: Timestamp) -> Result<World, ApiError> {
         let policies = Arc::clone(&self.keeper.world.load().policies);
-        Ok(World::new(policies, Arc::new(self.lives(since).await?)))
+        let registries = self.registries(since).await?;
+        Ok(World::new(policies, Arc::new(self.lives(since).await?)).recalling(Arc::new(registries)))
+    }
+
+    /// The registries of the policy sets that were in force since then, the newest of them if there are many.
+    async fn registries(&self, since: Timestamp) -> Result<Registries, ApiError> {
+        let unavailable = |error: JournalError| ApiError::unavailable(error.to_string());
+        let mut registries = Registries::new();
+        for change in self.store.policies(since, SETS).await.map_err(unavailable)? {
+            let Ok(bundle) = change.detail.parse() else { continue };
+            let content = self.store.get_bundle(bundle).await.map_err(unavailable)?;
+            let bundle = content.and_then(|content| serde_json::from_slice::<Bundle>(&content).ok());
+            if let Some(bundle) = bundle {
+                registries.insert(change.digest, bundle.sources.registry());
+            }
+        }
+        Ok(registries)
     }
 
     /// These policies with these lives, for one decision.

@@ -4,7 +4,11 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, Parser, Subcommand};
 
-use super::{screen::Format, stdio::Arguments};
+use super::{
+    screen::Format,
+    stdio::Arguments,
+    study::{CanArguments, GraduateArguments, RemovalCommand, SimulateArguments},
+};
 use crate::domain::{CredentialId, DecisionId, Digest, ExceptionId, ServerName, ToolName};
 
 /// The tool-access gateway for AI agents.
@@ -74,6 +78,15 @@ pub(super) enum Remote {
         /// The decision, `dec_…`, as refusals and records name it
         decision: DecisionId,
     },
+    /// Which recorded decisions would change; puts nothing in force
+    Simulate(SimulateArguments),
+    /// What is decided for one agent and tool now; records no call
+    Can(CanArguments),
+    /// Whether an exception can go: reports, trials, proposals
+    #[command(subcommand)]
+    Removal(RemovalCommand),
+    /// Draft the least-privilege role that takes over from an exception or a pilot
+    Graduate(GraduateArguments),
     /// Compensating controls and their health
     Controls,
     /// Refuse every call from now on
@@ -189,6 +202,8 @@ pub(super) enum ExceptionCommand {
     Revoke(Step),
     /// Report the event that a temporary elevation ends on; --reason names it as the record does
     Finish(Step),
+    /// End it because a role took over; refused as long as anything that it admitted would be lost
+    Graduate(Step),
     /// Say what was found after a break-glass exception; until then its owner gets no other
     Review(Step),
 }

@@ -9,7 +9,10 @@ use std::{
 use arc_swap::ArcSwap;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::{Change, Event, Exception, ExceptionStore, FoldError, Index, Signer, SprawlBudget, StoreError, StoredEvent, fold, sprawl::Sprawl};
+use super::{
+    Change, Event, Exception, ExceptionStore, FoldError, Index, Signer, SprawlBudget, StoreError, StoredEvent, fold,
+    sprawl::Sprawl,
+};
 use crate::domain::{Clock, ExceptionId, Fault, Findings, Person, PersonId, Registry, Timestamp};
 
 /// Exceptions that are read from the store at once.

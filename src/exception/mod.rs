@@ -24,8 +24,8 @@ mod parse;
 mod request;
 mod separation;
 mod spec;
-mod state;
 mod sprawl;
+mod state;
 mod steward;
 #[cfg(test)]
 mod tests;

@@ -2,10 +2,15 @@
 
 use std::{collections::HashSet, sync::Arc};
 
-use super::{rule::Rule, set::PolicySet, source::Level};
+use super::{
+    registry,
+    rule::Rule,
+    set::PolicySet,
+    source::{Level, Place, Sources},
+};
 use crate::{
     catalog::Tool,
-    domain::{AgentId, RoleName, ToolRef},
+    domain::{AgentId, Findings, Registry, RoleName, ToolRef},
 };
 
 /// A policy whose scope can match calls of one tool by one agent.
@@ -38,6 +43,15 @@ impl PolicySet {
         let roles: HashSet<_> = roles.iter().map(|role| self.names.role(role)).collect();
         let rules = known.calls.iter().filter_map(|place| self.rules.get(*place));
         rules.filter(|rule| rule.concerns(&principal, &roles)).map(Speaks::of).collect()
+    }
+}
+
+impl Sources {
+    /// The registry of these files, as far as it can be read; for sets that were sound once.
+    #[must_use]
+    pub fn registry(&self) -> Registry {
+        let find = |wanted: Place| self.files.iter().find(|file| Place::of(&file.path) == Ok(wanted));
+        registry::read(find(Place::Agents), find(Place::People), &mut Findings::default())
     }
 }
 

@@ -5,7 +5,7 @@ use rusqlite::{OptionalExtension as _, params};
 use super::{Store, job::Unavailable, load::bytes};
 use crate::{
     domain::{ExceptionId, Timestamp},
-    evidence::{JournalError, Record},
+    evidence::{JournalError, PolicyChange, PolicyEvent, Record},
 };
 
 impl Store {
@@ -53,6 +53,31 @@ impl Store {
             .read(move |conn| conn.prepare_cached(sql)?.query_row([seq.cast_signed()], |row| bytes(row, 0)).optional());
         let payload = read.await.map_err(|Unavailable(why)| JournalError::Unavailable(why))?;
         Ok(payload.and_then(|payload| serde_json::from_slice::<Record>(&payload).ok()).map(|r| r.summary().at))
+    }
+
+    /// The policy sets that were in force since this moment, newest first, at most so many.
+    ///
+    /// # Errors
+    /// They cannot be read now.
+    pub async fn policies(&self, since: Timestamp, limit: usize) -> Result<Vec<PolicyChange>, JournalError> {
+        let sql = "SELECT payload FROM journal WHERE kind = 'policy' ORDER BY seq DESC LIMIT ?1";
+        let rows = i64::try_from(limit).unwrap_or(i64::MAX);
+        let read = self.read(move |conn| {
+            let mut query = conn.prepare_cached(sql)?;
+            query.query_map([rows], |row| bytes(row, 0))?.collect::<rusqlite::Result<Vec<_>>>()
+        });
+        let payloads = read.await.map_err(|Unavailable(why)| JournalError::Unavailable(why))?;
+        let mut found = Vec::new();
+        for payload in payloads {
+            let Ok(Record::Policy(change)) = serde_json::from_slice(&payload) else { continue };
+            let first = change.at < since;
+            found.extend((change.event == PolicyEvent::Loaded).then_some(change));
+            // The one that was in force when the time began.
+            if first && found.last().is_some_and(|change| change.at < since) {
+                break;
+            }
+        }
+        Ok(found)
     }
 
     /// When the last call was charged to this exception.

@@ -15,7 +15,7 @@ use tower_service::Service as _;
 use crate::{
     api::{
         Act, ApiError, ApiSettings, CatalogView, ControlView, EvidencePage, ExceptionView, Explanation, KeyView,
-        LinkView, MadeKey, NewKey, Operations, ReloadView, ToolApproval, ToolView, router,
+        LinkView, MadeKey, NewKey, Operations, ReloadView, Study, ToolApproval, ToolView, router,
     },
     domain::{
         Credential, CredentialId, CredentialKind, DecisionId, Digest, Document, Duty, ExceptionId, Findings, Kind,
@@ -52,6 +52,9 @@ pub(super) fn exception() -> ExceptionView {
         used: 1,
         attestation_due: None,
         approvals: vec![],
+        analysis: None,
+        removal_test: None,
+        trial: None,
         spec: Some(serde_json::json!({})),
     }
 }
@@ -130,6 +133,12 @@ impl Operations for Fake {
     }
     async fn decisions(&self, _: usize) -> Result<Vec<Explanation>, ApiError> {
         Ok(vec![])
+    }
+    async fn study(&self, _: &Arc<Person>, study: Study) -> Result<serde_json::Value, ApiError> {
+        if matches!(study, Study::RemovalReport(..) | Study::RemovalTrial(..) | Study::RemovalRestore(..)) {
+            self.note(format!("lifecycle {study:?}"));
+        }
+        Ok(serde_json::json!({}))
     }
     async fn controls(&self) -> Result<Vec<ControlView>, ApiError> {
         Ok(vec![])

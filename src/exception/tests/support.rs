@@ -19,8 +19,8 @@ use crate::{
         ExceptionId, Person, PersonEntry, PersonId, Registry, Standing, Timestamp, ToolRef,
     },
     exception::{
-        Change, Desk, DeskError, Exception, ExceptionStore, RemovalTest, SignError, Signer, StoreError, StoredEvent, TestResult,
-        Verifier,
+        Change, Desk, DeskError, Exception, ExceptionStore, RemovalTest, SignError, Signer, StoreError, StoredEvent,
+        TestResult, Verifier,
     },
 };
 

@@ -25,8 +25,7 @@ async fn a_trial_takes_it_from_a_part_of_its_agents_and_gives_it_back_by_the_clo
     let tried = room.desk.begin_trial(&exception.id, &person("sam"), (50, 30), "who notices?").await.unwrap();
     let members = tried.trial.unwrap().members;
     assert_eq!(members.len(), 1);
-    let (member, other) =
-        if members.contains(&AGENT.into()) { (AGENT, "agent-2") } else { ("agent-2", AGENT) };
+    let (member, other) = if members.contains(&AGENT.into()) { (AGENT, "agent-2") } else { ("agent-2", AGENT) };
     assert_eq!(standing(&room, member), Some(Standing::Suspended(SuspendReason::RemovalTrial)));
     assert_eq!(standing(&room, other), Some(Standing::Usable));
     assert!(matches!(
@@ -50,10 +49,7 @@ async fn a_trial_is_for_stewards_within_bounds_and_can_be_ended() {
     let room = Room::new();
     let exception = room.approved(two_agents()).await;
     let id = &exception.id;
-    assert!(matches!(
-        room.desk.begin_trial(id, &person("carol"), (10, 30), "x").await,
-        Err(DeskError::Forbidden(_))
-    ));
+    assert!(matches!(room.desk.begin_trial(id, &person("carol"), (10, 30), "x").await, Err(DeskError::Forbidden(_))));
     for bad in [(0, 30), (101, 30), (10, 0), (10, 24 * 60 + 1)] {
         assert!(matches!(room.desk.begin_trial(id, &person("sam"), bad, "x").await, Err(DeskError::Conflict(_))));
     }
@@ -97,10 +93,7 @@ async fn a_renewal_needs_a_fresh_removal_test_that_shows_the_need_and_a_word_tha
 async fn a_graduated_exception_is_over_for_ever() {
     let room = Room::new();
     let exception = room.approved(pilot()).await;
-    assert!(matches!(
-        room.desk.graduate(&exception.id, &person("dave"), "x").await,
-        Err(DeskError::Forbidden(_))
-    ));
+    assert!(matches!(room.desk.graduate(&exception.id, &person("dave"), "x").await, Err(DeskError::Forbidden(_))));
     let over = room.desk.graduate(&exception.id, &person("alice"), "the role is merged").await.unwrap();
     assert_eq!(over.phase(room.now()), Phase::Ended(Ending::Graduated));
     assert!(room.candidates().is_empty());
@@ -112,8 +105,7 @@ async fn an_analysis_is_kept_with_its_revision_and_an_edited_one_is_found() {
     let room = Room::new();
     let document = Document::of_value(pilot());
     let found = json!({"would_pass": 3});
-    let exception =
-        room.desk.submit_analysed(&document, &person("carol"), Some(found.clone())).await.unwrap();
+    let exception = room.desk.submit_analysed(&document, &person("carol"), Some(found.clone())).await.unwrap();
     assert_eq!(exception.analysis.as_deref(), Some(&found));
     assert_eq!(room.store.names(&exception.id), ["submitted", "analysed"]);
     let next = room.submit(with(pilot(), "budget/calls", json!(7))).await.unwrap();
