@@ -145,9 +145,13 @@ impl Used {
     /// The texts of an argument: those that were seen, or where they are many those that the exception named.
     fn texts(&self, role: &mut Role, name: &str, seen: &Seen, bound: Option<&Bound>) -> Option<BTreeSet<String>> {
         if seen.texts.len() <= FEW {
-            let list: Vec<_> = seen.texts.iter().map(|text| quoted(text)).collect();
+            let (held, odd): (BTreeSet<_>, BTreeSet<_>) = seen.texts.iter().cloned().partition(|text| !turns(text));
+            let list: Vec<_> = held.iter().map(|text| quoted(text)).collect();
             role.diff.push(format!("- {name}: only {}{}", list.join(", "), instead(bound)));
-            return Some(seen.texts.clone());
+            if !odd.is_empty() {
+                role.diff.push(format!("- {name}: {} texts with direction characters, which no policy may hold", odd.len()));
+            }
+            return Some(held);
         }
         let Some(Bound::In(values)) = bound else { return None };
         Some(values.iter().filter_map(|value| value.as_str().map(str::to_owned)).collect())
@@ -207,6 +211,12 @@ fn instead(bound: Option<&Bound>) -> String {
 fn requires(schema: &Value, name: &str) -> bool {
     let required = schema.get("required").and_then(Value::as_array);
     required.is_some_and(|names| names.iter().any(|one| one.as_str() == Some(name)))
+}
+
+/// Whether the text holds characters that turn the direction of text.
+fn turns(text: &str) -> bool {
+    text.contains(['\u{61c}', '\u{200e}', '\u{200f}'])
+        || text.contains(|c| matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}'))
 }
 
 fn attribute(name: &str) -> String {
