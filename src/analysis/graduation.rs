@@ -107,14 +107,16 @@ impl Graduation {
         }
     }
 
-    /// The replay of the draft: as things stand, and under the set that holds the role, with its members and without
-    /// the exceptions.
+    /// The replay of the draft: with the exceptions usable all the time, and under the set that holds the role, with its
+    /// members and without the exceptions. What is gained so is gained beyond the exceptions.
     #[must_use]
     pub fn replay(&self, now: &World, with_role: std::sync::Arc<PolicySet>) -> Replay {
         let then = now.clone().under(with_role);
         let then = then.giving(self.role.clone(), self.agents.clone(), self.people.clone());
         let then = self.ids().into_iter().fold(then, World::without);
-        Replay::new(now.clone(), then, self.completeness.since)
+        let without = self.ids().into_iter().fold(now.clone(), World::without);
+        let now = self.grants.iter().cloned().fold(without, World::with);
+        Replay::new(now, then, self.completeness.since)
     }
 
     fn ids(&self) -> Vec<ExceptionId> {

@@ -9,7 +9,7 @@ use crate::{
         AgentId, Credential, CredentialId, CredentialKind, DecisionId, Delegator, Digest, Effect, Reason, RoleName,
         Subject, Timestamp, ToolRef, Verdict,
     },
-    evidence::{Called, Caller, Record, SealError, Sealer},
+    evidence::{Called, Caller, Intent, Record, SealError, Sealer},
 };
 
 /// Why a recorded call is not judged again.
@@ -71,16 +71,14 @@ impl RecordedCall {
     /// stood for.
     #[must_use]
     pub fn of(record: Record, sealer: &Sealer, named: impl Fn(&str) -> Option<ToolRef>) -> Option<Self> {
-        let denial = match record {
-            Record::Intent(intent) => {
+        let record = match intent(record) {
+            Ok(intent) => {
                 let by = (intent.at, intent.caller);
                 return Some(Self::called(intent.decision, by, intent.call, intent.verdict, sealer));
             }
-            record => {
-                let Record::Denial(denial) = record else { return None };
-                denial
-            }
+            Err(record) => record,
         };
+        let Record::Denial(denial) = *record else { return None };
         let (decision, at, caller, verdict) = (denial.decision, denial.at, denial.caller, denial.verdict);
         if let Some(call) = denial.call {
             return Some(Self::called(decision, (at, caller), call, verdict, sealer));
@@ -124,6 +122,10 @@ impl RecordedCall {
         let credential = Credential { id: caller.credential.clone(), kind: CredentialKind::ApiKey, expires: self.at };
         Subject { agent: caller.agent.clone(), roles, on_behalf_of, credential }
     }
+}
+
+fn intent(record: Record) -> Result<Intent, Box<Record>> {
+    if let Record::Intent(intent) = record { Ok(intent) } else { Err(Box::new(record)) }
 }
 
 /// Somebody who showed nothing: for questions that no credential stands behind.

@@ -149,7 +149,8 @@ impl Used {
             let list: Vec<_> = held.iter().map(|text| quoted(text)).collect();
             role.diff.push(format!("- {name}: only {}{}", list.join(", "), instead(bound)));
             if !odd.is_empty() {
-                role.diff.push(format!("- {name}: {} texts with direction characters, which no policy may hold", odd.len()));
+                role.diff
+                    .push(format!("- {name}: {} texts with direction characters, which no policy may hold", odd.len()));
             }
             return Some(held);
         }

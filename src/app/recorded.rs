@@ -10,7 +10,7 @@ use crate::{
     analysis::{Begin, Filter, Page, ReadError, RecordedCall, RecordedCalls, Registries, Timeline, World},
     api::ApiError,
     domain::{Timestamp, ToolRef},
-    evidence::{JournalError, Record},
+    evidence::{Called, JournalError, Record},
     exception::{Lived, StoredEvent},
     policy::PolicySet,
     store::Store,
@@ -40,17 +40,15 @@ impl Journal {
     fn read(&self, payload: &[u8], filter: &Filter) -> Option<RecordedCall> {
         let record: Record = serde_json::from_slice(payload).ok()?;
         let named = |asked: &str| self.names.get(asked).cloned();
+        let of = |call: &Called| ToolRef { server: call.server.clone(), tool: call.tool.clone() };
         // What is not wanted is not opened.
-        let (caller, tool, verdict) = match &record {
-            Record::Intent(intent) => (&intent.caller, Some(&intent.call), &intent.verdict),
-            record => {
-                let Record::Denial(denial) = record else { return None };
-                (&denial.caller, denial.call.as_ref(), &denial.verdict)
-            }
+        let (caller, tool, verdict) = if let Record::Intent(intent) = &record {
+            (&intent.caller, Some(of(&intent.call)), &intent.verdict)
+        } else {
+            let Record::Denial(denial) = &record else { return None };
+            (&denial.caller, denial.call.as_ref().map(of).or_else(|| named(&denial.asked)), &denial.verdict)
         };
-        let asked = if let Record::Denial(denial) = &record { denial.asked.as_str() } else { "" };
-        let tool = tool.map(|call| ToolRef { server: call.server.clone(), tool: call.tool.clone() });
-        let tool = tool.or_else(|| named(asked))?;
+        let tool = tool?;
         if !filter.takes(&caller.agent, &tool, verdict) {
             return None;
         }

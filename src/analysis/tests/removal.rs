@@ -19,10 +19,7 @@ fn since() -> Timestamp {
 fn report(then: World, history: &[StoredEvent], calls: &[RecordedCall]) -> RemovalReport {
     let mut study = RemovalStudy::new(&"EX-1".parse().unwrap(), history, then, since());
     let filter = study.filter();
-    calls
-        .iter()
-        .filter(|call| filter.takes(call.agent(), &call.tool, &call.verdict))
-        .for_each(|call| study.take(call));
+    calls.iter().filter(|call| filter.takes(call.agent(), &call.tool, &call.verdict)).for_each(|call| study.take(call));
     study.finish(noon(), true)
 }
 
@@ -114,10 +111,7 @@ fn the_role_that_takes_over_loses_nothing_that_was_used_and_allows_nothing_that_
     assert!(draft.tools[0].diff.iter().any(|line| line.contains("from 101 to 400 (the exception: 1 to 500)")));
     let mut replay = graduation.replay(&world(&[READ]), with_role(&draft, &[READ]));
     let trial = graduation.trial();
-    calls
-        .iter()
-        .filter(|call| trial.takes(call.agent(), &call.tool, &call.verdict))
-        .for_each(|call| replay.take(call));
+    calls.iter().filter(|call| trial.takes(call.agent(), &call.tool, &call.verdict)).for_each(|call| replay.take(call));
     let replayed = replay.finish();
     assert_eq!((replayed.lost, replayed.gained), (0, 0));
     assert!(replayed.changes.iter().any(|change| change.to.to_string() == "allow (rbac)"));
@@ -134,12 +128,17 @@ fn a_role_compiles_whatever_texts_and_optional_arguments_were_used() {
     // What nobody would grant, and a policy must still be able to hold.
     let turned = recorded(&set, 4, noon(), (AGENT, "crm/export"), &json!({"region": "\u{202e}ue", "max_rows": 1}));
     calls.push(RecordedCall { verdict: hostile[0].verdict.clone(), ..turned });
-    let strange = recorded(&set, 3, noon(), (AGENT, "crm/export"), &json!({"region": "\" || true //\\é\n", "max_rows": -3}));
+    let strange =
+        recorded(&set, 3, noon(), (AGENT, "crm/export"), &json!({"region": "\" || true //\\é\n", "max_rows": -3}));
     calls.push(RecordedCall { verdict: hostile[0].verdict.clone(), ..strange });
     let graduation = graduation(&calls);
     let draft = graduation.draft(&set);
     with_role(&draft, &[READ]);
-    assert!(draft.cedar.contains(r#"(if context.input has "include_pii" then context.input["include_pii"] == true else true)"#));
+    assert!(
+        draft
+            .cedar
+            .contains(r#"(if context.input has "include_pii" then context.input["include_pii"] == true else true)"#)
+    );
     assert!(draft.tools[0].diff.iter().any(|line| line.contains("1 texts with direction characters")));
     assert!(!draft.cedar.contains("é"), "only ASCII leaves the generator");
 }

@@ -59,7 +59,8 @@ fn guardrails_that_speak_of_it_are_named_and_one_that_always_forbids_is_hard() {
     );
     let (analysis, hard) = analysed(other(), &[READ, NO_DROP, PII], &[], ROOM);
     assert!(hard.0.is_empty());
-    let told: Vec<_> = analysis.guardrails.iter().map(|one| format!("{} {} {}", one.id, one.level, one.always)).collect();
+    let told: Vec<_> =
+        analysis.guardrails.iter().map(|one| format!("{} {} {}", one.id, one.level, one.always)).collect();
     assert_eq!(told, ["pii soft false"], "no-drop does not speak of crm/export");
     let mut dead = other();
     dead["grant"]["tools"] = json!(["drop"]);
@@ -89,10 +90,9 @@ fn it_tells_whether_roles_allow_it_already() {
 /// I17
 #[test]
 fn a_budget_that_would_be_broken_is_a_hard_finding() {
-    for (sprawl, path) in [
-        (Sprawl { of_owner: 10, ..ROOM }, "/owner/human"),
-        (Sprawl { of_channel: 50, ..ROOM }, "/governance/channel"),
-    ] {
+    for (sprawl, path) in
+        [(Sprawl { of_owner: 10, ..ROOM }, "/owner/human"), (Sprawl { of_channel: 50, ..ROOM }, "/governance/channel")]
+    {
         let (_, hard) = analysed(other(), &[READ], &[], sprawl);
         assert_eq!(hard.0.iter().map(|one| one.path.as_str()).collect::<Vec<_>>(), [path]);
     }

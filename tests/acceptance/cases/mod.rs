@@ -5,15 +5,24 @@ mod exceptions;
 mod lifecycle;
 mod monitoring;
 mod policy;
+mod studies;
 mod wire;
 
 use crate::Case;
 
 pub fn all() -> Vec<Case> {
-    [exceptions::cases(), wire::cases(), lifecycle::cases(), policy::cases(), monitoring::cases(), durability::cases()]
-        .into_iter()
-        .flatten()
-        .collect()
+    [
+        exceptions::cases(),
+        wire::cases(),
+        lifecycle::cases(),
+        policy::cases(),
+        monitoring::cases(),
+        durability::cases(),
+        studies::cases(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }
 
 /// A case from an async function.
