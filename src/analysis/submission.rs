@@ -14,7 +14,11 @@ use crate::{
 };
 
 /// Entries of a list in the analysis; it has to fit into one record.
-const LIST: usize = 40;
+const LIST: usize = 20;
+/// Agents and tools that one entry names.
+const NAMED: usize = 5;
+/// Bytes of the analysis as JSON.
+const BYTES: usize = 48 << 10;
 
 /// What the exception would make usable.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -42,9 +46,13 @@ pub struct Guardrail {
     pub place: String,
     /// Whether it forbids every such call, whatever the arguments.
     pub always: bool,
-    /// Agents it speaks of.
+    /// How many of the agents it speaks of.
+    pub of_agents: usize,
+    /// The first of them.
     pub agents: BTreeSet<AgentId>,
-    /// Tools it speaks of, as `server/tool`.
+    /// How many of the tools it speaks of.
+    pub of_tools: usize,
+    /// The first of them, as `server/tool`.
     pub tools: BTreeSet<String>,
 }
 
@@ -103,6 +111,20 @@ pub struct Analysis {
     pub notes: Vec<String>,
 }
 
+impl Analysis {
+    /// The analysis, without its longest lists if it would not fit into one record.
+    #[must_use]
+    pub fn fitting(mut self) -> Self {
+        if serde_json::to_vec(&self).map_or(usize::MAX, |bytes| bytes.len()) > BYTES {
+            self.passing.clear();
+            self.guardrails.clear();
+            self.admits.arguments.clear();
+            self.notes.push("lists were left out, because they do not fit into the record".to_owned());
+        }
+        self
+    }
+}
+
 /// Analyses one submission.
 pub struct Submission {
     grant: Grant,
@@ -159,6 +181,7 @@ impl Submission {
             hard.push("", 0, "/grant/tools", message);
         }
         let notes = self.notes(&guardrails, &implied);
+        let guardrails = guardrails.into_iter().take(LIST).collect();
         let (mut passing, _) = self.changes.finish();
         passing.truncate(LIST);
         let analysis = Analysis {
@@ -214,6 +237,8 @@ impl Submission {
                         level: level.as_str().to_owned(),
                         place: format!("{file}:{line}"),
                         always,
+                        of_agents: 0,
+                        of_tools: 0,
                         agents: BTreeSet::new(),
                         tools: BTreeSet::new(),
                     });
@@ -222,7 +247,13 @@ impl Submission {
                 }
             }
         }
-        found.into_values().take(LIST).collect()
+        let short = |mut guardrail: Guardrail| {
+            (guardrail.of_agents, guardrail.of_tools) = (guardrail.agents.len(), guardrail.tools.len());
+            guardrail.agents = guardrail.agents.into_iter().take(NAMED).collect();
+            guardrail.tools = guardrail.tools.into_iter().take(NAMED).collect();
+            guardrail
+        };
+        found.into_values().map(short).collect()
     }
 
     fn implied(&self) -> Implied {
@@ -343,7 +374,7 @@ fn admits(grant: &Grant) -> Admits {
         arguments: grant
             .arguments
             .iter()
-            .map(|one| format!("{}: {}", one.name, bound(&one.bound)).chars().take(400).collect())
+            .map(|one| format!("{}: {}", one.name, bound(&one.bound)).chars().take(200).collect())
             .collect(),
         agents: grant.agents.clone(),
         on_behalf_of,

@@ -22,7 +22,8 @@ impl House {
         let mut findings = world.policies.check_grant(&grant);
         let days = self.analysis_days;
         let since = self.ago(days);
-        let submission = Submission::new(grant, &self.as_it_is(since).await?, (since, self.clock.now()));
+        let now = self.as_it_is_for(&grant.agents, since).await?;
+        let submission = Submission::new(grant, &now, (since, self.clock.now()));
         let filter = submission.filter();
         // Submissions wait for each other here, and never for long: one walk is bounded.
         let _turn = self.studies.acquire().await.map_err(|_| ApiError::internal())?;
@@ -41,6 +42,6 @@ impl House {
             finding.file.clone_from(&record.file);
         });
         findings.or(()).map_err(ApiError::faulty)?;
-        serde_json::to_value(&analysis).map_err(|_| ApiError::internal())
+        serde_json::to_value(analysis.fitting()).map_err(|_| ApiError::internal())
     }
 }

@@ -1,6 +1,9 @@
 //! Recorded calls for the analysis: from the journal, with sealed arguments opened, page by page.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::Arc,
+};
 
 use async_trait::async_trait;
 use chrono::TimeDelta;
@@ -9,7 +12,7 @@ use super::{house::House, keeper::Bundle};
 use crate::{
     analysis::{Begin, Filter, Page, ReadError, RecordedCall, RecordedCalls, Registries, Timeline, World},
     api::ApiError,
-    domain::{Timestamp, ToolRef},
+    domain::{AgentId, Timestamp, ToolRef},
     evidence::{Called, JournalError, Record},
     exception::{Lived, StoredEvent},
     policy::PolicySet,
@@ -85,6 +88,22 @@ impl House {
         let policies = Arc::clone(&self.keeper.world.load().policies);
         let registries = self.registries(since).await?;
         Ok(World::new(policies, Arc::new(self.lives(since).await?)).recalling(Arc::new(registries)))
+    }
+
+    /// The same with only those exceptions that live now and name one of these agents: what could take over from one of
+    /// theirs.
+    pub(super) async fn as_it_is_for(&self, agents: &BTreeSet<AgentId>, since: Timestamp) -> Result<World, ApiError> {
+        let policies = Arc::clone(&self.keeper.world.load().policies);
+        let (index, now) = (self.desk.index(), self.clock.now());
+        let ids: BTreeSet<_> = agents.iter().flat_map(|agent| index.ids_of(agent, now)).collect();
+        let mut timeline = Timeline::default();
+        for id in &ids {
+            let history = self.desk.history(id).await.map_err(super::view::desk_error)?;
+            if let Ok(life) = Lived::of(&history) {
+                timeline.add(life);
+            }
+        }
+        Ok(World::new(policies, Arc::new(timeline)).recalling(Arc::new(self.registries(since).await?)))
     }
 
     /// The registries of the policy sets that were in force since then, the newest of them if there are many.

@@ -65,7 +65,8 @@ impl House {
         let history = self.desk.history(id).await.map_err(view::desk_error)?;
         let _turn = self.turn()?;
         let since = self.ago(days);
-        let mut then = self.as_it_is(since).await?;
+        let agents = self.known(id).await?.spec.subject.agents.clone();
+        let mut then = self.as_it_is_for(&agents, since).await?;
         let in_force = candidate.is_none();
         if let Some(set) = candidate {
             then = then.under(set);
@@ -101,6 +102,9 @@ impl House {
                 report.completeness.percent
             );
             return Err(ApiError::conflict(message));
+        }
+        if self.keeper.world.load().policies.digest() != report.policy_set {
+            return Err(ApiError::conflict("the policies changed meanwhile; ask again"));
         }
         Ok(())
     }
