@@ -58,8 +58,8 @@ pub struct ReadError(pub String);
 /// Gives recorded calls.
 #[async_trait]
 pub trait RecordedCalls: Send + Sync {
-    /// Where the records since this moment begin, within the bound of one walk.
-    async fn begin(&self, since: Timestamp) -> Result<Begin, ReadError>;
+    /// Where the wanted records since this moment begin, within the bound of one walk.
+    async fn begin(&self, since: Timestamp, filter: &Filter) -> Result<Begin, ReadError>;
 
     /// The wanted calls of a bounded number of records from this one on.
     async fn page(&self, from: u64, filter: &Filter) -> Result<Page, ReadError>;
@@ -84,7 +84,7 @@ pub async fn walk<S: Study>(
     filter: &Filter,
     mut study: S,
 ) -> Result<S, ReadError> {
-    let begin = records.begin(since).await?;
+    let begin = records.begin(since, filter).await?;
     if begin.truncated {
         study.cut();
     }
@@ -92,6 +92,9 @@ pub async fn walk<S: Study>(
     while let Some(from) = next {
         let page = records.page(from, filter).await?;
         next = page.next.filter(|next| *next > from);
+        if page.calls.is_empty() {
+            continue;
+        }
         let looked = tokio::task::spawn_blocking(move || {
             page.calls.iter().filter(|call| call.at >= since).for_each(|call| study.take(call));
             study

@@ -19,10 +19,12 @@ use crate::{
     store::Store,
 };
 
-/// Rows of the journal that one page looks at.
-const PAGE: u64 = 2_000;
+/// Rows of the journal that one page looks at; others read between two pages.
+const PAGE: u64 = 500;
 /// Rows of the journal that one walk looks at.
 const WALK: u64 = 400_000;
+/// Rows that the analysis of a submission looks at: whoever asks for break-glass must not wait.
+const SUBMISSION: u64 = 40_000;
 /// Lives of exceptions that one analysis holds.
 const LIVES: usize = 20_000;
 /// Exceptions that are read at once.
@@ -37,6 +39,8 @@ pub(super) struct Journal {
     store: Arc<Store>,
     /// Tools by the names under which agents ask for them.
     names: HashMap<String, ToolRef>,
+    /// Rows that one walk looks at.
+    walk: u64,
 }
 
 impl Journal {
@@ -61,15 +65,26 @@ impl Journal {
 
 #[async_trait]
 impl RecordedCalls for Journal {
-    async fn begin(&self, since: Timestamp) -> Result<Begin, ReadError> {
+    async fn begin(&self, since: Timestamp, filter: &Filter) -> Result<Begin, ReadError> {
         let early = since.checked_sub_signed(SLACK).unwrap_or(since);
         let found = self.store.since(early).await.map_err(|error| ReadError(error.to_string()))?;
-        let floor = self.store.head().borrow().saturating_sub(WALK);
+        let floor = if filter.exceptions.is_empty() {
+            self.store.head().borrow().saturating_sub(self.walk)
+        } else {
+            // The calls of an exception are found by themselves, however many others there are.
+            let floor = self.store.floor_of(&filter.exceptions, self.walk).await;
+            floor.map_err(|error| ReadError(error.to_string()))?.unwrap_or_default()
+        };
         Ok(Begin { seq: found.max(floor), truncated: floor > found })
     }
 
     async fn page(&self, from: u64, filter: &Filter) -> Result<Page, ReadError> {
-        let (rows, next) = self.store.calls(from, PAGE).await.map_err(|error| ReadError(error.to_string()))?;
+        let read = if filter.exceptions.is_empty() {
+            self.store.calls(from, PAGE).await
+        } else {
+            self.store.calls_of(&filter.exceptions, from, usize::try_from(PAGE).unwrap_or(usize::MAX)).await
+        };
+        let (rows, next) = read.map_err(|error| ReadError(error.to_string()))?;
         Ok(Page { calls: rows.iter().filter_map(|(_, payload)| self.read(payload, filter)).collect(), next })
     }
 }
@@ -80,7 +95,12 @@ impl House {
         let world = self.keeper.world.load();
         let tools = world.catalog.entries().map(|entry| &entry.tool);
         let names = tools.map(|tool| (tool.exposed.to_string(), tool.reference.clone())).collect();
-        Journal { store: Arc::clone(&self.store), names }
+        Journal { store: Arc::clone(&self.store), names, walk: WALK }
+    }
+
+    /// The newest recorded calls, as many as can be looked at while somebody waits.
+    pub(super) fn recent(&self) -> Journal {
+        Journal { walk: SUBMISSION, ..self.journal() }
     }
 
     /// The policies in force, with the exceptions of each moment since then.

@@ -1,5 +1,7 @@
 //! Records of calls, found by when they were made.
 
+use std::collections::BTreeSet;
+
 use rusqlite::{OptionalExtension as _, params};
 
 use super::{Store, job::Unavailable, load::bytes};
@@ -28,6 +30,49 @@ impl Store {
         });
         let rows = read.await.map_err(|Unavailable(why)| JournalError::Unavailable(why))?;
         Ok((rows, (until <= head).then_some(until)))
+    }
+
+    /// Records of calls that were charged to one of these exceptions or refused under it, at most `limit`, and where to
+    /// go on. Later rounds of a call, which charge nothing, are not among them.
+    ///
+    /// # Errors
+    /// They cannot be read now.
+    pub async fn calls_of(
+        &self,
+        exceptions: &BTreeSet<ExceptionId>,
+        from: u64,
+        limit: usize,
+    ) -> Result<(Vec<(u64, Vec<u8>)>, Option<u64>), JournalError> {
+        let ids = listed(exceptions);
+        let rows = i64::try_from(limit).unwrap_or(i64::MAX);
+        let read = self.read(move |conn| {
+            let sql = "SELECT seq, payload FROM journal WHERE exception IN (SELECT value FROM json_each(?1))
+                       AND kind IN ('intent', 'denial') AND seq >= ?2 ORDER BY seq LIMIT ?3";
+            let mut query = conn.prepare_cached(sql)?;
+            let found = query.query_map(params![ids, from.cast_signed(), rows], |row| {
+                Ok((row.get::<_, i64>(0)?.cast_unsigned(), bytes(row, 1)?))
+            })?;
+            found.collect::<rusqlite::Result<Vec<_>>>()
+        });
+        let rows = read.await.map_err(|Unavailable(why)| JournalError::Unavailable(why))?;
+        let next = rows.last().filter(|_| rows.len() >= limit).map(|(seq, _)| seq + 1);
+        Ok((rows, next))
+    }
+
+    /// The record behind the newest `count` of these exceptions' calls, if there are more.
+    ///
+    /// # Errors
+    /// It cannot be read now.
+    pub async fn floor_of(&self, exceptions: &BTreeSet<ExceptionId>, count: u64) -> Result<Option<u64>, JournalError> {
+        let ids = listed(exceptions);
+        let sql = "SELECT seq FROM journal WHERE exception IN (SELECT value FROM json_each(?1))
+                   AND kind IN ('intent', 'denial') ORDER BY seq DESC LIMIT 1 OFFSET ?2";
+        let read = self.read(move |conn| {
+            let mut query = conn.prepare_cached(sql)?;
+            query.query_row(params![ids, count.cast_signed()], |row| row.get::<_, i64>(0)).optional()
+        });
+        let found = read.await.map_err(|Unavailable(why)| JournalError::Unavailable(why))?;
+        Ok(found.map(|seq| seq.cast_unsigned() + 1))
     }
 
     /// The first record that is about as old as this moment; records of one moment do not stand in strict order, so a
@@ -91,4 +136,9 @@ impl Store {
         let payload = read.await.map_err(|Unavailable(why)| JournalError::Unavailable(why))?;
         Ok(payload.and_then(|payload| serde_json::from_slice::<Record>(&payload).ok()).map(|r| r.summary().at))
     }
+}
+
+/// The ids as a JSON array, which SQLite reads as a table.
+fn listed(exceptions: &BTreeSet<ExceptionId>) -> String {
+    serde_json::to_string(exceptions).unwrap_or_else(|_| "[]".to_owned())
 }

@@ -159,7 +159,7 @@ struct Pages {
 
 #[async_trait]
 impl RecordedCalls for Pages {
-    async fn begin(&self, _: Timestamp) -> Result<Begin, ReadError> {
+    async fn begin(&self, _: Timestamp, _: &Filter) -> Result<Begin, ReadError> {
         Ok(Begin { seq: 0, truncated: true })
     }
 

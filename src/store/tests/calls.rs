@@ -54,4 +54,14 @@ async fn the_last_use_of_an_exception_is_its_last_intent() {
         house.store.append(Record::Intent(record)).await.unwrap();
     }
     assert_eq!(house.store.last_use(&id).await.unwrap(), Some(noon() + TimeDelta::minutes(9)));
+    house.store.append(Record::Intent(intent(3, Some(&"EX-2".parse().unwrap())))).await.unwrap();
+    house.store.append(Record::Intent(intent(4, None))).await.unwrap();
+    let both = [id.clone(), "EX-2".parse().unwrap()].into();
+    let (rows, next) = house.store.calls_of(&both, 1, 2).await.unwrap();
+    let (rest, end) = house.store.calls_of(&both, next.unwrap(), 2).await.unwrap();
+    assert_eq!((rows.len(), rest.len(), end), (2, 1, None));
+    let only = [id].into();
+    assert_eq!(house.store.calls_of(&only, 1, 9).await.unwrap().0.len(), 2);
+    assert_eq!(house.store.floor_of(&only, 5).await.unwrap(), None);
+    assert_eq!(house.store.floor_of(&both, 2).await.unwrap(), Some(rows[0].0 + 1));
 }
