@@ -109,6 +109,9 @@ fn exception(template: &Spec, number: usize) -> Exception {
         activated: true,
         review: None,
         met: std::collections::BTreeSet::new(),
+        analysis: None,
+        tested: None,
+        trial: None,
     }
 }
 

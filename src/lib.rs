@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 #![cfg_attr(test, allow(clippy::wildcard_enum_match_arm, reason = "in a test anything else is a failure"))]
 
+pub mod analysis;
 pub mod api;
 pub mod app;
 pub mod catalog;

@@ -21,6 +21,7 @@ fn doors() -> BTreeMap<&'static str, Vec<&'static str>> {
         doors.insert(room, LEVEL_1.to_vec());
     }
     doors.insert("policy", vec!["domain", "catalog"]);
+    doors.insert("analysis", vec!["domain", "catalog", "policy", "exception", "evidence"]);
     doors.insert("upstream", vec!["domain", "mcp", "catalog", "policy"]);
     doors.insert("gateway", GATEWAY.to_vec());
     doors.insert("store", FACES.to_vec());

@@ -55,6 +55,11 @@ pub enum Act {
         /// What shows it.
         reason: String,
     },
+    /// End it because a role took over.
+    Graduate {
+        /// Why.
+        reason: String,
+    },
     /// Say after a break-glass exception what was found; until then its owner gets no other.
     Review {
         /// What was found.
@@ -87,8 +92,19 @@ pub(super) fn reason(text: Option<String>) -> Result<String, ApiError> {
 
 impl Act {
     /// The words that stand in the path.
-    pub const WORDS: [&'static str; 10] =
-        ["approve", "reject", "withdraw", "attest", "suspend", "resume", "revoke", "finish", "review", "milestone"];
+    pub const WORDS: [&'static str; 11] = [
+        "approve",
+        "reject",
+        "withdraw",
+        "attest",
+        "suspend",
+        "resume",
+        "revoke",
+        "finish",
+        "graduate",
+        "review",
+        "milestone",
+    ];
 
     pub(super) fn read(word: &str, body: ActBody) -> Result<Self, ApiError> {
         let ActBody { digest, milestone, reason: text } = body;
@@ -119,6 +135,7 @@ impl Act {
             "resume" => Self::Resume { reason: reason(text)? },
             "revoke" => Self::Revoke { reason: reason(text)? },
             "finish" => Self::Finish { event: reason(text)? },
+            "graduate" => Self::Graduate { reason: reason(text)? },
             "review" => Self::Review { findings: reason(text)? },
             _ => return Err(ApiError::not_found()),
         })

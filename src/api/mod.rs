@@ -10,6 +10,7 @@ mod requests;
 mod router;
 mod routes;
 mod serve;
+mod studies;
 mod views;
 
 pub use act::Act;
@@ -23,6 +24,7 @@ pub use operations::Operations;
 pub use requests::{KeyFor, NewKey, ToolApproval};
 pub use router::{ApiSettings, router};
 pub use routes::{Access, Endpoint, Known, ROUTES, Route};
+pub use studies::{Can, CanView, Graduate, Removal, Simulate, Study, Trial, days};
 pub use views::{
     ApprovalView, CatalogView, ControlView, EvidencePage, ExceptionView, Explanation, KeyView, LinkView, MadeKey,
     ReloadView, ServerView, ToolView, WhoView,

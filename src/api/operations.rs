@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use http::HeaderMap;
-
 use serde_json::Value;
 
 use super::{
     AccessRequest, Act, ApiError, CatalogView, ControlView, Decided, DraftRequest, DraftView, Evaluation, EvidencePage,
-    ExceptionView, Explanation, KeyView, LinkView, MadeKey, NewKey, ReloadView, TaskAnswer, ToolApproval, ToolView,
+    ExceptionView, Explanation, KeyView, LinkView, MadeKey, NewKey, ReloadView, Study, TaskAnswer, ToolApproval,
+    ToolView,
 };
 use crate::domain::{CredentialId, DecisionId, Document, ExceptionId, Person};
 
@@ -69,6 +69,8 @@ pub trait Operations: Send + Sync + 'static {
     async fn explain(&self, id: &DecisionId) -> Result<Option<Explanation>, ApiError>;
     /// The newest decisions, newest first.
     async fn decisions(&self, limit: usize) -> Result<Vec<Explanation>, ApiError>;
+    /// Answers a question about the records, or takes a step of a removal test.
+    async fn study(&self, by: &Arc<Person>, study: Study) -> Result<Value, ApiError>;
     /// The controls and their health.
     async fn controls(&self) -> Result<Vec<ControlView>, ApiError>;
 

@@ -80,6 +80,8 @@ pub enum Known {
     Catalog,
     /// Approve definitions.
     ApproveTools,
+    /// A question about the records; the word says which.
+    Study(&'static str),
     /// Explain a decision.
     Explain,
     /// The newest decisions.
@@ -132,6 +134,8 @@ const APPROVERS: Access = Access::Duty(&[Duty::Approve, Duty::Security, Duty::Ve
 const HOLDERS: Access = Access::Duty(&[Duty::Own, Duty::Approve, Duty::Security, Duty::Administer]);
 const ASKERS: Access = Access::Duty(&[Duty::Request, Duty::Approve, Duty::Security, Duty::Audit, Duty::Administer]);
 const REQUESTERS: Access = Access::Duty(&[Duty::Request]);
+const STUDENTS: Access = Access::Duty(&[Duty::Security, Duty::Audit, Duty::Administer]);
+const REMOVERS: Access = Access::Duty(&[Duty::Own, Duty::Approve, Duty::Security, Duty::Audit, Duty::Administer]);
 const GET: Method = Method::GET;
 const POST: Method = Method::POST;
 
@@ -208,6 +212,38 @@ pub const ROUTES: &[Route] = &[
     route(POST, "/access/v1/requests", REQUESTERS, Some("lifecycle"), Endpoint::Known(Known::RequestAccess)),
     route(GET, "/access/v1/requests/{id}", Access::Person, None, Endpoint::Known(Known::Task)),
     route(POST, "/access/v1/requests/{id}/cancel", REQUESTERS, Some("lifecycle"), Endpoint::Known(Known::CancelTask)),
+    route(
+        POST,
+        "/api/v1/exceptions/{id}/graduate",
+        HOLDERS,
+        Some("lifecycle"),
+        Endpoint::Known(Known::Act("graduate")),
+    ),
+    route(POST, "/api/v1/simulate", STUDENTS, None, Endpoint::Known(Known::Study("simulate"))),
+    route(POST, "/api/v1/can", OVERSIGHT, None, Endpoint::Known(Known::Study("can"))),
+    route(POST, "/api/v1/graduate", STUDENTS, None, Endpoint::Known(Known::Study("graduate"))),
+    route(GET, "/api/v1/removal/proposals", OVERSIGHT, None, Endpoint::Known(Known::Study("proposals"))),
+    route(
+        POST,
+        "/api/v1/exceptions/{id}/removal/report",
+        REMOVERS,
+        Some("lifecycle"),
+        Endpoint::Known(Known::Study("report")),
+    ),
+    route(
+        POST,
+        "/api/v1/exceptions/{id}/removal/trial",
+        HOLDERS,
+        Some("lifecycle"),
+        Endpoint::Known(Known::Study("trial")),
+    ),
+    route(
+        POST,
+        "/api/v1/exceptions/{id}/removal/restore",
+        HOLDERS,
+        Some("lifecycle"),
+        Endpoint::Known(Known::Study("restore")),
+    ),
     route(GET, "/api/v1/catalog", Access::Person, None, Endpoint::Known(Known::Catalog)),
     route(POST, "/api/v1/catalog/approve", ADMINISTER, Some("catalog"), Endpoint::Known(Known::ApproveTools)),
     route(GET, "/api/v1/decisions", OVERSIGHT, None, Endpoint::Known(Known::Decisions)),

@@ -13,7 +13,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::{
-    Act, ApiError, Endpoint, ExceptionView, Operations, REQUEST_SCHEMA, Route,
+    Act, ApiError, Endpoint, ExceptionView, Operations, REQUEST_SCHEMA, Route, Study,
     act::reason,
     authzen,
     requests::{EventBody, EvidenceQuery, NewKeyBody, ReasonBody, ToolApproval, json as read},
@@ -114,7 +114,7 @@ async fn answer(operations: &dyn Operations, known: Known, asked: Asked) -> Resu
         Known::Exceptions => {
             let mut views = operations.exceptions().await?;
             views.retain(|view| view.visible_to(by));
-            views.iter_mut().for_each(|view| view.spec = None);
+            views.iter_mut().for_each(|view| (view.spec, view.analysis, view.removal_test) = (None, None, None));
             json_answer(&views)
         }
         Known::Exception => json_answer(&visible(operations, &asked).await?),
@@ -126,6 +126,16 @@ async fn answer(operations: &dyn Operations, known: Known, asked: Asked) -> Resu
         Known::ApproveTools => {
             let approval = json_body::<ToolApproval>(&asked)?.check()?;
             json_answer(&json!({"approved": operations.approve_tools(by, approval).await?}))
+        }
+        Known::Study(word) => {
+            if !asked.body.is_empty() {
+                media_type(&asked, &["application/json"])?;
+            }
+            if !asked.id.is_empty() {
+                visible(operations, &asked).await?;
+            }
+            let study = Study::read(word, &asked.id, asked.parts.uri.query(), &asked.body)?;
+            json_answer(&operations.study(by, study).await?)
         }
         Known::Explain => json_answer(&operations.explain(&id_of(&asked)?).await?.ok_or_else(ApiError::not_found)?),
         Known::Decisions => json_answer(&operations.decisions(DECISIONS).await?),

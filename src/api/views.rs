@@ -109,6 +109,15 @@ pub struct ExceptionView {
     pub attestation_due: Option<Timestamp>,
     /// Who approved this revision.
     pub approvals: Vec<ApprovalView>,
+    /// What the analysis of this revision found; absent in lists.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub analysis: Option<Value>,
+    /// The last removal test: what it found and when; absent in lists.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub removal_test: Option<Value>,
+    /// Agents that go without it now, and until when.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trial: Option<Value>,
     /// The record as it was submitted; absent in lists.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub spec: Option<Value>,

@@ -4,7 +4,7 @@ use std::{net::SocketAddr, sync::Arc};
 
 use anyhow::Context as _;
 use arc_swap::ArcSwap;
-use tokio::sync::{Mutex, mpsc, watch};
+use tokio::sync::{Mutex, Semaphore, mpsc, watch};
 
 use super::{
     clock::SystemClock,
@@ -51,6 +51,7 @@ pub(super) async fn build(
     let upstreams = Arc::new(Upstreams::start(convert::servers(settings)?)?);
     let signer = Arc::clone(&store.keyring().signing);
     let desk = Arc::new(Desk::new(store.clone(), Arc::clone(&registry), signer, Arc::clone(&clock)));
+    desk.limit(convert::budget(settings));
     let opening = desk.open().await.context("the exceptions cannot be read")?;
     for (id, what) in &opening.damaged {
         tracing::error!(exception = %id, what, "an exception is not what was approved; it is not used");
@@ -117,6 +118,8 @@ pub(super) async fn build(
         gateway,
         sessions,
         clock,
+        studies: Semaphore::new(1),
+        analysis_days: settings.exceptions.analysis_days,
         admin_url,
     };
     Ok((Arc::new(house), Loose { exhausted: spent, changes }))

@@ -6,6 +6,7 @@ use crate::{
     catalog::Features,
     config::{self, ConfiguredValue, PolicyFiles, Settings},
     domain::{PersonId, Secret, ServerName},
+    exception::SprawlBudget,
     gateway::{self, Rates},
     identity::{self, IssuerSettings, KeySource, SigningAlgorithm},
     policy::{SourceFile, Sources},
@@ -97,6 +98,10 @@ pub(super) const fn denials(settings: &Settings) -> gateway::Denials {
         config::Denials::ToolResult => gateway::Denials::ToolResult,
         config::Denials::ProtocolError => gateway::Denials::ProtocolError,
     }
+}
+
+pub(super) const fn budget(settings: &Settings) -> SprawlBudget {
+    SprawlBudget { per_owner: settings.exceptions.per_owner, per_channel: settings.exceptions.per_channel }
 }
 
 /// The policy files as the decision point reads them.

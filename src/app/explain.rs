@@ -2,19 +2,14 @@
 
 use std::sync::Arc;
 
-use serde_json::value::RawValue;
-
 use super::{house::House, keeper::Bundle};
 use crate::{
+    analysis::RecordedCall,
     api::{ApiError, Explanation},
-    catalog::{Catalog, Pins, Tool, ToolCall},
-    domain::{
-        Candidate, Credential, CredentialKind, DecisionId, Delegator, Effect, Reason, Standing, Subject, SuspendReason,
-        Timestamp, ToolRef, Verdict,
-    },
+    catalog::{Catalog, Pins, Tool},
+    domain::{DecisionId, Effect, Reason, Timestamp, Verdict},
     evidence::{Called, Caller, Outcome, Record},
-    exception::Event,
-    policy::{Decision, compile},
+    policy::compile,
 };
 
 /// What a decision's record says, whether it was a permit or a refusal.
@@ -26,13 +21,17 @@ struct Recorded {
     call: Option<Called>,
     verdict: Verdict,
     detail: Option<String>,
+    again: Option<RecordedCall>,
 }
 
 impl House {
     /// The decision of this id, and whether judging it again gives the same.
     pub(super) async fn explained(&self, id: &DecisionId) -> Result<Option<Explanation>, ApiError> {
         let Some((recorded, outcome)) = self.recorded(id).await? else { return Ok(None) };
-        let reproduced = self.judged_again(id, &recorded).await;
+        let reproduced = match &recorded.again {
+            Some(call) => self.judged_again(call).await,
+            None => None,
+        };
         Ok(Some(explanation(id, recorded, outcome.as_ref(), reproduced)))
     }
 
@@ -47,6 +46,7 @@ impl House {
         let mut recorded = None;
         let mut outcome = None;
         for (seq, record) in records {
+            let again = RecordedCall::of(record.clone(), &self.store.keyring().sealer, |_| None);
             match record {
                 Record::Intent(intent) => {
                     let asked = intent.call.exposed.to_string();
@@ -59,18 +59,19 @@ impl House {
                         call,
                         verdict: intent.verdict,
                         detail: None,
+                        again,
                     });
                 }
                 Record::Denial(denial) => {
                     let (at, caller, asked, call, verdict, detail) =
                         (denial.at, denial.caller, denial.asked, denial.call, denial.verdict, denial.detail);
-                    recorded = Some(Recorded { seq, at, caller, asked, call, verdict, detail });
+                    recorded = Some(Recorded { seq, at, caller, asked, call, verdict, detail, again });
                 }
                 Record::Outcome(ended) => outcome = Some(ended),
                 Record::Inquiry(inquiry) => {
                     let asked = format!("{} {}/{}", inquiry.method, inquiry.server, inquiry.target);
                     let (at, caller, verdict) = (inquiry.at, inquiry.caller, inquiry.verdict);
-                    recorded = Some(Recorded { seq, at, caller, asked, call: None, verdict, detail: None });
+                    recorded = Some(Recorded { seq, at, caller, asked, call: None, verdict, detail: None, again });
                 }
                 Record::Subscription(_)
                 | Record::Listing(_)
@@ -89,78 +90,30 @@ impl House {
         Ok(recorded.map(|recorded| (recorded, outcome)))
     }
 
-    /// `None` where the decision cannot be judged again: no arguments are kept, or it fell after the policies spoke.
-    async fn judged_again(&self, id: &DecisionId, recorded: &Recorded) -> Option<bool> {
-        let called = recorded.call.as_ref()?;
-        if later(recorded.verdict.reason) {
-            return None;
-        }
+    /// `None` where the decision cannot be judged again: no arguments are kept, or not the policies decided it.
+    async fn judged_again(&self, call: &RecordedCall) -> Option<bool> {
+        call.arguments.as_ref().ok()?;
         let bundle: Bundle =
-            serde_json::from_slice(&self.store.bundle_of(recorded.verdict.policy_set).await.ok()??).ok()?;
+            serde_json::from_slice(&self.store.bundle_of(call.verdict.policy_set).await.ok()??).ok()?;
         let catalog = Catalog::build(0, &bundle.tools, &Pins::default());
         let tools: Vec<Arc<Tool>> = catalog.entries().map(|entry| Arc::clone(&entry.tool)).collect();
         let set = compile(&bundle.sources, &tools).ok()?;
-        let reference = ToolRef { server: called.server.clone(), tool: called.tool.clone() };
-        let tool = tools.iter().find(|tool| tool.reference == reference && tool.digest == called.definition)?;
-        let text = self.store.keyring().sealer.open(id, called.arguments.sealed.as_ref()?).ok()?;
-        let arguments = RawValue::from_string(String::from_utf8(text).ok()?).ok()?;
-        let call = ToolCall::check(Arc::clone(tool), Some(&arguments), Vec::new()).ok()?;
-        let candidates = self.candidate_of(&recorded.verdict).await;
-        let verdict = match set.decide(&subject(&recorded.caller, recorded.at), call, &candidates, recorded.at) {
-            Decision::Permit(permit) => permit.verdict().clone(),
-            Decision::Deny(denial) => denial.verdict,
-        };
-        let same = verdict.effect == recorded.verdict.effect
-            && verdict.basis == recorded.verdict.basis
-            && verdict.reason == recorded.verdict.reason
-            && verdict.determining == recorded.verdict.determining
-            && verdict.exception == recorded.verdict.exception;
+        if set.definition(&call.tool).map(|tool| tool.digest) != call.definition {
+            return None;
+        }
+        let named = call.verdict.exception.iter().chain(call.verdict.passed_over.iter().map(|(id, _)| id));
+        let mut histories = Vec::new();
+        for id in named {
+            histories.extend(self.desk.history(id).await.ok());
+        }
+        let verdict = Self::world_of(set, histories).judge(call).ok()?;
+        let same = verdict.effect == call.verdict.effect
+            && verdict.basis == call.verdict.basis
+            && verdict.reason == call.verdict.reason
+            && verdict.determining == call.verdict.determining
+            && verdict.exception == call.verdict.exception;
         Some(same)
     }
-
-    /// The grant of the revision that the decision names.
-    async fn candidate_of(&self, verdict: &Verdict) -> Vec<Candidate> {
-        let (Some(id), Some(revision)) = (&verdict.exception, verdict.revision) else { return Vec::new() };
-        let Ok(history) = self.desk.history(id).await else { return Vec::new() };
-        let spec = history.into_iter().find_map(|stored| {
-            let Event::Submitted { revision: of, spec, digest, .. } = stored.event else { return None };
-            (of == revision).then_some((spec, digest))
-        });
-        let standing = if verdict.reason == Reason::ExceptionSuspended {
-            Standing::Suspended(SuspendReason::Manual)
-        } else {
-            Standing::Usable
-        };
-        let grant = spec.map(|(spec, digest)| spec.grant(revision, digest));
-        grant.map(|grant| Candidate { grant: Arc::new(grant), standing }).into_iter().collect()
-    }
-}
-
-/// Whether a reason arises after the policies have spoken, or before they are asked.
-const fn later(reason: Reason) -> bool {
-    matches!(
-        reason,
-        Reason::UnknownTool
-            | Reason::InvalidArguments
-            | Reason::MonitoringUnavailable
-            | Reason::ControlUnmet
-            | Reason::RateLimited
-            | Reason::AuditUnavailable
-            | Reason::ExceptionRevoked
-            | Reason::ExceptionExhausted
-            | Reason::Stale
-            | Reason::Frozen
-    )
-}
-
-fn subject(caller: &Caller, at: Timestamp) -> Subject {
-    let on_behalf_of = caller
-        .on_behalf_of
-        .clone()
-        .map(|person| Delegator { person, roles: caller.on_behalf_of_roles.clone().unwrap_or_else(|| Arc::from([])) });
-    let credential =
-        Credential { id: caller.credential.clone(), kind: CredentialKind::ApiKey, issued: None, expires: at };
-    Subject { agent: caller.agent.clone(), roles: Arc::clone(&caller.roles), on_behalf_of, credential }
 }
 
 fn explanation(

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use tokio::sync::Semaphore;
+
 use crate::{
     console::Sessions,
     domain::Clock,
@@ -29,6 +31,10 @@ pub(super) struct House {
     pub(super) gateway: Arc<Gateway>,
     pub(super) sessions: Arc<Sessions>,
     pub(super) clock: Arc<dyn Clock>,
+    /// One analysis at a time.
+    pub(super) studies: Semaphore,
+    /// Days that the analysis of a submission looks back.
+    pub(super) analysis_days: u32,
     /// Where people reach the administration listener.
     pub(super) admin_url: String,
 }

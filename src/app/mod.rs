@@ -1,23 +1,30 @@
 //! Puts the parts together: build, serve, reload, drain.
 
 mod admin;
+mod analyse;
 mod ask;
 mod authzen;
 mod background;
 mod build;
+mod can;
 mod check;
 mod clock;
 mod convert;
 mod explain;
+mod graduate;
 mod house;
 mod keeper;
 mod listen;
 mod operations;
 mod overview;
 mod ports;
+mod recorded;
+mod removal;
 mod serve;
+mod study;
 mod view;
 
 pub use check::{Checked, check};
 pub use clock::SystemClock;
+pub use removal::Proposal;
 pub use serve::{Running, serve, start};

@@ -49,6 +49,9 @@ pub(super) fn exception(exception: &Exception, used: u64, now: Timestamp) -> Exc
                 at: approval.at,
             })
             .collect(),
+        analysis: exception.analysis.as_deref().cloned(),
+        removal_test: exception.tested.as_ref().map(|(test, at)| json!({"at": at, "test": test})),
+        trial: exception.trial.as_ref().filter(|trial| now < trial.until).map(|trial| json!(trial)),
         spec: serde_json::to_value(spec.as_ref()).ok(),
     }
 }

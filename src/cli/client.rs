@@ -17,7 +17,7 @@ use super::exit::Failure;
 use crate::domain::{Finding, Findings, Secret};
 
 /// Until an answer is complete.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(120);
 /// Bytes of an answer.
 const ANSWER: usize = 64 << 20;
 
@@ -91,7 +91,7 @@ impl Client {
             .map_err(|error| Failure::Input(format!("`{url}` cannot be asked for: {error}")))?;
         let (status, body) = tokio::time::timeout(PATIENCE, self.exchange(request))
             .await
-            .map_err(|_| self.silent("no answer in 30 s"))??;
+            .map_err(|_| self.silent("no answer in 120 s"))??;
         if !status.is_success() {
             return Err(refusal(status, &body));
         }

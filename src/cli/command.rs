@@ -4,7 +4,12 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, Parser, Subcommand};
 
-use super::{ask::Request, screen::Format, stdio::Arguments};
+use super::{
+    ask::Request,
+    screen::Format,
+    stdio::Arguments,
+    study::{CanArguments, GraduateArguments, RemovalCommand, SimulateArguments},
+};
 use crate::domain::{CredentialId, DecisionId, Digest, ExceptionId, ServerName, ToolName};
 
 /// The tool-access gateway for AI agents.
@@ -90,6 +95,15 @@ pub(super) enum Remote {
     /// Incidents that break-glass exceptions are for
     #[command(subcommand)]
     Incident(IncidentCommand),
+    /// Which recorded decisions would change; puts nothing in force
+    Simulate(SimulateArguments),
+    /// What is decided for one agent and tool now; records no call
+    Can(CanArguments),
+    /// Whether an exception can go: reports, trials, proposals
+    #[command(subcommand)]
+    Removal(RemovalCommand),
+    /// Draft the least-privilege role that takes over from an exception or a pilot
+    Graduate(GraduateArguments),
     /// Compensating controls and their health
     Controls,
     /// Refuse every call from now on
@@ -241,6 +255,8 @@ pub(super) enum ExceptionCommand {
         #[arg(long)]
         reason: String,
     },
+    /// End it because a role took over; refused as long as anything that it admitted would be lost
+    Graduate(Step),
     /// Say what was found after a break-glass exception; until then its owner gets no other
     Review(Step),
 }

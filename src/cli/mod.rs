@@ -15,6 +15,8 @@ mod render;
 mod run;
 mod screen;
 mod stdio;
+mod study;
+mod study_text;
 mod table;
 
 pub use command::Cli;

@@ -14,6 +14,7 @@ use super::{
     render,
     run::operator,
     screen::{Format, Screen},
+    study,
     table::printable,
 };
 use crate::{
@@ -35,6 +36,7 @@ pub(super) fn remote(command: Remote, global: &Global, screen: &mut Screen<'_>) 
         | Remote::Reload
         | Remote::Console
         | Remote::Whoami => None,
+        Remote::Simulate(_) | Remote::Can(_) | Remote::Removal(_) | Remote::Graduate(_) => None,
     };
     let operator = operator(global)?;
     let scheme = if operator.tls { "https" } else { "http" };
@@ -56,6 +58,10 @@ async fn ask(
     match command {
         Remote::Exception(command) => exceptions(command, record, client, screen).await?,
         Remote::Key(command) => keys(command, client, screen).await?,
+        Remote::Simulate(arguments) => study::simulate(arguments, client, screen).await?,
+        Remote::Can(arguments) => study::can(arguments, client, screen).await?,
+        Remote::Removal(command) => study::removal(command, client, screen).await?,
+        Remote::Graduate(arguments) => study::graduate(arguments, client, screen).await?,
         Remote::Catalog(command) => catalog(command, client, screen).await?,
         Remote::Explain { decision } => {
             let view: Explanation = client.get(&format!("/api/v1/decisions/{decision}")).await?;
@@ -162,6 +168,7 @@ async fn exceptions(
         ExceptionCommand::Milestone { id, milestone, reason } => {
             step(client, &id, "milestone", json!({"milestone": milestone, "reason": reason})).await?
         }
+        ExceptionCommand::Graduate(at) => reasoned(client, "graduate", at).await?,
         ExceptionCommand::Review(at) => reasoned(client, "review", at).await?,
     };
     Ok(screen.show(&view, render::exception_line)?)
@@ -212,7 +219,7 @@ async fn step(client: &Client, id: &ExceptionId, word: &str, body: Value) -> Res
 }
 
 /// The record's file name and text, after it was read as YAML here.
-fn read_record(file: &Path) -> Result<(String, String), Failure> {
+pub(super) fn read_record(file: &Path) -> Result<(String, String), Failure> {
     let name = file.display().to_string();
     let mut text = String::new();
     let read = if file == Path::new("-") {

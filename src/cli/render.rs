@@ -8,7 +8,7 @@ use crate::{
     domain::{Digest, Timestamp},
 };
 
-fn time(at: Timestamp) -> String {
+pub(super) fn time(at: Timestamp) -> String {
     at.format("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 
@@ -16,7 +16,7 @@ fn short(digest: &Digest) -> String {
     digest.to_string().chars().take("sha256:".len() + 12).collect()
 }
 
-fn word<T: serde::Serialize>(value: &T) -> String {
+pub(super) fn word<T: serde::Serialize>(value: &T) -> String {
     serde_json::to_value(value).ok().and_then(|value| value.as_str().map(str::to_owned)).unwrap_or_default()
 }
 
@@ -150,6 +150,15 @@ pub(super) fn exception_line(view: &ExceptionView) -> String {
     printable(&format!("{} is {}, revision {}, {}{approvals}", view.id, state(view), view.revision, view.digest)) + "\n"
 }
 
+fn removal_test(view: &ExceptionView) -> String {
+    let told = view.removal_test.as_ref().map(|value| {
+        let text = |path: &str| value.pointer(path).and_then(Value::as_str).unwrap_or_default().to_owned();
+        let broken = value.pointer("/test/would_break").and_then(Value::as_u64).unwrap_or_default();
+        format!("{} at {}, {broken} calls would break", text("/test/result"), text("/at"))
+    });
+    told.unwrap_or_default()
+}
+
 pub(super) fn exception(view: &ExceptionView) -> String {
     let approvals: Vec<String> = view
         .approvals
@@ -172,7 +181,13 @@ pub(super) fn exception(view: &ExceptionView) -> String {
         ("until", time(view.not_after)),
         ("used", format!("{} of {} calls", view.used, view.calls)),
         ("attestation", view.attestation_due.map(|at| format!("due {}", time(at))).unwrap_or_default()),
+        ("removal test", removal_test(view)),
+        ("trial", view.trial.as_ref().map(ToString::to_string).unwrap_or_default()),
     ]);
+    if let Some(analysis) = view.analysis.as_ref().and_then(|value| serde_json::from_value(value.clone()).ok()) {
+        out.push_str("\nanalysis at submission:\n");
+        super::study_text::analysis(&analysis).lines().for_each(|line| out.push_str(&format!("  {line}\n")));
+    }
     if let Some(text) = view.spec.as_ref().and_then(|spec| serde_json::to_string_pretty(spec).ok()) {
         out.push_str("\nrecord:\n");
         text.lines().for_each(|line| out.push_str(&format!("  {}\n", printable(line))));

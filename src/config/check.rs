@@ -10,7 +10,7 @@ use super::{
     listen,
     load::Environment,
     servers,
-    settings::{Algorithm, Identity, Issuer, Jwks, Limits, Settings, StoreSettings, TelemetrySettings},
+    settings::{Algorithm, Exceptions, Identity, Issuer, Jwks, Limits, Settings, StoreSettings, TelemetrySettings},
 };
 use crate::domain::{Document, Findings, limits};
 
@@ -61,6 +61,11 @@ pub(super) fn check(form: &Form, ground: &Ground<'_>, findings: &mut Findings) -
             rate_per_second: form.limits.rate_per_second.unwrap_or(20),
             burst: form.limits.burst.unwrap_or(40),
             call_timeout,
+        },
+        exceptions: Exceptions {
+            per_owner: form.exceptions.budget.per_owner.unwrap_or(10),
+            per_channel: form.exceptions.budget.per_channel.unwrap_or(50),
+            analysis_days: form.exceptions.analysis_days.unwrap_or(30),
         },
         denials: form.denials,
     }

@@ -18,6 +18,7 @@ pub(super) struct Form {
     pub(super) servers: BTreeMap<String, ServerForm>,
     pub(super) telemetry: TelemetryForm,
     pub(super) limits: LimitsForm,
+    pub(super) exceptions: ExceptionsForm,
     pub(super) denials: Denials,
 }
 
@@ -118,6 +119,20 @@ pub(super) struct TelemetryForm {
     pub(super) otlp: Option<String>,
     pub(super) sample_ratio: Option<f64>,
     pub(super) lease_ms: Option<u64>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct ExceptionsForm {
+    pub(super) budget: BudgetForm,
+    pub(super) analysis_days: Option<u32>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct BudgetForm {
+    pub(super) per_owner: Option<usize>,
+    pub(super) per_channel: Option<usize>,
 }
 
 #[derive(Debug, Default, Deserialize)]

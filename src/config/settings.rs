@@ -31,8 +31,21 @@ pub struct Settings {
     pub telemetry: TelemetrySettings,
     /// The limits that can be set.
     pub limits: Limits,
+    /// How many exceptions may be alive, and how far back their analysis looks.
+    pub exceptions: Exceptions,
     /// How a refused call of a visible tool is answered.
     pub denials: Denials,
+}
+
+/// How many exceptions may be alive, and how far back their analysis looks.
+#[derive(Debug, Clone, Copy)]
+pub struct Exceptions {
+    /// Live exceptions of one owner.
+    pub per_owner: usize,
+    /// Live exceptions of one governance channel.
+    pub per_channel: usize,
+    /// Days that the analysis of a submission looks back.
+    pub analysis_days: u32,
 }
 
 /// Where it listens, and under which names.

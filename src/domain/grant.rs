@@ -136,6 +136,8 @@ pub enum SuspendReason {
     Manual,
     /// The store is behind the last checkpoint that left the machine.
     StoreBehind,
+    /// It is tried for a while whether this agent can do without it.
+    RemovalTrial,
 }
 
 /// Whether a grant can be used at this moment.

@@ -9,7 +9,10 @@ use std::{
 use arc_swap::ArcSwap;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::{Change, Event, Exception, ExceptionStore, FoldError, Index, Signer, StoreError, StoredEvent, fold};
+use super::{
+    Change, Event, Exception, ExceptionStore, FoldError, Index, Signer, SprawlBudget, StoreError, StoredEvent, fold,
+    sprawl::Sprawl,
+};
 use crate::domain::{Clock, ExceptionId, Fault, Findings, Person, PersonId, Registry, Timestamp};
 
 /// Exceptions that are read from the store at once.
@@ -89,6 +92,10 @@ pub(super) struct Ledger {
     open_reviews: BTreeMap<PersonId, BTreeSet<ExceptionId>>,
     /// Which exception renews which, while that renewal is asked for or was approved.
     successors: BTreeMap<ExceptionId, ExceptionId>,
+    /// Who has how many alive.
+    pub(super) sprawl: Sprawl,
+    /// The most that there may be.
+    pub(super) budget: SprawlBudget,
     /// When the clock next changes something about an exception.
     pub(super) due: BinaryHeap<Reverse<(Timestamp, ExceptionId)>>,
 }
@@ -143,6 +150,7 @@ impl Desk {
                 }
             }
         }
+        ledger.budget = parts.ledger().budget;
         *parts.ledger() = ledger;
         parts.index.install(build);
         Ok(opening)
@@ -181,6 +189,14 @@ impl Desk {
     pub async fn list(&self, after: Option<&ExceptionId>, limit: usize) -> Result<Vec<Exception>, DeskError> {
         let page = self.parts.store.load(after, limit.min(PAGE)).await?;
         Ok(page.chunk_by(|a, b| a.exception == b.exception).filter_map(|history| fold(history).ok()).collect())
+    }
+
+    /// The whole histories of at most `limit` exceptions behind `after`, in the order of their ids.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub async fn histories(&self, after: Option<&ExceptionId>, limit: usize) -> Result<Vec<StoredEvent>, DeskError> {
+        Ok(self.parts.store.load(after, limit.min(PAGE)).await?)
     }
 
     pub(super) async fn turn(&self) -> Result<Turn, DeskError> {
@@ -262,6 +278,7 @@ impl Ledger {
     pub(super) fn note(&mut self, exception: &Exception, now: Timestamp) {
         let id = &exception.id;
         let owner = &exception.spec.owner.human;
+        self.sprawl.note(exception, now);
         if exception.is_review_open() {
             self.open_reviews.entry(owner.clone()).or_default().insert(id.clone());
         } else if let Some(open) = self.open_reviews.get_mut(owner) {

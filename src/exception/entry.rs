@@ -9,7 +9,7 @@ use std::{
 };
 
 use super::{
-    Ending, Exception, State,
+    Ending, Exception, State, Trial,
     approval::{Quorum, Vote},
 };
 use crate::domain::{
@@ -44,6 +44,7 @@ pub(super) struct Entry {
     owner: PersonId,
     approvers: Arc<[PersonId]>,
     pilot: Option<PilotId>,
+    trial: Option<Trial>,
     grant: OnceLock<Arc<Grant>>,
     /// Set when it was revoked or suspended, before the tables are rewritten: the next decision sees it (I16).
     retired: AtomicBool,
@@ -114,6 +115,7 @@ impl Entry {
             owner: shared(&mut names.people, spec.owner.human.clone()),
             approvers: shared(&mut names.groups, live.approvals.iter().map(|approval| approval.by.clone()).collect()),
             pilot: spec.pilot.clone(),
+            trial: exception.trial.clone(),
             grant: OnceLock::new(),
             retired: AtomicBool::new(false),
         })
@@ -182,12 +184,18 @@ impl Entry {
         if !apart || !quorum.suffices(self.approvers.iter().filter_map(|person| Vote::now(person, registry))) {
             return Standing::Suspended(SuspendReason::Drift);
         }
+        if self.trial.as_ref().is_some_and(|trial| trial.holds(agent, now)) {
+            return Standing::Suspended(SuspendReason::RemovalTrial);
+        }
         Standing::Usable
     }
 
     /// The moments at which its standing changes by the clock.
     pub(super) fn moments(&self) -> impl Iterator<Item = Timestamp> {
-        [Some(self.window.not_before), Some(self.window.not_after), self.lapses, self.milestone].into_iter().flatten()
+        let restored = self.trial.as_ref().map(|trial| trial.until);
+        [Some(self.window.not_before), Some(self.window.not_after), self.lapses, self.milestone, restored]
+            .into_iter()
+            .flatten()
     }
 
     /// The candidate that a decision works with.

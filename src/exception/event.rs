@@ -1,10 +1,12 @@
 //! What happened to an exception, and the door to where that is kept.
 
+use std::collections::BTreeSet;
+
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
-use super::{Approval, Spec};
-use crate::domain::{Digest, ExceptionId, Fault, PersonId, SuspendReason, Timestamp};
+use super::{Approval, RemovalTest, Spec};
+use crate::domain::{AgentId, Digest, ExceptionId, Fault, PersonId, SuspendReason, Timestamp};
 
 /// One thing that happened. Append-only; when and by whom stand in [`StoredEvent`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -20,6 +22,13 @@ pub enum Event {
         digest: Digest,
         /// The requester.
         by: PersonId,
+    },
+    /// What the analysis of this revision found, for its approvers.
+    Analysed {
+        /// SHA-256 over the canonical JSON of the analysis.
+        digest: Digest,
+        /// The analysis.
+        analysis: Box<serde_json::Value>,
     },
     /// A person said yes.
     Approved {
@@ -82,6 +91,32 @@ pub enum Event {
     Expired,
     /// Its budget is spent.
     Exhausted,
+    /// It was tried on the records what would break without it.
+    RemovalTested {
+        /// What was found.
+        test: RemovalTest,
+    },
+    /// Some of its agents go without it for a while.
+    TrialBegun {
+        /// Part of its agents, in per cent.
+        percent: u8,
+        /// Those agents.
+        members: BTreeSet<AgentId>,
+        /// Until when; decisions give it back at that moment, with no further event.
+        until: Timestamp,
+        /// Who began it.
+        by: PersonId,
+    },
+    /// They have it again.
+    TrialEnded {
+        /// The person, if it was ended before its time.
+        by: Option<PersonId>,
+    },
+    /// A role took over.
+    Graduated {
+        /// Who said so.
+        by: PersonId,
+    },
     /// It was reviewed after its end.
     Reviewed {
         /// Who.
@@ -95,6 +130,7 @@ impl Event {
     pub const fn name(&self) -> &'static str {
         match self {
             Self::Submitted { .. } => "submitted",
+            Self::Analysed { .. } => "analysed",
             Self::Approved { .. } => "approved",
             Self::Scheduled => "scheduled",
             Self::Rejected { .. } => "rejected",
@@ -109,6 +145,10 @@ impl Event {
             Self::Finished { .. } => "finished",
             Self::Expired => "expired",
             Self::Exhausted => "exhausted",
+            Self::RemovalTested { .. } => "removal_tested",
+            Self::TrialBegun { .. } => "trial_begun",
+            Self::TrialEnded { .. } => "trial_ended",
+            Self::Graduated { .. } => "graduated",
             Self::Reviewed { .. } => "reviewed",
         }
     }

@@ -131,6 +131,16 @@ impl Index {
         equal(&shard, hash).filter(|entry| entry.agents.contains(agent) && entry.counts(now)).count()
     }
 
+    /// The exceptions that name this agent, are approved and not over.
+    #[must_use]
+    pub fn ids_of(&self, agent: &AgentId, now: Timestamp) -> BTreeSet<ExceptionId> {
+        let now = self.not_before_seen(now);
+        let hash = self.hash(agent);
+        let shard = self.by_agent.load(hash);
+        let entries = equal(&shard, hash).filter(|entry| entry.agents.contains(agent) && entry.counts(now));
+        entries.map(|entry| entry.id.clone()).collect()
+    }
+
     /// The revision that was approved, unless the exception is over by its events.
     #[must_use]
     pub fn revision_of(&self, id: &ExceptionId) -> Option<u32> {

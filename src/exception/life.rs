@@ -5,9 +5,10 @@ use std::{collections::BTreeSet, sync::Arc};
 use serde::Serialize;
 
 use super::{
-    Ending, Event, Hold, Spec, State, StoredEvent, TransitionError, Verifier,
+    Ending, Event, Hold, RemovalTest, Spec, State, StoredEvent, TransitionError, Trial, Verifier,
     approval::Vote,
     ceiling::{Ceiling, REVIEW_DUE, later},
+    trial,
 };
 use crate::domain::{Digest, ExceptionId, PersonId, SuspendReason, Timestamp};
 
@@ -36,6 +37,15 @@ pub struct Exception {
     /// The milestones that its owner reported as met.
     #[serde(skip_serializing_if = "BTreeSet::is_empty")]
     pub met: BTreeSet<String>,
+    /// What the analysis of this revision found.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub analysis: Option<Arc<serde_json::Value>>,
+    /// The last removal test, and when it was made.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tested: Option<(RemovalTest, Timestamp)>,
+    /// The trial that was begun last and not ended by an event; over at its end by the clock.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub trial: Option<Trial>,
 }
 
 /// Where an exception stands at a moment.
@@ -83,8 +93,17 @@ pub enum FoldError {
 /// # Errors
 /// The history is not one that could have happened; such an exception is never used.
 pub fn fold(events: &[StoredEvent]) -> Result<Exception, FoldError> {
+    fold_each(events, |_, _| {})
+}
+
+/// The same, telling after each event how the exception stands then.
+pub(super) fn fold_each(
+    events: &[StoredEvent],
+    mut each: impl FnMut(&StoredEvent, &Exception),
+) -> Result<Exception, FoldError> {
     let (first, rest) = events.split_first().ok_or(FoldError::Empty)?;
     let mut exception = Exception::begin(first)?;
+    each(first, &exception);
     let mut nonces = BTreeSet::new();
     for stored in rest {
         if stored.exception != exception.id || stored.version != exception.version.saturating_add(1) {
@@ -96,6 +115,7 @@ pub fn fold(events: &[StoredEvent]) -> Result<Exception, FoldError> {
             return Err(FoldError::StrayApproval(stored.version));
         }
         exception = exception.then(stored)?;
+        each(stored, &exception);
     }
     Ok(exception)
 }
@@ -120,6 +140,9 @@ impl Exception {
             activated: false,
             review: None,
             met: BTreeSet::new(),
+            analysis: None,
+            tested: None,
+            trial: None,
         })
     }
 
@@ -139,8 +162,32 @@ impl Exception {
                 self.digest = *digest;
                 self.spec = Arc::new(Spec::clone(spec));
                 self.requester = by.clone();
+                self.analysis = None;
                 Ok(State::Pending { since: at, approvals: Vec::new() })
             }
+            Event::Analysed { digest, analysis } => {
+                if trial::digest(analysis) != Some(*digest) {
+                    return Err(FoldError::Edited(version));
+                }
+                self.analysis = Some(Arc::new(serde_json::Value::clone(analysis)));
+                Ok(state)
+            }
+            Event::RemovalTested { test } => {
+                self.tested = Some((test.clone(), at));
+                Ok(state)
+            }
+            Event::TrialBegun { members, until, .. } => {
+                if !members.is_subset(&self.spec.subject.agents) {
+                    return Err(FoldError::Broken(version));
+                }
+                self.trial = Some(Trial { members: members.clone(), until: *until });
+                state.holds_on("put to a trial")
+            }
+            Event::TrialEnded { .. } => {
+                self.trial = None;
+                Ok(state)
+            }
+            Event::Graduated { .. } => state.end(Ending::Graduated, at),
             Event::Approved { approval } => {
                 if approval.exception != self.id || approval.revision != self.revision || approval.digest != self.digest
                 {
@@ -239,7 +286,9 @@ impl Exception {
                 let begins = (!self.activated && matches!(self.state, State::Approved(_))).then_some(window.not_before);
                 let lapses = self.lapses().filter(|_| !self.is_held_for(SuspendReason::AttestationLapsed));
                 let late = self.milestone_due().filter(|_| !self.is_held_for(SuspendReason::MilestoneOverdue));
-                [begins, lapses, late].into_iter().flatten().chain([window.not_after]).min().map(|due| due.max(now))
+                let restored = self.trial.as_ref().map(|trial| trial.until);
+                let next = [begins, lapses, late, restored].into_iter().flatten().chain([window.not_after]).min();
+                next.map(|due| due.max(now))
             }
             State::Ended { how: Ending::Exhausted, .. } if now < window.not_after => Some(window.not_after),
             State::Ended { .. } => None,

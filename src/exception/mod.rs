@@ -20,14 +20,17 @@ mod event;
 mod form;
 mod index;
 mod life;
+mod lived;
 mod parse;
 mod request;
 mod separation;
 mod spec;
+mod sprawl;
 mod state;
 mod steward;
 #[cfg(test)]
 mod tests;
+mod trial;
 
 pub use approval::{Approval, SignError, Signer, Verifier};
 pub use ceiling::{Ceiling, Period};
@@ -36,9 +39,12 @@ pub use draft::{Draft, Refused, Wish};
 pub use event::{Change, Event, ExceptionStore, StoreError, StoredEvent};
 pub use index::Index;
 pub use life::{Exception, FoldError, Phase, fold};
+pub use lived::Lived;
 pub use parse::{SCHEMA, parse};
 pub use spec::{
     Access, Attestation, Beneficiary, Category, Control, Deviation, Exit, ExitWay, Milestone, Owner, Removal, Risk,
     Spec, Validation,
 };
+pub use sprawl::{Live as LiveCounts, SprawlBudget};
 pub use state::{Ending, Hold, Live, State, TransitionError};
+pub use trial::{RemovalTest, TestResult, Trial};

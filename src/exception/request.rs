@@ -3,10 +3,10 @@
 use aws_lc_rs::rand;
 
 use super::{
-    Approval, Ceiling, Desk, DeskError, Ending, Event, Exception, Phase, Spec, State, StoreError,
+    Approval, Ceiling, Desk, DeskError, Ending, Event, Exception, Phase, Spec, State, StoreError, TestResult,
     approval::{Vote, may_approve},
-    ceiling::LIVE_PER_AGENT,
-    parse, separation,
+    ceiling::{LIVE_PER_AGENT, later},
+    parse, separation, trial,
 };
 use crate::domain::{
     AgentId, Digest, Document, Duty, ExceptionId, Findings, Person, Registry, SuspendReason, Timestamp,
@@ -19,6 +19,19 @@ impl Desk {
     /// # Errors
     /// Faults of the record, a person without the duty `request`, or a cap that is reached.
     pub async fn submit(&self, document: &Document, by: &Person) -> Result<Exception, DeskError> {
+        self.submit_analysed(document, by, None).await
+    }
+
+    /// The same, with what the analysis of the record found, for its approvers.
+    ///
+    /// # Errors
+    /// As [`Desk::submit`].
+    pub async fn submit_analysed(
+        &self,
+        document: &Document,
+        by: &Person,
+        analysis: Option<serde_json::Value>,
+    ) -> Result<Exception, DeskError> {
         let mut spec = parse(document).map_err(DeskError::Invalid)?;
         let registry = self.parts.registry.load_full();
         if !separation::may(&registry, by, Duty::Request) {
@@ -45,8 +58,11 @@ impl Desk {
         let (revision, at) = earlier.as_ref().map_or(Ok((1, 0)), |earlier| next_revision(earlier, by, digest, now))?;
         self.admissible(&spec, now).await?;
         let id = spec.id.clone();
-        let event = Event::Submitted { revision, spec: Box::new(spec), digest, by: by.id.clone() };
-        self.append(turn, &id, at, self.change(vec![event], by, "")).await
+        let mut events = vec![Event::Submitted { revision, spec: Box::new(spec), digest, by: by.id.clone() }];
+        events.extend(analysis.and_then(|analysis| {
+            Some(Event::Analysed { digest: trial::digest(&analysis)?, analysis: Box::new(analysis) })
+        }));
+        self.append(turn, &id, at, self.change(events, by, "")).await
     }
 
     /// One person's yes to exactly this digest. With enough of them it is approved, and active from `not_before` on.
@@ -161,6 +177,7 @@ impl Desk {
                 return Err(DeskError::Conflict(message));
             }
         }
+        self.room(spec)?;
         match &spec.supersedes {
             Some(earlier) => self.renewable(spec, earlier, now).await,
             None => Ok(()),
@@ -198,6 +215,9 @@ impl Desk {
     }
 }
 
+/// How old the removal test of one without a plan may be.
+const SHADOW: chrono::TimeDelta = chrono::TimeDelta::days(7);
+
 /// The revision that a submission becomes, and the version that it expects.
 fn next_revision(earlier: &Exception, by: &Person, digest: Digest, now: Timestamp) -> Result<(u32, u64), DeskError> {
     let refuse = |message: String| Err(DeskError::Conflict(message));
@@ -234,12 +254,43 @@ fn may_renew(spec: &Spec, earlier: &Exception, now: Timestamp) -> Result<(), Str
             Err(format!("`{id}` ended without its owner's word and cannot be renewed: submit a new case"))
         }
         Phase::Scheduled | Phase::Active | Phase::Ended(Ending::Expired | Ending::Exhausted | Ending::Finished) => {
-            Ok(())
+            is_still_needed(earlier, now)
         }
         phase @ (Phase::PendingApproval | Phase::Ended(_)) => {
             Err(format!("`{id}` is {} and cannot be renewed", phase.as_str()))
         }
     }
+}
+
+/// A renewal needs a removal test that shows the need and is not older than the plan says, and the owner's word that is
+/// not due again; for one that is over, both as of its end.
+fn is_still_needed(earlier: &Exception, now: Timestamp) -> Result<(), String> {
+    let (id, spec) = (&earlier.id, &earlier.spec);
+    let moment = match &earlier.state {
+        State::Ended { at, .. } => now.min(*at).min(spec.window.not_after),
+        State::Pending { .. } | State::Approved(_) | State::Suspended { .. } => now.min(spec.window.not_after),
+    };
+    let every = spec.removal.map_or(SHADOW, |plan| plan.shadow_every.delta());
+    let Some((test, at)) = &earlier.tested else {
+        return Err(format!("nobody tried what breaks without `{id}`: run `postern removal report {id}` first"));
+    };
+    if later(*at, every) < moment {
+        return Err(format!("the removal test of `{id}` is too old: run `postern removal report {id}` again"));
+    }
+    match test.result {
+        TestResult::Needed => {}
+        TestResult::Unneeded => {
+            return Err(format!("nothing breaks without `{id}`, as its removal test of {at} shows: let it end"));
+        }
+        TestResult::Incomplete => {
+            return Err(format!("the removal test of `{id}` could judge {} per cent only: repeat it", test.percent));
+        }
+    }
+    let word = spec.attestation.zip(earlier.state.live());
+    if word.is_some_and(|(attestation, live)| later(live.attested, attestation.every.delta()) < moment) {
+        return Err(format!("the owner's word on `{id}` is due: attest it first"));
+    }
+    Ok(())
 }
 
 fn length(spec: &Spec) -> chrono::TimeDelta {

@@ -80,6 +80,8 @@ pub enum Ending {
     Revoked,
     /// The event that it ends on was reported.
     Finished,
+    /// A role took over.
+    Graduated,
 }
 
 /// The step does not lead out of this state.
@@ -160,6 +162,17 @@ impl State {
             Self::Pending { .. } | Self::Approved(_) | Self::Suspended { .. } | Self::Ended { .. } => {
                 Err(TransitionError { from, to: "scheduled without the approvals that its kind needs" })
             }
+        }
+    }
+
+    /// Stays as it is, if it can be used now or later.
+    ///
+    /// # Errors
+    /// It is not approved.
+    pub(super) fn holds_on(self, to: &'static str) -> Result<Self, TransitionError> {
+        match self {
+            Self::Approved(_) | Self::Suspended { .. } => Ok(self),
+            Self::Pending { .. } | Self::Ended { .. } => Err(TransitionError { from: self.name(), to }),
         }
     }
 
@@ -246,6 +259,7 @@ impl Ending {
             Self::Exhausted => "exhausted",
             Self::Revoked => "revoked",
             Self::Finished => "finished",
+            Self::Graduated => "graduated",
         }
     }
 }

@@ -307,6 +307,9 @@ impl Desk {
                 };
                 events
                     .extend(overdue.into_iter().filter(late).map(|(reason, _)| Event::Suspended { reason, by: None }));
+                if exception.trial.as_ref().is_some_and(|trial| now >= trial.until) {
+                    events.push(Event::TrialEnded { by: None });
+                }
             }
             (State::Pending { .. } | State::Ended { .. }, _) => {}
         }
@@ -319,11 +322,11 @@ impl Desk {
     }
 
     /// Events by the gateway itself at this moment.
-    fn own(&self, events: Vec<Event>, detail: &str) -> Change {
+    pub(super) fn own(&self, events: Vec<Event>, detail: &str) -> Change {
         Change { events, at: self.parts.clock.now(), actor: "postern".to_owned(), reason: detail.to_owned() }
     }
 
-    async fn live(&self, id: &ExceptionId) -> Result<Exception, DeskError> {
+    pub(super) async fn live(&self, id: &ExceptionId) -> Result<Exception, DeskError> {
         let exception = self.parts.read(id).await?;
         match exception.phase(self.parts.clock.now()) {
             Phase::Scheduled | Phase::Active | Phase::Suspended(_) => Ok(exception),
@@ -333,7 +336,7 @@ impl Desk {
     }
 }
 
-fn steward(exception: &Exception, by: &Person, registry: &Registry) -> Result<(), DeskError> {
+pub(super) fn steward(exception: &Exception, by: &Person, registry: &Registry) -> Result<(), DeskError> {
     if separation::is_steward(exception, by, registry) {
         return Ok(());
     }

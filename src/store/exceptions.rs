@@ -69,12 +69,20 @@ impl Known {
             | Event::RequestExpired
             | Event::Revoked { .. }
             | Event::Finished { .. }
+            | Event::Graduated { .. }
             | Event::Expired => self.live = None,
             // The budget itself refuses, and says so.
             Event::Exhausted => {}
             // The owner's word also ends a suspension for the want of it.
             Event::Attested { .. } => drop(live.suspended.remove(&SuspendReason::AttestationLapsed)),
-            Event::Submitted { .. } | Event::Activated | Event::MilestoneMet { .. } | Event::Reviewed { .. } => {}
+            // Trials are a matter of decisions: a call that was decided before one began may still be admitted.
+            Event::TrialBegun { .. } | Event::TrialEnded { .. } => {}
+            Event::Submitted { .. }
+            | Event::Analysed { .. }
+            | Event::Activated
+            | Event::MilestoneMet { .. }
+            | Event::RemovalTested { .. }
+            | Event::Reviewed { .. } => {}
         }
     }
 }

@@ -6,6 +6,7 @@
 //! everything is refused. Other connections only read.
 
 mod admit;
+mod calls;
 mod exceptions;
 mod folder;
 mod inspect;

@@ -17,7 +17,7 @@ use crate::{
     api::{
         AccessRequest, Act, ApiError, ApiSettings, CatalogView, ControlView, Decided, DraftRequest, DraftView,
         Evaluation, EvidencePage, ExceptionView, Explanation, KeyView, LinkView, MadeKey, NewKey, Operations,
-        ReloadView, Task, TaskAnswer, ToolApproval, ToolView, router,
+        ReloadView, Study, Task, TaskAnswer, ToolApproval, ToolView, router,
     },
     domain::{
         Credential, CredentialId, CredentialKind, DecisionId, Digest, Document, Duty, ExceptionId, Findings, Kind,
@@ -54,6 +54,9 @@ pub(super) fn exception() -> ExceptionView {
         used: 1,
         attestation_due: None,
         approvals: vec![],
+        analysis: None,
+        removal_test: None,
+        trial: None,
         spec: Some(serde_json::json!({})),
     }
 }
@@ -170,6 +173,12 @@ impl Operations for Fake {
     }
     async fn decisions(&self, _: usize) -> Result<Vec<Explanation>, ApiError> {
         Ok(vec![])
+    }
+    async fn study(&self, _: &Arc<Person>, study: Study) -> Result<serde_json::Value, ApiError> {
+        if matches!(study, Study::RemovalReport(..) | Study::RemovalTrial(..) | Study::RemovalRestore(..)) {
+            self.note(format!("lifecycle {study:?}"));
+        }
+        Ok(serde_json::json!({}))
     }
     async fn controls(&self) -> Result<Vec<ControlView>, ApiError> {
         Ok(vec![])

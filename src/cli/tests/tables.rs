@@ -37,6 +37,9 @@ fn exception(id: &str, state: &str, reason: Option<&str>) -> ExceptionView {
         used: 2,
         attestation_due: None,
         approvals: vec![],
+        analysis: None,
+        removal_test: None,
+        trial: None,
         spec: None,
     }
 }

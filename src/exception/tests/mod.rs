@@ -5,4 +5,6 @@ mod draft;
 mod index;
 mod properties;
 mod record;
+mod sprawl;
 mod support;
+mod trials;

@@ -6,7 +6,7 @@ use chrono::TimeDelta;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use super::support::{Room, at, break_glass, connector, elevation, exemption, person, pilot, registry, with};
+use super::support::{AGENT, Room, at, break_glass, connector, elevation, exemption, person, pilot, registry, with};
 use crate::{
     domain::{Document, Duty, Kind, PersonId, Standing, Timestamp},
     exception::{Ceiling, Event, Exception, StoredEvent, fold},
@@ -31,6 +31,8 @@ enum Step {
     Resume,
     Revoke,
     Exhaust,
+    Trial(u32),
+    Restore,
     Tick,
     Restart,
     /// Minutes, forwards or backwards.
@@ -56,6 +58,8 @@ fn step() -> impl Strategy<Value = Step> {
         3 => Just(Step::Resume),
         1 => Just(Step::Revoke),
         1 => Just(Step::Exhaust),
+        1 => (1..200_u32).prop_map(Step::Trial),
+        1 => Just(Step::Restore),
         2 => Just(Step::Tick),
         1 => Just(Step::Restart),
         5 => (1..60_i64).prop_map(Step::Pass),
@@ -90,7 +94,7 @@ fn record() -> impl Strategy<Value = Value> {
 fn may_be_usable(history: &[StoredEvent], now: Timestamp, room: &Room) -> bool {
     let registry = room.registry.load();
     let (mut spec, mut approvers, mut scheduled, mut over) = (None, BTreeMap::new(), None, false);
-    let (mut holds, mut attested, mut met) = (BTreeMap::new(), None, Vec::new());
+    let (mut holds, mut attested, mut met, mut trial) = (BTreeMap::new(), None, Vec::new(), None);
     for stored in history {
         match &stored.event {
             Event::Submitted { spec: asked, digest, .. } => {
@@ -111,10 +115,13 @@ fn may_be_usable(history: &[StoredEvent], now: Timestamp, room: &Room) -> bool {
             }
             Event::MilestoneMet { name, .. } => met.push(name.clone()),
             Event::Approved { .. } | Event::Activated | Event::Reviewed { .. } => {}
+            Event::Analysed { .. } | Event::RemovalTested { .. } => {}
+            Event::TrialBegun { members, until, .. } => trial = Some((members.clone(), *until)),
+            Event::TrialEnded { .. } => trial = None,
             Event::Rejected { .. } | Event::Withdrawn { .. } | Event::RequestExpired | Event::Revoked { .. } => {
                 over = true
             }
-            Event::Finished { .. } | Event::Expired | Event::Exhausted => over = true,
+            Event::Finished { .. } | Event::Graduated { .. } | Event::Expired | Event::Exhausted => over = true,
         }
     }
     let (Some((spec, _)), Some(scheduled)) = (spec, scheduled) else { return false };
@@ -136,6 +143,7 @@ fn may_be_usable(history: &[StoredEvent], now: Timestamp, room: &Room) -> bool {
         waited_for && steps && !met.iter().any(|one| one == name)
     };
     !over
+        && !trial.is_some_and(|(members, until)| now < until && members.contains(&AGENT.into()))
         && holds.is_empty()
         && dues.iter().all(|(name, due)| !waits(name) || now < at(due))
         && (spec.kind != Kind::RuleExemption || approvers.contains_key(&PersonId::from("erin")))
@@ -177,6 +185,8 @@ async fn act(room: &mut Room, record: &Value, step: Step) {
             room.store.used.lock().unwrap().insert(id.clone(), 9);
             drop(desk.exhausted(&id).await);
         }
+        Step::Trial(minutes) => drop(desk.begin_trial(&id, &person("sam"), (100, minutes), "try").await),
+        Step::Restore => drop(desk.end_trial(&id, &person("sam"), "seen enough").await),
         Step::Tick => drop(desk.tick().await),
         Step::Restart => {
             let next = Room::over(Arc::clone(&room.store));

@@ -19,7 +19,8 @@ use crate::{
         ExceptionId, Person, PersonEntry, PersonId, Registry, Standing, Timestamp, ToolRef,
     },
     exception::{
-        Change, Desk, DeskError, Exception, ExceptionStore, SignError, Signer, StoreError, StoredEvent, Verifier,
+        Change, Desk, DeskError, Exception, ExceptionStore, RemovalTest, SignError, Signer, StoreError, StoredEvent,
+        TestResult, Verifier,
     },
 };
 
@@ -331,4 +332,17 @@ pub fn connector() -> Value {
         {"id": "fresh", "obligation": "principal.fresh", "params": {"max_age_s": 86400}, "definition": "A day old at most."}
     ]);
     record
+}
+
+/// A removal test that shows the need.
+pub fn needed(room: &Room) -> RemovalTest {
+    RemovalTest {
+        result: TestResult::Needed,
+        since: room.now() - TimeDelta::days(7),
+        admitted: 9,
+        would_break: 9,
+        percent: 100,
+        policy_set: Digest::of(b"set"),
+        report: Digest::of(b"report"),
+    }
 }

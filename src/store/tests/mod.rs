@@ -1,6 +1,7 @@
 //! The promises of the store.
 
 mod admission;
+mod calls;
 mod exceptions;
 mod failure;
 mod keys;

@@ -13,6 +13,7 @@ mod reads;
 mod requests;
 mod rounds;
 mod stops;
+mod studies;
 mod wire;
 
 use crate::Case;
@@ -33,6 +34,7 @@ pub fn all() -> Vec<Case> {
         hostile::cases(),
         crowd::cases(),
         requests::cases(),
+        studies::cases(),
     ]
     .into_iter()
     .flatten()

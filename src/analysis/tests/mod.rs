@@ -1,0 +1,6 @@
+//! What the analysis promises.
+
+mod house;
+mod removal;
+mod replay;
+mod submission;
