@@ -22,6 +22,7 @@ mod deed;
 mod grant;
 mod known;
 mod model;
+pub mod proof;
 mod registry;
 mod rule;
 mod set;
