@@ -13,9 +13,11 @@ mod listen;
 mod operations;
 mod overview;
 mod ports;
+mod prove;
 mod serve;
 mod view;
 
 pub use check::{Checked, check};
 pub use clock::SystemClock;
+pub use prove::{Proved, prove};
 pub use serve::{Running, serve, start};

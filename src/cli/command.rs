@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, Parser, Subcommand};
 
-use super::{screen::Format, stdio::Arguments};
+use super::{check::CheckArguments, screen::Format, stdio::Arguments};
 use crate::domain::{CredentialId, DecisionId, Digest, ExceptionId, ServerName, ToolName};
 
 /// The tool-access gateway for AI agents.
@@ -43,11 +43,9 @@ pub(super) enum Command {
     /// Let an MCP client that spawns its servers use the running gateway: MCP on standard input and output
     Stdio(Arguments),
     /// Check configuration and policies, and run policies/tests; changes nothing
-    Check {
-        /// Folder of the policies [default: the one of the configuration]
-        #[arg(long, value_name = "DIR")]
-        policies: Option<PathBuf>,
-    },
+    ///
+    /// Where cvc5 is found ($CVC5 or PATH), each claim about policies and exceptions is proven or refuted by an example.
+    Check(CheckArguments),
     /// Print what is in force and every deviation from the safe defaults
     Doctor,
     /// The journal, read from the data folder; the gateway need not run

@@ -1,5 +1,6 @@
 //! Operator commands: the same operations as the API, in a terminal.
 
+mod check;
 mod client;
 mod command;
 mod doctor;
@@ -16,7 +17,7 @@ mod stdio;
 mod table;
 
 pub use command::Cli;
-pub use parts::{CheckReport, Parts, Serving};
+pub use parts::{CheckReport, Parts, ProofReport, Serving};
 pub use run::run;
 
 #[cfg(test)]

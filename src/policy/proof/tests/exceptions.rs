@@ -36,7 +36,6 @@ fn roles_are_those_of_the_registry_and_not_what_a_solver_may_imagine() {
         ("principal is Agent in Role::\"writer\"", "", false),
         ("principal", "when { principal in [Role::\"writer\", Role::\"reader\"] }", true),
         ("principal", "unless { principal in Role::\"reader\" }", false),
-        ("principal", "when { principal is Agent in Role::\"writer\" }", false),
         ("principal", "unless { resource in Server::\"crm\" }", false),
         ("principal", "when { principal == Agent::\"b\" }", false),
         ("principal", "when { principal != Agent::\"b\" }", true),

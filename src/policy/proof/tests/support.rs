@@ -28,10 +28,7 @@ pub fn solver() -> Option<Prover> {
 }
 
 pub const REGISTRY: [(&str, &str); 2] = [
-    (
-        "people.yaml",
-        "people:\n  u: {duties: [own], roles: [staff]}\n  v: {duties: [own], roles: [guest]}\n",
-    ),
+    ("people.yaml", "people:\n  u: {duties: [own], roles: [staff]}\n  v: {duties: [own], roles: [guest]}\n"),
     (
         "agents.yaml",
         "agents:\n  a: {owner: u, operator: v, channel: board, roles: [reader]}\n  \
