@@ -81,7 +81,28 @@ impl Work<'_> {
         }
     }
 
+    /// Policies that sleep cannot be compared; silence about them would be taken for an answer.
+    fn sleepers(&mut self, grounds: &[Ground]) {
+        let roles = |set: &PolicySet| -> Vec<_> {
+            let agents = set.registry().agents.iter().map(|(id, entry)| (id.to_string(), entry.roles.clone()));
+            agents
+                .chain(set.registry().people.iter().map(|(id, entry)| (id.to_string(), entry.roles.clone())))
+                .collect()
+        };
+        let same_holders = roles(self.before) == roles(self.after);
+        for (set, other) in [(self.before, self.after), (self.after, self.before)] {
+            for rule in set.rules.iter().filter(|rule| Ground::none_for(grounds, rule, set)) {
+                let twin = other.rules.iter().any(|twin| rule.level == twin.level && rule.policy == twin.policy);
+                if !(twin && same_holders) {
+                    let (id, file, line) = (&rule.id, &rule.file, rule.line);
+                    self.unknown(format!("`{id}` ({file}:{line}): it names or needs tools of which none is approved"));
+                }
+            }
+        }
+    }
+
     async fn all(&mut self, grounds: &[Ground]) {
+        self.sleepers(grounds);
         let principals = principals(self.before, self.after);
         for ground in grounds {
             let typed_alike = typed_alike(ground, self.before, self.after);

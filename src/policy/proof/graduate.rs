@@ -78,6 +78,12 @@ impl Work<'_> {
         if !after.parents.contains(&role) {
             after.parents.push(role);
         }
+        let roles = after.parents.iter().cloned().collect();
+        let all = self.set.rules.iter().chain(&self.candidates);
+        let concerned = all.filter(|rule| rule.level == Level::Role && rule.concerns(&after.uid, &roles));
+        for rule in concerned.filter(|rule| Ground::none_for(grounds, rule, self.set)) {
+            tally.unknown(format!("`{}` names or needs tools of which none is approved", rule.id));
+        }
         for ground in grounds {
             if tally.is_settled() {
                 return;

@@ -99,6 +99,13 @@ impl Ground {
         matches!(self.deed, Deed::Call(_))
     }
 
+    /// Whether a binding policy reaches further than can be asked about: it meets nothing, or names absent tools.
+    pub(super) fn none_for(grounds: &[Self], rule: &Rule, set: &PolicySet) -> bool {
+        rule.level != Level::Advisory
+            && (!grounds.iter().any(|ground| ground.meets(rule))
+                || rule.tools(&set.names).iter().any(|tool| set.tool(tool).is_none()))
+    }
+
     /// Whether the scope of a policy can match here, whoever asks.
     pub(super) fn meets(&self, rule: &Rule) -> bool {
         let Some(Part { uid: tool, parents }) = &self.resource else { return rule.acts(&self.action) };

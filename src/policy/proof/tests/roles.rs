@@ -110,3 +110,24 @@ fn a_candidate_role_gains_nothing_beyond_the_exception_or_is_shown_to() {
     let other = "@id(\"o\") permit (principal in Role::\"exporter\", action == Action::\"fs/read\", resource);";
     assert!(refuted(&ask(&[("roles/x.cedar", other)], within, "a")).contains("fs/read"));
 }
+
+#[test]
+fn what_sleeps_is_not_passed_over_in_silence() {
+    let Some(prover) = solver() else { return };
+    let role = |role: &str, tool: &str| {
+        format!(
+            "@id(\"r\") permit (principal in Role::\"{role}\", action == Action::\"{tool}\", resource == Tool::\"{tool}\");"
+        )
+    };
+    let (old, new) = (role("reader", "crm/gone"), role("writer", "crm/gone"));
+    let found = compare(&prover, &house(&[("roles/x.cedar", &old)]), &house(&[("roles/x.cedar", &new)]));
+    assert!(found.changes.is_empty() && found.not_proven.len() == 2, "{found:?}");
+    assert!(found.not_proven[0].contains("roles/x.cedar:1"), "{found:?}");
+    let same = compare(&prover, &house(&[("roles/x.cedar", &old)]), &house(&[("roles/x.cedar", &old)]));
+    assert_eq!(same.not_proven, [""; 0]);
+    let candidate = SourceFile { path: "roles/new.cedar".into(), text: role("exporter", "crm/gone") };
+    let (role, members) = ("exporter".into(), ["a".into()]);
+    let graduation = Graduation { candidate: &candidate, role: &role, grants: &[], members: &members };
+    let answer = nothing_gained(&prover, &house(&[]), graduation).unwrap().remove(0).answer;
+    assert!(matches!(&answer, Answer::NotProven { .. }), "{answer}");
+}
