@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use postern::{
     app,
-    cli::{self, CheckReport, Parts},
+    cli::{self, CheckReport, Parts, ProofReport},
 };
 
 fn main() -> ExitCode {
@@ -20,6 +20,15 @@ const PARTS: Parts = Parts {
             policy_set: found.policy_set,
             policies: found.policies,
             notes: found.notes,
+            proofs: ProofReport::default(),
+        })
+    },
+    prove: |settings, files, against| {
+        app::prove(settings, files, against).map(|found| ProofReport {
+            no_solver: found.solver.as_ref().err().cloned(),
+            solver: found.solver.ok(),
+            proofs: found.proofs,
+            comparison: found.comparison,
         })
     },
 };

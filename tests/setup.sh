@@ -7,7 +7,7 @@ missing=()
 say() { printf '== %s\n' "$*"; }
 
 packages=()
-for pair in strace:strace git:git sqlite3:sqlite3; do
+for pair in strace:strace git:git sqlite3:sqlite3 cvc5:cvc5; do
   command -v "${pair%%:*}" >/dev/null || packages+=("${pair##*:}")
 done
 if [ ${#packages[@]} -gt 0 ]; then

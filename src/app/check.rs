@@ -59,7 +59,8 @@ pub fn check(settings: &Settings, files: &PolicyFiles) -> Result<Checked, Findin
     findings.or(Checked { policy_set: set.digest(), policies: set.policies(), notes })
 }
 
-fn approved(settings: &Settings) -> Result<Vec<Arc<Tool>>, String> {
+/// The tools whose definitions were approved.
+pub(super) fn approved(settings: &Settings) -> Result<Vec<Arc<Tool>>, String> {
     let inspection = Inspection::open(&settings.data).map_err(|error| error.to_string())?;
     let rows = inspection.pins().map_err(|error| error.to_string())?;
     let mut definitions: BTreeMap<ServerName, Vec<Box<RawValue>>> = BTreeMap::new();

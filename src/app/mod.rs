@@ -18,6 +18,7 @@ mod listen;
 mod operations;
 mod overview;
 mod ports;
+mod prove;
 mod recorded;
 mod removal;
 mod serve;
@@ -26,5 +27,6 @@ mod view;
 
 pub use check::{Checked, check};
 pub use clock::SystemClock;
+pub use prove::{Proved, prove};
 pub use removal::Proposal;
 pub use serve::{Running, serve, start};

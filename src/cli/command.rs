@@ -6,6 +6,7 @@ use clap::{Args, Parser, Subcommand};
 
 use super::{
     ask::Request,
+    check::CheckArguments,
     screen::Format,
     stdio::Arguments,
     study::{CanArguments, GraduateArguments, RemovalCommand, SimulateArguments},
@@ -48,11 +49,9 @@ pub(super) enum Command {
     /// Let an MCP client that spawns its servers use the running gateway: MCP on standard input and output
     Stdio(Arguments),
     /// Check configuration and policies, and run policies/tests; changes nothing
-    Check {
-        /// Folder of the policies [default: the one of the configuration]
-        #[arg(long, value_name = "DIR")]
-        policies: Option<PathBuf>,
-    },
+    ///
+    /// Where cvc5 is found ($CVC5 or PATH), each claim about policies and exceptions is proven or refuted by an example.
+    Check(CheckArguments),
     /// Print what is in force and every deviation from the safe defaults
     Doctor,
     /// The journal, read from the data folder; the gateway need not run

@@ -1,14 +1,7 @@
-//! Commands that need no running gateway: `serve` and `check`.
+//! `serve`: the gateway itself.
 
-use std::path::PathBuf;
-
-use super::{
-    exit::Failure,
-    parts::{CheckReport, Parts},
-    screen::Screen,
-    table::{facts, printable},
-};
-use crate::config::{Settings, read_policies};
+use super::{exit::Failure, parts::Parts};
+use crate::config::Settings;
 
 /// Runs the gateway until it is told to stop.
 pub(super) fn serve(settings: Settings, parts: &Parts) -> Result<(), Failure> {
@@ -25,32 +18,4 @@ pub(super) fn serve(settings: Settings, parts: &Parts) -> Result<(), Failure> {
         Ok(findings) => Failure::Faulty(findings),
         Err(error) => Failure::Refused(format!("{error:#}")),
     })
-}
-
-/// Compiles the policies and runs their cases.
-pub(super) fn check(
-    settings: Settings,
-    policies: Option<PathBuf>,
-    parts: &Parts,
-    screen: &mut Screen<'_>,
-) -> Result<(), Failure> {
-    let folder = policies.unwrap_or_else(|| settings.policies.clone());
-    if !folder.is_dir() {
-        return Err(Failure::Input(format!(
-            "`{}` is not a folder; name the policies with --policies",
-            folder.display()
-        )));
-    }
-    let files = read_policies(&folder)?;
-    let report = (parts.check)(&settings, &files)?;
-    Ok(screen.show(&report, say)?)
-}
-
-fn say(report: &CheckReport) -> String {
-    let mut out = facts(&[("policies", report.policies.to_string()), ("policy set", report.policy_set.to_string())]);
-    for note in &report.notes {
-        out.push_str(&format!("note: {}\n", printable(note)));
-    }
-    out.push_str("no faults\n");
-    out
 }

@@ -1,6 +1,7 @@
 //! Operator commands: the same operations as the API, in a terminal.
 
 mod ask;
+mod check;
 mod client;
 mod command;
 mod doctor;
@@ -20,7 +21,7 @@ mod study_text;
 mod table;
 
 pub use command::Cli;
-pub use parts::{CheckReport, Parts, Serving};
+pub use parts::{CheckReport, Parts, ProofReport, Serving};
 pub use run::run;
 
 #[cfg(test)]

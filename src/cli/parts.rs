@@ -7,6 +7,7 @@ use serde::Serialize;
 use crate::{
     config::{PolicyFiles, Settings},
     domain::{Digest, Findings},
+    policy::proof::{Comparison, Proof},
 };
 
 /// The gateway while it runs.
@@ -21,6 +22,22 @@ pub struct CheckReport {
     pub policies: usize,
     /// Things to know that are no faults.
     pub notes: Vec<String>,
+    /// What a solver says.
+    pub proofs: ProofReport,
+}
+
+/// What was asked of the solver and what it said.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct ProofReport {
+    /// The solver and its version.
+    pub solver: Option<String>,
+    /// Why there is none.
+    pub no_solver: Option<String>,
+    /// Each claim with its answer.
+    pub proofs: Vec<Proof>,
+    /// Against another folder.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub comparison: Option<Comparison>,
 }
 
 /// The rest of the house, as functions.
@@ -30,4 +47,6 @@ pub struct Parts {
     pub serve: fn(Settings) -> Serving,
     /// Compiles policies and runs their cases; changes nothing.
     pub check: fn(&Settings, &PolicyFiles) -> Result<CheckReport, Findings>,
+    /// Asks the solver about policies and exceptions, and what changed against an earlier folder; changes nothing.
+    pub prove: fn(&Settings, &PolicyFiles, Option<&PolicyFiles>) -> Result<ProofReport, Findings>,
 }

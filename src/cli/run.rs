@@ -11,6 +11,7 @@ use clap::Parser as _;
 use serde_json::json;
 
 use super::{
+    check,
     command::{Cli, Command, Global},
     doctor, evidence,
     exit::Failure,
@@ -73,7 +74,7 @@ fn dispatch(cli: Cli, parts: &Parts, screen: &mut Screen<'_>) -> Result<(), Fail
     match command {
         Command::Serve => local::serve(settings(&global)?, parts),
         Command::Stdio(arguments) => stdio::stdio(&arguments),
-        Command::Check { policies } => local::check(settings(&global)?, policies, parts, screen),
+        Command::Check(arguments) => check::check(&settings(&global)?, arguments, parts, screen),
         Command::Doctor => doctor::doctor(&settings(&global)?, screen),
         Command::Evidence(command) => evidence::evidence(&command, &global, screen),
         Command::Completions { shell } => help::completions(shell, screen),

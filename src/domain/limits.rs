@@ -60,6 +60,8 @@ pub const REPLAY_ALL_BYTES: usize = 64 << 20;
 pub const CANDIDATES: usize = 8;
 /// Agents that one exception may name.
 pub const AGENTS_PER_EXCEPTION: usize = 50;
+/// Combinations of principal and tool that one round of proofs asks about.
+pub const PROOF_ENVIRONMENTS: usize = 2_000;
 
 /// Until the request headers are complete.
 pub const HEADER_TIME: Duration = Duration::from_secs(5);
@@ -85,3 +87,7 @@ pub const DRAIN: Duration = Duration::from_secs(25);
 pub const SESSION_IDLE: Duration = Duration::from_secs(3_600);
 /// A verified key is asked for again in the store after this.
 pub const CREDENTIAL_CACHE: Duration = Duration::from_secs(1);
+/// One question to the solver.
+pub const PROOF_QUESTION: Duration = Duration::from_secs(10);
+/// All questions of one round of proofs.
+pub const PROOFS: Duration = Duration::from_secs(120);

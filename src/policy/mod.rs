@@ -23,6 +23,7 @@ mod grant;
 mod known;
 mod model;
 mod overlap;
+pub mod proof;
 mod registry;
 mod rule;
 mod set;

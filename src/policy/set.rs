@@ -34,7 +34,7 @@ pub struct PolicySet {
     notes: Findings,
     pub(super) names: Names,
     pub(super) rules: Vec<Rule>,
-    known: HashMap<ToolRef, Known>,
+    pub(super) known: HashMap<ToolRef, Known>,
     benches: Cache<BenchKey, Option<Bench>>,
     grants: Cache<(Digest, ToolRef), Compiled>,
     courts: Cache<CourtKey, Option<Court>>,

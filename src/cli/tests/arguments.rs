@@ -22,6 +22,7 @@ fn the_command_line_is_consistent_and_every_command_of_the_contract_is_read() {
     for line in [
         "postern serve",
         "postern check --policies x",
+        "postern check --against y --require-proofs",
         "postern doctor --output json",
         "postern key create --agent a --days 90 --note n",
         "postern key create --person p",
@@ -125,6 +126,7 @@ fn exit(arguments: &[&str]) -> String {
     let parts = Parts {
         serve: |_| Box::pin(async { anyhow::bail!("no") }),
         check: |_, _| Err(crate::domain::Findings::one("roles/a.cedar", 3, "", "faulty")),
+        prove: |_, _, _| Ok(crate::cli::ProofReport::default()),
     };
     format!("{:?}", run(arguments.iter().map(Into::into), &parts))
 }

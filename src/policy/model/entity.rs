@@ -42,7 +42,8 @@ impl Verb {
         }
     }
 
-    const fn resource(self) -> &'static str {
+    /// The type of what it is done to.
+    pub const fn resource(self) -> &'static str {
         match self {
             Self::Get => "Prompt",
             Self::Read => "Resource",

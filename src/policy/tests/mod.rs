@@ -4,7 +4,7 @@ mod cases;
 mod deeds;
 mod faults;
 mod grant;
-mod house;
+pub(super) mod house;
 mod input;
 mod precedence;
 mod properties;

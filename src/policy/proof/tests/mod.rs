@@ -1,0 +1,6 @@
+//! Promises of proofs.
+
+mod exceptions;
+mod limits;
+mod roles;
+mod support;
