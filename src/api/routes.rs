@@ -2,6 +2,7 @@
 
 use http::Method;
 
+use super::PilotRoute;
 use crate::domain::{Duty, Person};
 
 /// Who may use a route.
@@ -58,6 +59,8 @@ pub enum Known {
     Exception,
     /// A step in the life of an exception; the word is the path's last part.
     Act(&'static str),
+    /// Pilots.
+    Pilot(PilotRoute),
     /// Servers and tools.
     Catalog,
     /// Approve definitions.
@@ -166,6 +169,16 @@ pub const ROUTES: &[Route] = &[
     ),
     route(POST, "/api/v1/exceptions/{id}/review", OVERSIGHT, Some("lifecycle"), Endpoint::Known(Known::Act("review"))),
     route(POST, "/api/v1/exceptions/{id}/revoke", HOLDERS, Some("lifecycle"), Endpoint::Known(Known::Act("revoke"))),
+    route(
+        POST,
+        "/api/v1/pilots",
+        Access::Duty(&[Duty::Request]),
+        Some("pilot"),
+        Endpoint::Known(Known::Pilot(PilotRoute::Submit)),
+    ),
+    route(GET, "/api/v1/pilots", Access::Person, None, Endpoint::Known(Known::Pilot(PilotRoute::List))),
+    route(GET, "/api/v1/pilots/{id}", Access::Person, None, Endpoint::Known(Known::Pilot(PilotRoute::Show))),
+    route(POST, "/api/v1/pilots/{id}/end", HOLDERS, Some("pilot"), Endpoint::Known(Known::Pilot(PilotRoute::End))),
     route(GET, "/api/v1/catalog", Access::Person, None, Endpoint::Known(Known::Catalog)),
     route(POST, "/api/v1/catalog/approve", ADMINISTER, Some("catalog"), Endpoint::Known(Known::ApproveTools)),
     route(GET, "/api/v1/decisions", OVERSIGHT, None, Endpoint::Known(Known::Decisions)),

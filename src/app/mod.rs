@@ -12,6 +12,7 @@ mod keeper;
 mod listen;
 mod operations;
 mod overview;
+mod pilots;
 mod ports;
 mod serve;
 mod view;

@@ -108,7 +108,7 @@ pub(super) fn held(quarantine: &Quarantine) -> ToolView {
 pub(super) fn desk_error(error: DeskError) -> ApiError {
     match error {
         DeskError::Invalid(findings) => ApiError::faulty(findings),
-        DeskError::Unknown(_) => ApiError::not_found(),
+        DeskError::Unknown(_) | DeskError::UnknownPilot(_) => ApiError::not_found(),
         DeskError::Forbidden(message) => ApiError::forbidden(message),
         DeskError::Conflict(message) => ApiError::conflict(message),
         DeskError::Damaged { .. } => ApiError::conflict(error.to_string()),

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, Parser, Subcommand};
 
-use super::{screen::Format, stdio::Arguments};
+use super::{pilot::PilotCommand, screen::Format, stdio::Arguments};
 use crate::domain::{CredentialId, DecisionId, Digest, ExceptionId, ServerName, ToolName};
 
 /// The tool-access gateway for AI agents.
@@ -69,6 +69,9 @@ pub(super) enum Remote {
     /// Authorization exceptions
     #[command(subcommand)]
     Exception(ExceptionCommand),
+    /// Pilots: named sets of exceptions
+    #[command(subcommand)]
+    Pilot(PilotCommand),
     /// Say why a call was allowed or refused
     Explain {
         /// The decision, `dec_…`, as refusals and records name it

@@ -8,6 +8,7 @@ mod exit;
 mod key;
 mod local;
 mod parts;
+mod pilot;
 mod remote;
 mod render;
 mod run;

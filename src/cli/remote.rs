@@ -10,7 +10,7 @@ use super::{
     command::{CatalogCommand, ExceptionCommand, Global, KeyCommand, Remote, Step},
     exit::Failure,
     key::{self, KeySource},
-    render,
+    pilot, render,
     run::operator,
     screen::{Format, Screen},
     table::printable,
@@ -27,6 +27,7 @@ pub(super) fn remote(command: Remote, global: &Global, screen: &mut Screen<'_>) 
     // A faulty file is told before the gateway is asked.
     let record = match &command {
         Remote::Exception(command) => command.file().map(read_record).transpose()?,
+        Remote::Pilot(command) => command.file().map(read_record).transpose()?,
         Remote::Key(_) | Remote::Catalog(_) | Remote::Explain { .. } | Remote::Controls | Remote::Freeze(_) => None,
         Remote::Unfreeze(_) | Remote::Reload | Remote::Console | Remote::Whoami => None,
     };
@@ -49,6 +50,7 @@ async fn ask(
 ) -> Result<(), Failure> {
     match command {
         Remote::Exception(command) => exceptions(command, record, client, screen).await?,
+        Remote::Pilot(command) => pilot::pilots(command, record, client, screen).await?,
         Remote::Key(command) => keys(command, client, screen).await?,
         Remote::Catalog(command) => catalog(command, client, screen).await?,
         Remote::Explain { decision } => {
@@ -192,7 +194,7 @@ fn read_record(file: &Path) -> Result<(String, String), Failure> {
 }
 
 /// The gateway does not know the file's name; here it is put in.
-fn name_file(failure: Failure, file: &str) -> Failure {
+pub(super) fn name_file(failure: Failure, file: &str) -> Failure {
     let Failure::Faulty(mut findings) = failure else { return failure };
     findings
         .0

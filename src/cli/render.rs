@@ -8,7 +8,7 @@ use crate::{
     domain::{Digest, Timestamp},
 };
 
-fn time(at: Timestamp) -> String {
+pub(super) fn time(at: Timestamp) -> String {
     at.format("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 

@@ -10,7 +10,7 @@ use arc_swap::ArcSwap;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::{Change, Event, Exception, ExceptionStore, FoldError, Index, Signer, StoreError, StoredEvent, fold};
-use crate::domain::{Clock, ExceptionId, Fault, Findings, Person, PersonId, Registry, Timestamp};
+use crate::domain::{Clock, ExceptionId, Fault, Findings, Person, PersonId, PilotId, Registry, Timestamp};
 
 /// Exceptions that are read from the store at once.
 pub(super) const PAGE: usize = 1_000;
@@ -24,6 +24,9 @@ pub enum DeskError {
     /// There is none of that id.
     #[error("there is no exception `{0}`")]
     Unknown(ExceptionId),
+    /// There is no pilot of that id.
+    #[error("there is no pilot `{0}`")]
+    UnknownPilot(PilotId),
     /// This person may not do that.
     #[error("{0}")]
     Forbidden(String),
@@ -48,7 +51,7 @@ impl DeskError {
     #[must_use]
     pub const fn fault(&self) -> Fault {
         match self {
-            Self::Invalid(_) | Self::Unknown(_) => Fault::Caller,
+            Self::Invalid(_) | Self::Unknown(_) | Self::UnknownPilot(_) => Fault::Caller,
             Self::Forbidden(_) | Self::Conflict(_) => Fault::Refused,
             Self::Damaged { .. } => Fault::Internal,
             Self::Store(error) => error.fault(),
@@ -89,6 +92,8 @@ pub(super) struct Ledger {
     open_reviews: BTreeMap<PersonId, BTreeSet<ExceptionId>>,
     /// Which exception renews which, while that renewal is asked for or was approved.
     successors: BTreeMap<ExceptionId, ExceptionId>,
+    /// The exceptions that name a pilot, ended ones included.
+    of_pilot: BTreeMap<PilotId, BTreeSet<ExceptionId>>,
     /// When the clock next changes something about an exception.
     pub(super) due: BinaryHeap<Reverse<(Timestamp, ExceptionId)>>,
 }
@@ -244,6 +249,13 @@ impl Parts {
     async fn append(&self, id: &ExceptionId, at: u64, change: Change) -> Result<Exception, DeskError> {
         let appended = self.store.append(id, at, change).await;
         // Read even after a failure: the append may have been kept after all.
+        let read = self.reread(id).await;
+        appended?;
+        read
+    }
+
+    /// Reads what the store now holds, and tells the index.
+    pub(super) async fn reread(&self, id: &ExceptionId) -> Result<Exception, DeskError> {
         let read = self.read(id).await;
         match &read {
             Ok(exception) => {
@@ -252,7 +264,6 @@ impl Parts {
             }
             Err(_) => self.index.remove(id),
         }
-        appended?;
         read
     }
 }
@@ -275,12 +286,20 @@ impl Ledger {
                 self.successors.remove(earlier);
             }
         }
+        if let Some(pilot) = &exception.spec.pilot {
+            self.of_pilot.entry(pilot.clone()).or_default().insert(id.clone());
+        }
         self.due.extend(exception.next_due(now).map(|moment| Reverse((moment, id.clone()))));
     }
 
     /// A break-glass exception of this owner, other than this one, that waits for its review.
     pub(super) fn open_review(&self, owner: &PersonId, but: &ExceptionId) -> Option<&ExceptionId> {
         self.open_reviews.get(owner)?.iter().find(|id| *id != but)
+    }
+
+    /// The exceptions that name this pilot.
+    pub(super) fn of_pilot(&self, pilot: &PilotId) -> BTreeSet<ExceptionId> {
+        self.of_pilot.get(pilot).cloned().unwrap_or_default()
     }
 
     /// Which other exception renews this one already.

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
-use super::{Approval, Spec};
+use super::{Approval, PilotStore, Spec};
 use crate::domain::{Digest, ExceptionId, Fault, PersonId, SuspendReason, Timestamp};
 
 /// One thing that happened. Append-only; when and by whom stand in [`StoredEvent`].
@@ -165,7 +165,7 @@ impl StoreError {
 
 /// Keeps the histories of exceptions, append-only.
 #[async_trait]
-pub trait ExceptionStore: Send + Sync {
+pub trait ExceptionStore: PilotStore {
     /// The whole histories of the next exceptions behind `after` in the order of their ids, at most `limit`
     /// exceptions, each history in order. Empty when there are no more.
     async fn load(&self, after: Option<&ExceptionId>, limit: usize) -> Result<Vec<StoredEvent>, StoreError>;

@@ -20,6 +20,9 @@ mod form;
 mod index;
 mod life;
 mod parse;
+mod pilot;
+mod pilot_form;
+mod pilots;
 mod request;
 mod separation;
 mod spec;
@@ -35,6 +38,9 @@ pub use event::{Change, Event, ExceptionStore, StoreError, StoredEvent};
 pub use index::Index;
 pub use life::{Exception, FoldError, Phase, fold};
 pub use parse::{SCHEMA, parse};
+pub use pilot::{Pilot, PilotEnd, PilotEvent, PilotExit, PilotPhase, PilotSpec, PilotStore, StoredPilot};
+pub use pilot_form::{PILOT_SCHEMA, parse_pilot};
+pub use pilots::EndedPilot;
 pub use spec::{
     Access, Attestation, Beneficiary, Category, Control, Deviation, Exit, ExitWay, Milestone, Owner, Removal, Risk,
     Spec, Validation,

@@ -15,6 +15,7 @@ mod keys;
 mod ledger;
 mod load;
 mod open;
+mod pilots;
 mod pins;
 mod schema;
 #[expect(clippy::module_inception, reason = "the room's main thing has the room's name")]

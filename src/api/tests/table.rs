@@ -20,6 +20,8 @@ fn path(route: &Route) -> String {
         "crd_9"
     } else if route.path.contains("/decisions/") {
         "dec_9"
+    } else if route.path.contains("/pilots/") {
+        "PI-1"
     } else {
         "EX-1"
     };
@@ -30,7 +32,7 @@ fn body(route: &Route) -> String {
     let word = route.path.rsplit('/').next().unwrap();
     match (route.method.as_str(), word) {
         ("POST", "keys") => r#"{"agent":"a"}"#.to_owned(),
-        ("POST", "exceptions") => r#"{"id":"EX-1"}"#.to_owned(),
+        ("POST", "exceptions" | "pilots") => r#"{"id":"EX-1"}"#.to_owned(),
         ("POST", "approve") if route.path.contains("catalog") => r#"{"server":"notes"}"#.to_owned(),
         ("POST", "approve") => format!(r#"{{"digest":"{}"}}"#, crate::domain::Digest::of(b"spec")),
         ("POST", "reload" | "links") | ("GET" | "DELETE", _) => String::new(),

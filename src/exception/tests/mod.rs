@@ -2,6 +2,7 @@
 
 mod desk;
 mod index;
+mod pilots;
 mod properties;
 mod record;
 mod support;
