@@ -3,14 +3,19 @@
 use std::{
     cmp::Reverse,
     collections::{BTreeMap, BTreeSet, BinaryHeap},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, OnceLock, PoisonError},
 };
 
 use arc_swap::ArcSwap;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::{Change, Event, Exception, ExceptionStore, FoldError, Index, Signer, StoreError, StoredEvent, fold};
-use crate::domain::{Clock, ExceptionId, Fault, Findings, Person, PersonId, PilotId, Registry, Timestamp};
+use super::{
+    Change, Event, Exception, ExceptionStore, FoldError, Index, Notices, Signer, Spec, StoreError, StoredEvent, fold,
+};
+use crate::domain::{
+    AgentId, Clock, ExceptionId, Fault, Findings, Kind, Person, PersonId, PilotId, Registry, SuspendReason, Timestamp,
+    Window,
+};
 
 /// Exceptions that are read from the store at once.
 pub(super) const PAGE: usize = 1_000;
@@ -81,9 +86,13 @@ pub(super) struct Parts {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) index: Arc<Index>,
     pub(super) ledger: Mutex<Ledger>,
+    pub(super) notices: OnceLock<Arc<dyn Notices>>,
     /// One change at a time, so that caps hold.
     turn: Arc<Semaphore>,
 }
+
+/// Owners with an exception of theirs.
+type Owned = Vec<(PersonId, ExceptionId)>;
 
 /// What no single history says.
 #[derive(Default)]
@@ -94,6 +103,12 @@ pub(super) struct Ledger {
     successors: BTreeMap<ExceptionId, ExceptionId>,
     /// The exceptions that name a pilot, ended ones included.
     of_pilot: BTreeMap<PilotId, BTreeSet<ExceptionId>>,
+    /// Live exceptions by owner, each with whether it is suspended because the owner is gone.
+    owners: BTreeMap<PersonId, BTreeMap<ExceptionId, bool>>,
+    /// What was approved for an agent, over or not.
+    granted: BTreeMap<AgentId, BTreeMap<ExceptionId, (Kind, Window)>>,
+    /// The registry that owners were held against last.
+    pub(super) seen: Option<Arc<Registry>>,
     /// When the clock next changes something about an exception.
     pub(super) due: BinaryHeap<Reverse<(Timestamp, ExceptionId)>>,
 }
@@ -112,7 +127,8 @@ impl Desk {
     ) -> Self {
         let index = Arc::new(Index::new(Arc::clone(&registry)));
         let turn = Arc::new(Semaphore::new(1));
-        let parts = Parts { store, registry, signer, clock, index, ledger: Mutex::default(), turn };
+        let parts =
+            Parts { store, registry, signer, clock, index, ledger: Mutex::default(), notices: OnceLock::new(), turn };
         Self { parts: Arc::new(parts) }
     }
 
@@ -286,6 +302,18 @@ impl Ledger {
                 self.successors.remove(earlier);
             }
         }
+        if exception.is_live(now) {
+            let held = exception.is_held_for(SuspendReason::OwnerIneligible);
+            self.owners.entry(owner.clone()).or_default().insert(id.clone(), held);
+        } else if let Some(owned) = self.owners.get_mut(owner) {
+            owned.remove(id);
+        }
+        if exception.state.live().is_some() {
+            for agent in &exception.spec.subject.agents {
+                let entry = (exception.spec.kind, exception.spec.window);
+                self.granted.entry(agent.clone()).or_default().insert(id.clone(), entry);
+            }
+        }
         if let Some(pilot) = &exception.spec.pilot {
             self.of_pilot.entry(pilot.clone()).or_default().insert(id.clone());
         }
@@ -295,6 +323,31 @@ impl Ledger {
     /// A break-glass exception of this owner, other than this one, that waits for its review.
     pub(super) fn open_review(&self, owner: &PersonId, but: &ExceptionId) -> Option<&ExceptionId> {
         self.open_reviews.get(owner)?.iter().find(|id| *id != but)
+    }
+
+    /// Live exceptions whose owner may not own and that are not suspended for that, and those that are and need not.
+    pub(super) fn owners_against(&self, may: &dyn Fn(&PersonId) -> bool) -> (Owned, Owned) {
+        let (mut gone, mut back) = (Owned::new(), Owned::new());
+        for (owner, owned) in &self.owners {
+            let may = may(owner);
+            for (id, held) in owned {
+                match (may, held) {
+                    (false, false) => gone.push((owner.clone(), id.clone())),
+                    (true, true) => back.push((owner.clone(), id.clone())),
+                    (true, false) | (false, true) => {}
+                }
+            }
+        }
+        (gone, back)
+    }
+
+    /// Exceptions of this kind that were approved for one of these agents and reach beyond this moment.
+    pub(super) fn granted(&self, spec: &Spec, since: Timestamp) -> BTreeSet<ExceptionId> {
+        let of = spec.subject.agents.iter().filter_map(|agent| self.granted.get(agent)).flatten();
+        let near = |kind: Kind, window: Window| {
+            kind == spec.kind && window.not_after > since && window.not_before < spec.window.not_after
+        };
+        of.filter(|(id, (kind, window))| **id != spec.id && near(*kind, *window)).map(|(id, _)| id.clone()).collect()
     }
 
     /// The exceptions that name this pilot.

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
-use super::{Approval, PilotStore, Spec};
+use super::{Approval, Deadline, PilotStore, Spec};
 use crate::domain::{Digest, ExceptionId, Fault, PersonId, SuspendReason, Timestamp};
 
 /// One thing that happened. Append-only; when and by whom stand in [`StoredEvent`].
@@ -80,6 +80,15 @@ pub enum Event {
         /// Who.
         by: PersonId,
     },
+    /// People were told of a deadline that comes near.
+    Reminded {
+        /// What is due.
+        of: Deadline,
+        /// When.
+        due: Timestamp,
+        /// How long before that, in seconds.
+        ahead_s: i64,
+    },
 }
 
 impl Event {
@@ -102,6 +111,7 @@ impl Event {
             Self::Expired => "expired",
             Self::Exhausted => "exhausted",
             Self::Reviewed { .. } => "reviewed",
+            Self::Reminded { .. } => "reminded",
         }
     }
 }

@@ -1,11 +1,14 @@
 //! One exception, folded from its events and asked at a moment.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use serde::Serialize;
 
 use super::{
-    Ending, Event, Hold, Spec, State, StoredEvent, TransitionError, Verifier,
+    Deadline, Ending, Event, Hold, Spec, State, StoredEvent, TransitionError, Verifier,
     approval::suffices,
     ceiling::{Ceiling, REVIEW_DUE, later},
 };
@@ -33,6 +36,8 @@ pub struct Exception {
     pub activated: bool,
     /// Who reviewed it after its end, and when.
     pub review: Option<(PersonId, Timestamp)>,
+    /// The last reminder of each deadline: what was due then, and how many seconds before that people were told.
+    pub reminded: BTreeMap<Deadline, (Timestamp, i64)>,
 }
 
 /// Where an exception stands at a moment.
@@ -116,6 +121,7 @@ impl Exception {
             state: State::Pending { since: first.at, approvals: Vec::new() },
             activated: false,
             review: None,
+            reminded: BTreeMap::new(),
         })
     }
 
@@ -159,6 +165,10 @@ impl Exception {
             Event::Finished { .. } => state.end(Ending::Finished, at),
             Event::Expired => state.end(Ending::Expired, at),
             Event::Exhausted => state.end(Ending::Exhausted, at),
+            Event::Reminded { of, due, ahead_s } => {
+                self.reminded.insert(*of, (*due, *ahead_s));
+                Ok(state)
+            }
             Event::Reviewed { by } => {
                 self.review = Some((by.clone(), at));
                 Ok(state)
@@ -222,7 +232,8 @@ impl Exception {
             State::Approved(_) | State::Suspended { .. } => {
                 let begins = (!self.activated && matches!(self.state, State::Approved(_))).then_some(window.not_before);
                 let lapses = self.lapses().filter(|_| !self.is_held_for(SuspendReason::AttestationLapsed));
-                [begins, lapses].into_iter().flatten().chain([window.not_after]).min().map(|due| due.max(now))
+                let told = self.next_reminder(now);
+                [begins, lapses, told].into_iter().flatten().chain([window.not_after]).min().map(|due| due.max(now))
             }
             State::Ended { how: Ending::Exhausted, .. } if now < window.not_after => Some(window.not_after),
             State::Ended { .. } => None,

@@ -164,6 +164,7 @@ impl Desk {
                 return Err(DeskError::Conflict(message));
             }
         }
+        self.not_again(spec, now).await?;
         match &spec.supersedes {
             Some(earlier) => self.renewable(spec, earlier, now).await,
             None => Ok(()),

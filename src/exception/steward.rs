@@ -2,8 +2,8 @@
 
 use std::cmp::Reverse;
 
-use super::{Change, Desk, DeskError, Ending, Event, Exception, Phase, State, parse, request::not, separation};
-use crate::domain::{Document, ExceptionId, Person, Registry, SuspendReason, Timestamp};
+use super::{Change, Desk, DeskError, Ending, Event, Exception, Notice, Phase, State, parse, request::not, separation};
+use crate::domain::{Document, Duty, ExceptionId, Person, Registry, SuspendReason, Timestamp};
 
 /// Due exceptions that one [`Desk::tick`] looks at.
 const BATCH: usize = 1_000;
@@ -60,7 +60,10 @@ impl Desk {
             let message = format!("somebody else suspended `{id}`, so its owner cannot resume it");
             return Err(DeskError::Forbidden(message));
         }
-        let clear = |reason: &SuspendReason| *reason != SuspendReason::AttestationLapsed;
+        let gone = !registry.may(&exception.spec.owner.human, Duty::Own);
+        let clear = |reason: &SuspendReason| {
+            *reason != SuspendReason::AttestationLapsed && (*reason != SuspendReason::OwnerIneligible || !gone)
+        };
         let events: Vec<_> = holds
             .keys()
             .copied()
@@ -184,7 +187,9 @@ impl Desk {
         if self.parts.store.uses(id).await? < exception.spec.budget.calls {
             return Ok(false);
         }
-        self.append(turn, id, exception.version, self.own(vec![Event::Exhausted], "")).await.map(|_| true)
+        self.append(turn, id, exception.version, self.own(vec![Event::Exhausted], "its budget is spent"))
+            .await
+            .map(|_| true)
     }
 
     /// Notes what the clock brought since the last time, so that it stands in the evidence; decisions do not wait for
@@ -233,12 +238,23 @@ impl Desk {
             }
             (State::Pending { .. } | State::Ended { .. }, _) => {}
         }
+        events.extend(exception.reminders(now));
         if events.is_empty() {
             let due = exception.next_due(now).filter(|due| *due > now);
             self.parts.ledger().due.extend(due.map(|due| Reverse((due, id.clone()))));
             return Ok(());
         }
-        self.append(turn, id, exception.version, self.own(events, "")).await.map(|_| ())
+        let due: Vec<_> = events
+            .iter()
+            .filter_map(|event| if let Event::Reminded { of, due, .. } = event { Some((*of, *due)) } else { None })
+            .collect();
+        let why = events.first().map_or("", brought);
+        self.append(turn, id, exception.version, self.own(events, why)).await?;
+        for (deadline, at) in due {
+            let owner = exception.spec.owner.human.clone();
+            self.tell(&Notice::Due { exception: id.clone(), owner, deadline, at });
+        }
+        Ok(())
     }
 
     /// Events by the gateway itself at this moment.
@@ -266,6 +282,18 @@ fn steward(exception: &Exception, by: &Person, registry: &Registry) -> Result<()
         by.id
     );
     Err(DeskError::Forbidden(message))
+}
+
+/// What the clock brought, in words.
+fn brought(event: &Event) -> &'static str {
+    match event.name() {
+        "request_expired" => "nobody decided in time",
+        "expired" => "its window is over",
+        "activated" => "its window has begun",
+        "suspended" => "the owner's word is overdue",
+        "reminded" => "a deadline comes near",
+        _ => "",
+    }
 }
 
 /// Why there is nothing to resume.

@@ -77,7 +77,7 @@ impl Known {
             Event::Exhausted => {}
             // The owner's word also ends a suspension for the want of it.
             Event::Attested { .. } => drop(live.suspended.remove(&SuspendReason::AttestationLapsed)),
-            Event::Submitted { .. } | Event::Activated | Event::Reviewed { .. } => {}
+            Event::Submitted { .. } | Event::Activated | Event::Reviewed { .. } | Event::Reminded { .. } => {}
         }
     }
 }

@@ -1,7 +1,9 @@
 //! What the exception room promises, by the ids of SECURITY group E and the invariants of GOVERNANCE section 5.
 
+mod again;
 mod desk;
 mod index;
+mod people;
 mod pilots;
 mod properties;
 mod record;

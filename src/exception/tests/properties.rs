@@ -95,7 +95,7 @@ fn may_be_usable(history: &[StoredEvent], now: Timestamp, room: &Room) -> bool {
                 attested = Some(stored.at);
                 holds.remove(&crate::domain::SuspendReason::AttestationLapsed);
             }
-            Event::Approved { .. } | Event::Activated | Event::Reviewed { .. } => {}
+            Event::Approved { .. } | Event::Activated | Event::Reviewed { .. } | Event::Reminded { .. } => {}
             Event::Rejected { .. } | Event::Withdrawn { .. } | Event::RequestExpired | Event::Revoked { .. } => {
                 over = true
             }
