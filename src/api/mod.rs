@@ -19,8 +19,8 @@ pub use requests::{KeyFor, NewKey, ToolApproval};
 pub use router::{ApiSettings, router};
 pub use routes::{Access, Endpoint, Known, ROUTES, Route};
 pub use views::{
-    ApprovalView, CatalogView, ControlView, EvidencePage, ExceptionView, Explanation, KeyView, LinkView, MadeKey,
-    ReloadView, ServerView, ToolView, WhoView,
+    ApprovalView, CatalogView, ControlView, DueView, EvidencePage, ExceptionView, Explanation, KeyView, LinkView,
+    MadeKey, ReloadView, ServerView, ToolView, WhoView,
 };
 
 #[cfg(test)]

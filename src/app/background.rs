@@ -64,6 +64,11 @@ async fn policies(house: Arc<House>) {
         if let Ok(true) = house.keeper.reload("policies folder").await {
             tracing::info!("the policies were read again");
         }
+        if house.keeper.sources.lock().await.sound
+            && let Err(error) = house.desk.owners().await
+        {
+            tracing::warn!(%error, "owners who left are not noted yet; decisions know already");
+        }
         for document in house.keeper.exception_files().await {
             let id = document.value.get("id").and_then(|id| id.as_str()).and_then(|id| id.parse::<ExceptionId>().ok());
             let Some(id) = id else { continue };

@@ -11,7 +11,7 @@ use super::{
     convert,
     house::House,
     keeper::{self, Keeper, Kept},
-    ports::Web,
+    ports::{Log, Web},
 };
 use crate::{
     config::{Durability, Settings, Trust},
@@ -51,6 +51,7 @@ pub(super) async fn build(
     let upstreams = Arc::new(Upstreams::start(convert::servers(settings)?)?);
     let signer = Arc::clone(&store.keyring().signing);
     let desk = Arc::new(Desk::new(store.clone(), Arc::clone(&registry), signer, Arc::clone(&clock)));
+    desk.notify(Arc::new(Log));
     let opening = desk.open().await.context("the exceptions cannot be read")?;
     for (id, what) in &opening.damaged {
         tracing::error!(exception = %id, what, "an exception is not what was approved; it is not used");

@@ -13,14 +13,14 @@ impl Desk {
     ///
     /// # Errors
     /// The person is neither, or it is not live.
-    pub async fn attest(&self, id: &ExceptionId, by: &Person) -> Result<Exception, DeskError> {
+    pub async fn attest(&self, id: &ExceptionId, by: &Person, reason: &str) -> Result<Exception, DeskError> {
         let turn = self.turn().await?;
         let exception = self.live(id).await?;
         let registry = self.parts.registry.load_full();
         if !separation::is_owner(&exception, &by.id, &registry) {
             return Err(DeskError::Forbidden(format!("`{}` is not the owner of `{id}` and cannot attest it", by.id)));
         }
-        let change = self.change(vec![Event::Attested { by: by.id.clone() }], by, "");
+        let change = self.change(vec![Event::Attested { by: by.id.clone() }], by, reason);
         self.append(turn, id, exception.version, change).await
     }
 

@@ -51,6 +51,7 @@ pub(super) fn exception() -> ExceptionView {
         calls: 5,
         used: 1,
         attestation_due: None,
+        due: None,
         approvals: vec![],
         spec: Some(serde_json::json!({})),
     }

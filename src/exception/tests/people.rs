@@ -63,7 +63,7 @@ async fn people_are_told_in_time_once_for_each_lead_that_fits_the_length() {
         next = room.desk.tick().await.unwrap();
         let word = room.desk.show(&id("EX-1")).await.unwrap().state.live().map(|live| live.attested);
         if word.is_some_and(|word| room.now() - word >= TimeDelta::hours(7 * 24 - 1)) {
-            room.desk.attest(&id("EX-1"), &person("alice")).await.unwrap();
+            room.desk.attest(&id("EX-1"), &person("alice"), "still needed").await.unwrap();
             next = room.desk.tick().await.unwrap();
         }
     }

@@ -137,7 +137,7 @@ async fn act(room: &mut Room, record: &Value, step: Step) {
         }
         Step::Reject => drop(desk.reject(&id, &person("dave"), "no").await),
         Step::Withdraw => drop(desk.withdraw(&id, &person("carol"), "no").await),
-        Step::Attest => drop(desk.attest(&id, &person("alice")).await),
+        Step::Attest => drop(desk.attest(&id, &person("alice"), "still needed").await),
         Step::Suspend => drop(desk.suspend(&id, &person("sam"), "look").await),
         Step::Resume => drop(desk.resume(&id, &person("sam"), "looked").await),
         Step::Revoke => drop(desk.revoke(&id, &person("root"), "no").await),
