@@ -14,7 +14,7 @@ use crate::{
     upstream::Upstreams,
 };
 
-use super::keeper::Keeper;
+use super::{copies::Copies, keeper::Keeper};
 
 /// The running gateway.
 pub(super) struct House {
@@ -29,6 +29,8 @@ pub(super) struct House {
     pub(super) gateway: Arc<Gateway>,
     pub(super) sessions: Arc<Sessions>,
     pub(super) clock: Arc<dyn Clock>,
+    /// Where checkpoints are copied to; nothing, while the store is behind one of them.
+    pub(super) copies: Option<Arc<Copies>>,
     /// Where people reach the administration listener.
     pub(super) admin_url: String,
 }

@@ -6,6 +6,7 @@ mod build;
 mod check;
 mod clock;
 mod convert;
+mod copies;
 mod explain;
 mod house;
 mod keeper;

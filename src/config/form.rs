@@ -44,6 +44,7 @@ pub(super) struct TlsForm {
 pub(super) struct StoreForm {
     pub(super) durability: Durability,
     pub(super) commit_timeout_ms: Option<u64>,
+    pub(super) checkpoint_copies: Vec<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -70,6 +70,8 @@ pub struct StoreSettings {
     pub durability: Durability,
     /// A commit that takes longer refuses its call.
     pub commit_timeout: Duration,
+    /// Where each signed checkpoint is copied to: files or folders outside of the data folder.
+    pub checkpoint_copies: Vec<PathBuf>,
 }
 
 /// Which calls wait for their records.

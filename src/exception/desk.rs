@@ -341,6 +341,11 @@ impl Ledger {
         (gone, back)
     }
 
+    /// Every live exception.
+    pub(super) fn live(&self) -> Vec<ExceptionId> {
+        self.owners.values().flat_map(BTreeMap::keys).cloned().collect()
+    }
+
     /// Exceptions of this kind that were approved for one of these agents and reach beyond this moment.
     pub(super) fn granted(&self, spec: &Spec, since: Timestamp) -> BTreeSet<ExceptionId> {
         let of = spec.subject.agents.iter().filter_map(|agent| self.granted.get(agent)).flatten();

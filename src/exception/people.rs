@@ -48,6 +48,23 @@ impl Desk {
         Ok(changed)
     }
 
+    /// Suspends every live exception for this reason, each by an event of its own. Gives how many are new to it.
+    ///
+    /// # Errors
+    /// The store cannot be used.
+    pub async fn hold_all(&self, reason: SuspendReason, detail: &str) -> Result<usize, DeskError> {
+        let mut held = 0;
+        let live = self.parts.ledger().live();
+        for id in live {
+            match self.hold(&id, reason, detail).await {
+                Ok(new) => held += usize::from(new),
+                Err(DeskError::Conflict(_) | DeskError::Damaged { .. }) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(held)
+    }
+
     pub(super) fn tell(&self, notice: &Notice) {
         if let Some(notices) = self.parts.notices.get() {
             notices.tell(notice);

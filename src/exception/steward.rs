@@ -61,8 +61,13 @@ impl Desk {
             return Err(DeskError::Forbidden(message));
         }
         let gone = !registry.may(&exception.spec.owner.human, Duty::Own);
-        let clear = |reason: &SuspendReason| {
-            *reason != SuspendReason::AttestationLapsed && (*reason != SuspendReason::OwnerIneligible || !gone)
+        // What an old copy of the store may have revived is for those to judge who guard the whole.
+        let guards = registry.may(&by.id, Duty::Security) || separation::may(&registry, by, Duty::Administer);
+        let clear = |reason: &SuspendReason| match reason {
+            SuspendReason::AttestationLapsed => false,
+            SuspendReason::OwnerIneligible => !gone,
+            SuspendReason::StoreBehind => guards,
+            SuspendReason::ControlUnhealthy | SuspendReason::Drift | SuspendReason::Manual => true,
         };
         let events: Vec<_> = holds
             .keys()
