@@ -1,6 +1,7 @@
 //! HTTP for programs: the administration API, health and metrics.
 
 mod act;
+mod changes;
 mod error;
 mod guard;
 mod operations;
@@ -12,6 +13,7 @@ mod serve;
 mod views;
 
 pub use act::Act;
+pub use changes::{ChangeOperations, ChangesView, ToolChange};
 pub use error::ApiError;
 pub use operations::Operations;
 pub use pilots::{PilotException, PilotOperations, PilotRoute, PilotView};

@@ -6,8 +6,8 @@ use async_trait::async_trait;
 use http::HeaderMap;
 
 use super::{
-    Act, ApiError, CatalogView, ControlView, EvidencePage, ExceptionView, Explanation, KeyView, LinkView, MadeKey,
-    NewKey, PilotOperations, ReloadView, ToolApproval, ToolView,
+    Act, ApiError, CatalogView, ChangeOperations, ControlView, EvidencePage, ExceptionView, Explanation, KeyView,
+    LinkView, MadeKey, NewKey, PilotOperations, ReloadView, ToolApproval, ToolView,
 };
 use crate::domain::{CredentialId, DecisionId, Document, ExceptionId, Person};
 
@@ -15,7 +15,7 @@ use crate::domain::{CredentialId, DecisionId, Document, ExceptionId, Person};
 /// names before it asks; what depends on the thing itself (own exception, separation of duties) is checked
 /// behind this port. Whoever changes something leaves a record, or nothing is changed.
 #[async_trait]
-pub trait Operations: PilotOperations {
+pub trait Operations: PilotOperations + ChangeOperations {
     /// The person whose key or token stands in `Authorization`.
     async fn authenticate(&self, headers: &HeaderMap) -> Result<Arc<Person>, ApiError>;
     /// Whether the gateway can take calls.

@@ -57,6 +57,8 @@ pub enum Known {
     Exceptions,
     /// One exception.
     Exception,
+    /// What changed around an exception since its owner's last word.
+    Changes,
     /// A step in the life of an exception; the word is the path's last part.
     Act(&'static str),
     /// Pilots.
@@ -136,6 +138,7 @@ pub const ROUTES: &[Route] = &[
     ),
     route(GET, "/api/v1/exceptions", Access::Person, None, Endpoint::Known(Known::Exceptions)),
     route(GET, "/api/v1/exceptions/{id}", Access::Person, None, Endpoint::Known(Known::Exception)),
+    route(GET, "/api/v1/exceptions/{id}/changes", Access::Person, None, Endpoint::Known(Known::Changes)),
     route(
         POST,
         "/api/v1/exceptions/{id}/approve",

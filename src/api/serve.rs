@@ -92,6 +92,10 @@ async fn answer(operations: &dyn Operations, known: Known, asked: Asked) -> Resu
             json_answer(&views)
         }
         Known::Exception => json_answer(&visible(operations, &asked).await?),
+        Known::Changes => {
+            let view = visible(operations, &asked).await?;
+            json_answer(&operations.changes(&view.id).await?)
+        }
         Known::Act(word) => {
             let view = visible(operations, &asked).await?;
             json_answer(&operations.act(by, &view.id, Act::read(word, json_body(&asked)?)?).await?)

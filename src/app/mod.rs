@@ -3,6 +3,7 @@
 mod admin;
 mod background;
 mod build;
+mod changes;
 mod check;
 mod clock;
 mod convert;

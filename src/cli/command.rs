@@ -176,7 +176,12 @@ pub(super) enum ExceptionCommand {
     Reject(Step),
     /// Take your own request back
     Withdraw(Step),
-    /// Say, as its owner, that it is still needed
+    /// What changed around it since its owner's last word
+    Changes {
+        /// The exception, `EX-…`
+        id: ExceptionId,
+    },
+    /// Say, as its owner, that it is still needed; what changed since the last time is printed first
     Attest {
         /// The exception, `EX-…`
         id: ExceptionId,

@@ -1,5 +1,6 @@
 //! Operator commands: the same operations as the API, in a terminal.
 
+mod changes;
 mod client;
 mod command;
 mod doctor;

@@ -6,6 +6,7 @@ use http::Method;
 use serde_json::{Value, json};
 
 use super::{
+    changes,
     client::{Body, Client},
     command::{CatalogCommand, ExceptionCommand, Global, KeyCommand, Remote, Step},
     exit::Failure,
@@ -16,7 +17,10 @@ use super::{
     table::printable,
 };
 use crate::{
-    api::{CatalogView, ControlView, ExceptionView, Explanation, KeyView, LinkView, MadeKey, ReloadView, WhoView},
+    api::{
+        CatalogView, ChangesView, ControlView, ExceptionView, Explanation, KeyView, LinkView, MadeKey, ReloadView,
+        WhoView,
+    },
     domain::{Digest, Document, ExceptionId},
 };
 
@@ -137,7 +141,15 @@ async fn exceptions(
             sent.map_err(|failure| name_file(failure, &file))?
         }
         ExceptionCommand::Approve { id, digest } => approve(&id, digest, client, screen.format).await?,
+        ExceptionCommand::Changes { id } => {
+            let view: ChangesView = client.get(&format!("/api/v1/exceptions/{id}/changes")).await?;
+            return Ok(screen.show(&view, changes::changes)?);
+        }
         ExceptionCommand::Attest { id, reason } => {
+            if screen.format == Format::Table {
+                let view: ChangesView = client.get(&format!("/api/v1/exceptions/{id}/changes")).await?;
+                screen.show(&view, changes::changes)?;
+            }
             step(client, &id, "attest", reason.map_or_else(|| json!({}), |r| json!({"reason": r}))).await?
         }
         ExceptionCommand::Reject(at) => reasoned(client, "reject", at).await?,

@@ -34,7 +34,8 @@ CREATE TABLE setting (name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WIT
 ";
 
 /// What came after the first version: nothing that an older program could not pass over.
-const LATER: &str = "CREATE INDEX IF NOT EXISTS journal_pilot ON journal (seq) WHERE kind = 'pilot';";
+const LATER: &str = "CREATE INDEX IF NOT EXISTS journal_pilot ON journal (seq) WHERE kind = 'pilot';
+    CREATE INDEX IF NOT EXISTS journal_alarm ON journal (seq) WHERE kind = 'alarm';";
 
 /// The database cannot be used.
 #[derive(Debug, thiserror::Error)]

@@ -14,8 +14,9 @@ use tower_service::Service as _;
 
 use crate::{
     api::{
-        Act, ApiError, ApiSettings, CatalogView, ControlView, EvidencePage, ExceptionView, Explanation, KeyView,
-        LinkView, MadeKey, NewKey, Operations, PilotOperations, PilotView, ReloadView, ToolApproval, ToolView, router,
+        Act, ApiError, ApiSettings, CatalogView, ChangeOperations, ChangesView, ControlView, EvidencePage,
+        ExceptionView, Explanation, KeyView, LinkView, MadeKey, NewKey, Operations, PilotOperations, PilotView,
+        ReloadView, ToolApproval, ToolView, router,
     },
     domain::{
         Credential, CredentialId, CredentialKind, DecisionId, Digest, Document, Duty, ExceptionId, Findings, Kind,
@@ -107,6 +108,13 @@ pub(super) fn pilot() -> PilotView {
         revoked: vec![],
         exceptions: None,
         spec: None,
+    }
+}
+
+#[async_trait]
+impl ChangeOperations for Fake {
+    async fn changes(&self, _: &ExceptionId) -> Result<ChangesView, ApiError> {
+        Err(ApiError::conflict("it was not approved yet"))
     }
 }
 

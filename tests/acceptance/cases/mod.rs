@@ -2,6 +2,7 @@
 
 mod durability;
 mod exceptions;
+mod governance;
 mod lifecycle;
 mod monitoring;
 mod policy;
@@ -10,10 +11,18 @@ mod wire;
 use crate::Case;
 
 pub fn all() -> Vec<Case> {
-    [exceptions::cases(), wire::cases(), lifecycle::cases(), policy::cases(), monitoring::cases(), durability::cases()]
-        .into_iter()
-        .flatten()
-        .collect()
+    [
+        exceptions::cases(),
+        governance::cases(),
+        wire::cases(),
+        lifecycle::cases(),
+        policy::cases(),
+        monitoring::cases(),
+        durability::cases(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }
 
 /// A case from an async function.
