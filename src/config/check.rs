@@ -143,6 +143,7 @@ fn identity(forms: &[IssuerForm], ground: &Ground<'_>, findings: &mut Findings) 
             audience: form.audience.clone(),
             jwks,
             algorithms: form.algorithms.clone().unwrap_or_else(all),
+            people: form.people,
         });
     }
     Identity { issuers }

@@ -60,6 +60,8 @@ pub(super) struct IssuerForm {
     pub(super) jwks_url: Option<String>,
     pub(super) jwks_file: Option<String>,
     pub(super) algorithms: Option<Vec<Algorithm>>,
+    #[serde(default)]
+    pub(super) people: bool,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -103,6 +103,8 @@ pub struct Issuer {
     pub jwks: Jwks,
     /// The algorithms that it may use; never empty.
     pub algorithms: Vec<Algorithm>,
+    /// Whether it speaks for people too.
+    pub people: bool,
 }
 
 /// Where the keys of an issuer are.

@@ -289,6 +289,7 @@ pub fn registry() -> Registry {
         roles: BTreeSet::new(),
     };
     Registry {
+        groups: BTreeMap::new(),
         people: people.iter().map(|(id, duties)| (PersonId::from(*id), entry(duties))).collect(),
         agents: [AGENT, "agent-2"].map(|id| (AgentId::from(id), agent(id))).into(),
     }
