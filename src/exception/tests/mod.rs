@@ -3,6 +3,7 @@
 mod again;
 mod desk;
 mod index;
+mod invariants;
 mod people;
 mod pilots;
 mod properties;
