@@ -51,7 +51,7 @@ impl Desk {
             Some(earlier) => self.next(earlier, by, digest, now).await?,
         };
         let event = PilotEvent::Submitted { revision: revision.0, spec: Box::new(spec), digest, by: by.id.clone() };
-        let stored = self.stored(&id, revision.1, by, "", event);
+        let stored = self.stored((&id, revision.1), by, "", event);
         self.append_pilot(turn, stored, Vec::new()).await
     }
 
@@ -161,7 +161,7 @@ impl Desk {
         }
         let revoked: BTreeSet<_> = changes.iter().map(|(id, _, _)| id.clone()).collect();
         let event = PilotEvent::Ended { by: by.id.clone(), revoked: revoked.clone() };
-        let stored = self.stored(id, pilot.version, by, reason, event);
+        let stored = self.stored((id, pilot.version), by, reason, event);
         let pilot = self.append_pilot(turn, stored, changes).await?;
         Ok(EndedPilot { pilot, revoked })
     }
@@ -188,7 +188,7 @@ impl Desk {
         Ok(findings)
     }
 
-    fn stored(&self, id: &PilotId, at: u64, by: &Person, reason: &str, event: PilotEvent) -> StoredPilot {
+    fn stored(&self, (id, at): (&PilotId, u64), by: &Person, reason: &str, event: PilotEvent) -> StoredPilot {
         StoredPilot {
             pilot: id.clone(),
             version: at.saturating_add(1),
