@@ -275,11 +275,14 @@ fn entries(
     id: &ExceptionId,
     expected: u64,
     change: &Change,
-    digest: Option<Digest>,
+    mut digest: Option<Digest>,
 ) -> Result<Vec<(StoredEvent, Entry)>, JournalError> {
     let Change { events, at, actor, reason } = change;
     let mut all = Vec::with_capacity(events.len());
     for (version, event) in (expected.saturating_add(1)..).zip(events) {
+        if let Event::Submitted { digest: new, .. } = event {
+            digest = Some(*new);
+        }
         let as_value = serde_json::to_value(event).map_err(|_| JournalError::Unreadable)?;
         let stored = StoredEvent {
             exception: id.clone(),

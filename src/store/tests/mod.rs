@@ -5,4 +5,5 @@ mod exceptions;
 mod failure;
 mod keys;
 mod opening;
+mod pilots;
 mod support;
