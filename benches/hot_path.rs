@@ -112,6 +112,7 @@ fn exception(template: &Spec, number: usize) -> Exception {
         analysis: None,
         tested: None,
         trial: None,
+        reminded: std::collections::BTreeMap::new(),
     }
 }
 

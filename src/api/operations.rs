@@ -7,9 +7,9 @@ use http::HeaderMap;
 use serde_json::Value;
 
 use super::{
-    AccessRequest, Act, ApiError, CatalogView, ControlView, Decided, DraftRequest, DraftView, Evaluation, EvidencePage,
-    ExceptionView, Explanation, KeyView, LinkView, MadeKey, NewKey, ReloadView, Study, TaskAnswer, ToolApproval,
-    ToolView,
+    AccessRequest, Act, ApiError, CatalogView, ChangeOperations, ControlView, Decided, DraftRequest, DraftView,
+    Evaluation, EvidencePage, ExceptionView, Explanation, KeyView, LinkView, MadeKey, NewKey, PilotOperations,
+    ReloadView, Study, TaskAnswer, ToolApproval, ToolView,
 };
 use crate::domain::{CredentialId, DecisionId, Document, ExceptionId, Person};
 
@@ -17,7 +17,7 @@ use crate::domain::{CredentialId, DecisionId, Document, ExceptionId, Person};
 /// names before it asks; what depends on the thing itself (own exception, separation of duties) is checked
 /// behind this port. Whoever changes something leaves a record, or nothing is changed.
 #[async_trait]
-pub trait Operations: Send + Sync + 'static {
+pub trait Operations: PilotOperations + ChangeOperations {
     /// The person whose key or token stands in `Authorization`.
     async fn authenticate(&self, headers: &HeaderMap) -> Result<Arc<Person>, ApiError>;
     /// Whether the gateway can take calls.

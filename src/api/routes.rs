@@ -2,6 +2,7 @@
 
 use http::Method;
 
+use super::PilotRoute;
 use crate::domain::{Duty, Person};
 
 /// Who may use a route.
@@ -74,8 +75,12 @@ pub enum Known {
     Exceptions,
     /// One exception.
     Exception,
+    /// What changed around an exception since its owner's last word.
+    Changes,
     /// A step in the life of an exception; the word is the path's last part.
     Act(&'static str),
+    /// Pilots.
+    Pilot(PilotRoute),
     /// Servers and tools.
     Catalog,
     /// Approve definitions.
@@ -157,6 +162,7 @@ pub const ROUTES: &[Route] = &[
     ),
     route(GET, "/api/v1/exceptions", Access::Person, None, Endpoint::Known(Known::Exceptions)),
     route(GET, "/api/v1/exceptions/{id}", Access::Person, None, Endpoint::Known(Known::Exception)),
+    route(GET, "/api/v1/exceptions/{id}/changes", Access::Person, None, Endpoint::Known(Known::Changes)),
     route(
         POST,
         "/api/v1/exceptions/{id}/approve",
@@ -244,6 +250,16 @@ pub const ROUTES: &[Route] = &[
         Some("lifecycle"),
         Endpoint::Known(Known::Study("restore")),
     ),
+    route(
+        POST,
+        "/api/v1/pilots",
+        Access::Duty(&[Duty::Request]),
+        Some("pilot"),
+        Endpoint::Known(Known::Pilot(PilotRoute::Submit)),
+    ),
+    route(GET, "/api/v1/pilots", Access::Person, None, Endpoint::Known(Known::Pilot(PilotRoute::List))),
+    route(GET, "/api/v1/pilots/{id}", Access::Person, None, Endpoint::Known(Known::Pilot(PilotRoute::Show))),
+    route(POST, "/api/v1/pilots/{id}/end", HOLDERS, Some("pilot"), Endpoint::Known(Known::Pilot(PilotRoute::End))),
     route(GET, "/api/v1/catalog", Access::Person, None, Endpoint::Known(Known::Catalog)),
     route(POST, "/api/v1/catalog/approve", ADMINISTER, Some("catalog"), Endpoint::Known(Known::ApproveTools)),
     route(GET, "/api/v1/decisions", OVERSIGHT, None, Endpoint::Known(Known::Decisions)),

@@ -15,7 +15,7 @@ use serde_json::json;
 use super::{
     Act, ApiError, Endpoint, ExceptionView, Operations, REQUEST_SCHEMA, Route, Study,
     act::reason,
-    authzen,
+    authzen, pilots,
     requests::{EventBody, EvidenceQuery, NewKeyBody, ReasonBody, ToolApproval, json as read},
     routes::Known,
     views::WhoView,
@@ -29,8 +29,8 @@ const PAGE_CEILING: u32 = 1_000;
 const DECISIONS: usize = 100;
 
 /// A request whose sender and duty were checked.
-struct Asked {
-    by: Arc<Person>,
+pub(super) struct Asked {
+    pub(super) by: Arc<Person>,
     id: String,
     parts: Parts,
     body: Bytes,
@@ -118,10 +118,15 @@ async fn answer(operations: &dyn Operations, known: Known, asked: Asked) -> Resu
             json_answer(&views)
         }
         Known::Exception => json_answer(&visible(operations, &asked).await?),
+        Known::Changes => {
+            let view = visible(operations, &asked).await?;
+            json_answer(&operations.changes(&view.id).await?)
+        }
         Known::Act(word) => {
             let view = visible(operations, &asked).await?;
             json_answer(&operations.act(by, &view.id, Act::read(word, json_body(&asked)?)?).await?)
         }
+        Known::Pilot(route) => pilots::answer(operations, route, &asked).await,
         Known::Catalog => json_answer(&operations.catalog().await?),
         Known::ApproveTools => {
             let approval = json_body::<ToolApproval>(&asked)?.check()?;
@@ -162,7 +167,7 @@ async fn answer(operations: &dyn Operations, known: Known, asked: Asked) -> Resu
 }
 
 /// The id of the path; one that cannot be an id names nothing.
-fn id_of<T: FromStr>(asked: &Asked) -> Result<T, ApiError> {
+pub(super) fn id_of<T: FromStr>(asked: &Asked) -> Result<T, ApiError> {
     asked.id.parse().map_err(|_| ApiError::not_found())
 }
 
@@ -173,7 +178,7 @@ async fn visible(operations: &dyn Operations, asked: &Asked) -> Result<Exception
     view.filter(|view| view.visible_to(&asked.by)).ok_or_else(ApiError::not_found)
 }
 
-fn record(asked: &Asked) -> Result<Document, ApiError> {
+pub(super) fn record(asked: &Asked) -> Result<Document, ApiError> {
     media_type(asked, &["application/json", "application/yaml"])?;
     let text = std::str::from_utf8(&asked.body).map_err(|_| ApiError::invalid("the record is not UTF-8"))?;
     Document::parse("", text).map_err(ApiError::faulty)
@@ -198,7 +203,7 @@ fn who(person: &Person) -> WhoView {
     }
 }
 
-fn json_body<T: serde::de::DeserializeOwned>(asked: &Asked) -> Result<T, ApiError> {
+pub(super) fn json_body<T: serde::de::DeserializeOwned>(asked: &Asked) -> Result<T, ApiError> {
     if !asked.body.is_empty() {
         media_type(asked, &["application/json"])?;
     }
@@ -218,13 +223,13 @@ fn essence(headers: &HeaderMap) -> Option<&str> {
     headers.get(header::CONTENT_TYPE)?.to_str().ok()?.split(';').next().map(str::trim)
 }
 
-fn json_answer<T: Serialize>(value: &T) -> Result<Response, ApiError> {
+pub(super) fn json_answer<T: Serialize>(value: &T) -> Result<Response, ApiError> {
     serde_json::to_vec(value)
         .map(|body| ([(header::CONTENT_TYPE, "application/json")], body).into_response())
         .map_err(|_| ApiError::internal())
 }
 
-fn created<T: Serialize>(value: &T) -> Result<Response, ApiError> {
+pub(super) fn created<T: Serialize>(value: &T) -> Result<Response, ApiError> {
     let mut response = json_answer(value)?;
     *response.status_mut() = StatusCode::CREATED;
     Ok(response)

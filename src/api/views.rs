@@ -70,6 +70,15 @@ pub struct ApprovalView {
     pub at: Timestamp,
 }
 
+/// A deadline that comes near.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DueView {
+    /// `expiry` or `attestation`.
+    pub what: String,
+    /// When.
+    pub at: Timestamp,
+}
+
 /// An exception as people see it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ExceptionView {
@@ -107,6 +116,9 @@ pub struct ExceptionView {
     pub used: u64,
     /// When the owner's word is due next.
     pub attestation_due: Option<Timestamp>,
+    /// The nearest deadline, once people are reminded of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub due: Option<DueView>,
     /// Who approved this revision.
     pub approvals: Vec<ApprovalView>,
     /// What the analysis of this revision found; absent in lists.

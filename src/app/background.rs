@@ -31,6 +31,9 @@ pub(super) fn start(house: &Arc<House>, loose: Loose) -> JoinSet<()> {
     tasks.spawn(controls(Arc::clone(house)));
     tasks.spawn(exceptions(Arc::clone(house), changes));
     tasks.spawn(freeze(Arc::clone(house)));
+    if let Some(copies) = &house.copies {
+        tasks.spawn(Arc::clone(copies).keep(house.store.checkpoints()));
+    }
     let spent = Arc::clone(house);
     tasks.spawn(async move {
         while let Some(id) = exhausted.recv().await {
@@ -63,6 +66,11 @@ async fn policies(house: Arc<House>) {
         tokio::time::sleep(POLICIES).await;
         if let Ok(true) = house.keeper.reload("policies folder").await {
             tracing::info!("the policies were read again");
+        }
+        if house.keeper.sources.lock().await.sound
+            && let Err(error) = house.desk.owners().await
+        {
+            tracing::warn!(%error, "owners who left are not noted yet; decisions know already");
         }
         for document in house.keeper.exception_files().await {
             let id = document.value.get("id").and_then(|id| id.as_str()).and_then(|id| id.parse::<ExceptionId>().ok());

@@ -9,14 +9,16 @@ use tokio::sync::{Mutex, Semaphore, mpsc, watch};
 use super::{
     clock::SystemClock,
     convert,
+    copies::Copies,
     house::House,
     keeper::{self, Keeper, Kept},
-    ports::Web,
+    ports::{Log, Web},
 };
 use crate::{
     config::{Durability, Settings, Trust},
     console::Sessions,
-    domain::{Clock, ExceptionId, Registry, limits},
+    domain::{Clock, ExceptionId, Registry, SuspendReason, Timestamp, limits},
+    evidence::{Alarm, AlarmKind, Journal as _, Record},
     exception::Desk,
     gateway::{Admission, Changes, Gateway, InFlight, Parts, Seals},
     identity::{Authenticator, KeyStore, Ports},
@@ -52,10 +54,12 @@ pub(super) async fn build(
     let signer = Arc::clone(&store.keyring().signing);
     let desk = Arc::new(Desk::new(store.clone(), Arc::clone(&registry), signer, Arc::clone(&clock)));
     desk.limit(convert::budget(settings));
+    desk.notify(Arc::new(Log));
     let opening = desk.open().await.context("the exceptions cannot be read")?;
     for (id, what) in &opening.damaged {
         tracing::error!(exception = %id, what, "an exception is not what was approved; it is not used");
     }
+    let copies = hold(settings, &store, &desk, clock.now()).await?;
     let (changes, _) = watch::channel(Changes::default());
     let world = Arc::new(ArcSwap::from_pointee(keeper::empty(recovery.epoch + 1)?));
     let keeper = Arc::new(Keeper {
@@ -120,9 +124,23 @@ pub(super) async fn build(
         clock,
         studies: Semaphore::new(1),
         analysis_days: settings.exceptions.analysis_days,
+        copies,
         admin_url,
     };
     Ok((Arc::new(house), Loose { exhausted: spent, changes }))
+}
+
+/// Holds the store against the checkpoints that left the machine. One that is behind must revive nothing: every
+/// exception is suspended, each by an event, and all of them for as long as the copy says so (T104).
+async fn hold(settings: &Settings, store: &Store, desk: &Desk, now: Timestamp) -> anyhow::Result<Option<Arc<Copies>>> {
+    let copies = Copies::new(&settings.store.checkpoint_copies);
+    let Some(why) = copies.against(store).await else { return Ok(Some(Arc::new(copies))) };
+    desk.index().suspend_all(Some(SuspendReason::StoreBehind));
+    tracing::error!(why, "the store is behind a checkpoint that left the machine; every exception is suspended");
+    let alarm = Alarm { at: now, about: AlarmKind::StoreBehind, exception: None, decision: None, detail: why.clone() };
+    store.append(Record::Alarm(alarm)).await.context("the alarm of a store that is behind is not durable")?;
+    desk.hold_all(SuspendReason::StoreBehind, &why).await.context("exceptions cannot be suspended")?;
+    Ok(None)
 }
 
 fn open(settings: &Settings, clock: &Arc<SystemClock>) -> anyhow::Result<(Arc<Store>, store::Recovery)> {

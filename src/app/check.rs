@@ -45,6 +45,14 @@ pub fn check(settings: &Settings, files: &PolicyFiles) -> Result<Checked, Findin
             findings.extend(faults);
         }
     }
+    for file in &files.pilots {
+        if file.text.contains("\"@") {
+            notes.push(format!("{} has placeholders and was not read", file.path));
+            continue;
+        }
+        let read = Document::parse(&file.path, &file.text).and_then(|document| exception::parse_pilot(&document));
+        findings.extend(read.err().unwrap_or_default());
+    }
     let set = match policy::compile(&sources, &tools) {
         Ok(set) => set,
         Err(faults) => {

@@ -24,6 +24,7 @@ pub(super) fn identity(settings: &Settings) -> identity::Settings {
             config::Jwks::Url(url) => KeySource::Url(url.clone()),
             config::Jwks::File(path) => KeySource::File(path.clone()),
         },
+        people: issuer.people,
         algorithms: issuer.algorithms.iter().map(|algorithm| algorithm_of(*algorithm)).collect(),
     });
     identity::Settings { issuers: issuers.collect(), administrator: Some(PersonId::from(ADMINISTRATOR)) }

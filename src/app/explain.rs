@@ -76,6 +76,7 @@ impl House {
                 Record::Subscription(_)
                 | Record::Listing(_)
                 | Record::Lifecycle(_)
+                | Record::Pilot(_)
                 | Record::Catalog(_)
                 | Record::Policy(_)
                 | Record::Key(_)

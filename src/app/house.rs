@@ -16,7 +16,7 @@ use crate::{
     upstream::Upstreams,
 };
 
-use super::keeper::Keeper;
+use super::{copies::Copies, keeper::Keeper};
 
 /// The running gateway.
 pub(super) struct House {
@@ -35,6 +35,8 @@ pub(super) struct House {
     pub(super) studies: Semaphore,
     /// Days that the analysis of a submission looks back.
     pub(super) analysis_days: u32,
+    /// Where checkpoints are copied to; nothing, while the store is behind one of them.
+    pub(super) copies: Option<Arc<Copies>>,
     /// Where people reach the administration listener.
     pub(super) admin_url: String,
 }

@@ -207,7 +207,7 @@ impl Operations for House {
             Act::Approve { digest } => self.desk.approve(id, by, digest).await,
             Act::Reject { reason } => self.desk.reject(id, by, &reason).await,
             Act::Withdraw { reason } => self.desk.withdraw(id, by, &reason).await,
-            Act::Attest { .. } => self.desk.attest(id, by).await,
+            Act::Attest { reason } => self.desk.attest(id, by, &reason).await,
             Act::Suspend { reason } => self.desk.suspend(id, by, &reason).await,
             Act::Resume { reason } => self.desk.resume(id, by, &reason).await,
             Act::Revoke { reason } => self.desk.revoke(id, by, &reason).await,

@@ -4,9 +4,26 @@ use async_trait::async_trait;
 use bytes::Bytes;
 
 use crate::{
+    exception::{Notice, Notices},
     identity::{Fetch, FetchError},
     upstream::HttpFetch,
 };
+
+/// Says in the log what people should hear of; everything of it stands in the journal already.
+pub(super) struct Log;
+
+impl Notices for Log {
+    fn tell(&self, notice: &Notice) {
+        match notice {
+            Notice::Due { exception, owner, deadline, at } => {
+                tracing::warn!(%exception, %owner, due = deadline.as_str(), %at, "an exception wants its owner before long");
+            }
+            Notice::OwnerGone { exception, owner } => {
+                tracing::warn!(%exception, %owner, "the owner is gone; the exception is suspended");
+            }
+        }
+    }
+}
 
 /// Fetches issuers' keys over HTTPS.
 #[derive(Default)]

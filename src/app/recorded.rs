@@ -67,7 +67,7 @@ impl Journal {
 impl RecordedCalls for Journal {
     async fn begin(&self, since: Timestamp, filter: &Filter) -> Result<Begin, ReadError> {
         let early = since.checked_sub_signed(SLACK).unwrap_or(since);
-        let found = self.store.since(early).await.map_err(|error| ReadError(error.to_string()))?;
+        let found = self.store.first_since(early).await.map_err(|error| ReadError(error.to_string()))?;
         let floor = if filter.exceptions.is_empty() {
             self.store.head().borrow().saturating_sub(self.walk)
         } else {

@@ -110,6 +110,9 @@ pub async fn start(settings: Settings) -> anyhow::Result<Running> {
             tracing::error!(%error, "the end of the gateway is not recorded");
         }
         house.store.close().await;
+        if let (Some(copies), Some(note)) = (&house.copies, house.store.checkpoint()) {
+            copies.write(note, false).await;
+        }
     });
     Ok(Running { agents: agents_at, admin: admin_at, stop, served })
 }

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::{
-    api::{ApiError, ApprovalView, ExceptionView, KeyView, ToolView},
+    api::{ApiError, ApprovalView, DueView, ExceptionView, KeyView, ToolView},
     catalog::{Entry, Pin, Quarantine},
     domain::{Digest, Timestamp},
     evidence::Row,
@@ -39,6 +39,7 @@ pub(super) fn exception(exception: &Exception, used: u64, now: Timestamp) -> Exc
         calls: spec.budget.calls,
         used,
         attestation_due: exception.lapses().filter(|due| exception.is_live(now) && *due < spec.window.not_after),
+        due: exception.due(now).map(|(what, at)| DueView { what: what.as_str().to_owned(), at }),
         approvals: exception
             .state
             .approvals()
@@ -111,7 +112,7 @@ pub(super) fn held(quarantine: &Quarantine) -> ToolView {
 pub(super) fn desk_error(error: DeskError) -> ApiError {
     match error {
         DeskError::Invalid(findings) => ApiError::faulty(findings),
-        DeskError::Unknown(_) => ApiError::not_found(),
+        DeskError::Unknown(_) | DeskError::UnknownPilot(_) => ApiError::not_found(),
         DeskError::Forbidden(message) => ApiError::forbidden(message),
         DeskError::Conflict(message) => ApiError::conflict(message),
         DeskError::Damaged { .. } => ApiError::conflict(error.to_string()),

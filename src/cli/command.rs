@@ -7,6 +7,7 @@ use clap::{Args, Parser, Subcommand};
 use super::{
     ask::Request,
     check::CheckArguments,
+    pilot::PilotCommand,
     screen::Format,
     stdio::Arguments,
     study::{CanArguments, GraduateArguments, RemovalCommand, SimulateArguments},
@@ -83,6 +84,9 @@ pub(super) enum Remote {
     /// Authorization exceptions
     #[command(subcommand)]
     Exception(ExceptionCommand),
+    /// Pilots: named sets of exceptions
+    #[command(subcommand)]
+    Pilot(PilotCommand),
     /// Say why a call was allowed or refused
     Explain {
         /// The decision, `dec_…`, as refusals and records name it
@@ -228,7 +232,12 @@ pub(super) enum ExceptionCommand {
     Reject(Step),
     /// Take your own request back
     Withdraw(Step),
-    /// Say, as its owner, that it is still needed
+    /// What changed around it since its owner's last word
+    Changes {
+        /// The exception, `EX-…`
+        id: ExceptionId,
+    },
+    /// Say, as its owner, that it is still needed; what changed since the last time is printed first
     Attest {
         /// The exception, `EX-…`
         id: ExceptionId,

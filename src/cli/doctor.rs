@@ -116,6 +116,11 @@ fn deviations(settings: &Settings) -> Vec<String> {
     if settings.telemetry.otlp.is_none() {
         found.push("telemetry.otlp is not set: exceptions that demand `trace.full` are refused".to_owned());
     }
+    if settings.store.checkpoint_copies.is_empty() {
+        found.push(
+            "store.checkpoint_copies is empty: an old copy of the store that is put back cannot be told".to_owned(),
+        );
+    }
     if settings.store.durability == Durability::Exceptions {
         found.push("store.durability is exceptions: calls that a role allows do not wait for their records".to_owned());
     }

@@ -128,6 +128,10 @@ fn told(record: &Record) -> (String, String) {
             let event = step.event.get("event").and_then(Value::as_str).unwrap_or_default();
             (step.actor.clone(), format!("{} {event} {}", step.exception, step.reason))
         }
+        Record::Pilot(step) => {
+            let event = step.event.get("event").and_then(Value::as_str).unwrap_or_default();
+            (step.actor.clone(), format!("{} {event} {}", step.pilot, step.reason))
+        }
         Record::Catalog(change) => {
             (change.actor.clone(), format!("{}/{} {}", change.server, change.tool, word(&change.event)))
         }

@@ -1,6 +1,7 @@
 //! Operator commands: the same operations as the API, in a terminal.
 
 mod ask;
+mod changes;
 mod check;
 mod client;
 mod command;
@@ -11,6 +12,7 @@ mod help;
 mod key;
 mod local;
 mod parts;
+mod pilot;
 mod remote;
 mod render;
 mod run;

@@ -6,19 +6,22 @@ use http::Method;
 use serde_json::{Value, json};
 
 use super::{
-    ask,
+    ask, changes,
     client::{Body, Client},
     command::{CatalogCommand, EventCommand, ExceptionCommand, Global, IncidentCommand, KeyCommand, Remote, Step},
     exit::Failure,
     key::{self, KeySource},
-    render,
+    pilot, render,
     run::operator,
     screen::{Format, Screen},
     study,
     table::printable,
 };
 use crate::{
-    api::{CatalogView, ControlView, ExceptionView, Explanation, KeyView, LinkView, MadeKey, ReloadView, WhoView},
+    api::{
+        CatalogView, ChangesView, ControlView, ExceptionView, Explanation, KeyView, LinkView, MadeKey, ReloadView,
+        WhoView,
+    },
     domain::{Digest, Document, ExceptionId},
 };
 
@@ -29,6 +32,7 @@ pub(super) fn remote(command: Remote, global: &Global, screen: &mut Screen<'_>) 
     // A faulty file is told before the gateway is asked.
     let record = match &command {
         Remote::Exception(command) => command.file().map(read_record).transpose()?,
+        Remote::Pilot(command) => command.file().map(read_record).transpose()?,
         Remote::Key(_) | Remote::Catalog(_) | Remote::Explain { .. } | Remote::Controls | Remote::Freeze(_) => None,
         Remote::Event(_)
         | Remote::Incident(_)
@@ -57,6 +61,7 @@ async fn ask(
 ) -> Result<(), Failure> {
     match command {
         Remote::Exception(command) => exceptions(command, record, client, screen).await?,
+        Remote::Pilot(command) => pilot::pilots(command, record, client, screen).await?,
         Remote::Key(command) => keys(command, client, screen).await?,
         Remote::Simulate(arguments) => study::simulate(arguments, client, screen).await?,
         Remote::Can(arguments) => study::can(arguments, client, screen).await?,
@@ -156,7 +161,15 @@ async fn exceptions(
             sent.map_err(|failure| name_file(failure, &file))?
         }
         ExceptionCommand::Approve { id, digest } => approve(&id, digest, client, screen.format).await?,
+        ExceptionCommand::Changes { id } => {
+            let view: ChangesView = client.get(&format!("/api/v1/exceptions/{id}/changes")).await?;
+            return Ok(screen.show(&view, changes::changes)?);
+        }
         ExceptionCommand::Attest { id, reason } => {
+            if screen.format == Format::Table {
+                let view: ChangesView = client.get(&format!("/api/v1/exceptions/{id}/changes")).await?;
+                screen.show(&view, changes::changes)?;
+            }
             step(client, &id, "attest", reason.map_or_else(|| json!({}), |r| json!({"reason": r}))).await?
         }
         ExceptionCommand::Reject(at) => reasoned(client, "reject", at).await?,
@@ -233,7 +246,7 @@ pub(super) fn read_record(file: &Path) -> Result<(String, String), Failure> {
 }
 
 /// The gateway does not know the file's name; here it is put in.
-fn name_file(failure: Failure, file: &str) -> Failure {
+pub(super) fn name_file(failure: Failure, file: &str) -> Failure {
     let Failure::Faulty(mut findings) = failure else { return failure };
     findings
         .0

@@ -134,10 +134,16 @@ pub(super) fn exceptions(views: &[ExceptionView]) -> String {
                 tools,
                 time(view.not_after),
                 used,
+                due(view),
             ]
         })
         .collect();
-    table(["exception", "kind", "state", "owner", "agents", "tools", "ends", "used"], &rows)
+    table(["exception", "kind", "state", "owner", "agents", "tools", "ends", "used", "due"], &rows)
+}
+
+/// The deadline that comes near.
+fn due(view: &ExceptionView) -> String {
+    view.due.as_ref().map(|due| format!("{} {}", due.what, time(due.at))).unwrap_or_default()
 }
 
 /// One line after something was done with an exception.
@@ -180,6 +186,7 @@ pub(super) fn exception(view: &ExceptionView) -> String {
         ("from", time(view.not_before)),
         ("until", time(view.not_after)),
         ("used", format!("{} of {} calls", view.used, view.calls)),
+        ("due", due(view)),
         ("attestation", view.attestation_due.map(|at| format!("due {}", time(at))).unwrap_or_default()),
         ("removal test", removal_test(view)),
         ("trial", view.trial.as_ref().map(ToString::to_string).unwrap_or_default()),

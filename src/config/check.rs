@@ -53,6 +53,7 @@ pub(super) fn check(form: &Form, ground: &Ground<'_>, findings: &mut Findings) -
         store: StoreSettings {
             durability: form.store.durability,
             commit_timeout: Duration::from_millis(form.store.commit_timeout_ms.unwrap_or(250)),
+            checkpoint_copies: copies(form, ground, findings),
         },
         identity: identity(&form.identity.issuers, ground, findings),
         servers: servers::check(&form.servers, call_timeout, ground, findings),
@@ -69,6 +70,29 @@ pub(super) fn check(form: &Form, ground: &Ground<'_>, findings: &mut Findings) -
         },
         denials: form.denials,
     }
+}
+
+/// A copy beside the store would be put back together with it, and so tell nothing.
+fn copies(form: &Form, ground: &Ground<'_>, findings: &mut Findings) -> Vec<PathBuf> {
+    let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_path_buf());
+    let data = real(&ground.path(form.data.as_deref().unwrap_or("data")));
+    let mut places = Vec::new();
+    for (at, text) in form.store.checkpoint_copies.iter().enumerate() {
+        let (place, pointer) = (ground.path(text), format!("/store/checkpoint_copies/{at}"));
+        let folder = if place.is_dir() { Some(place.as_path()) } else { place.parent() };
+        let folder = folder.map(|folder| if folder.as_os_str().is_empty() { Path::new(".") } else { folder });
+        if !folder.is_some_and(Path::is_dir) {
+            ground.find(findings, &pointer, format!("the folder of `{text}` does not exist; create it"));
+        } else if folder.is_some_and(|folder| real(folder).starts_with(&data)) {
+            ground.find(
+                findings,
+                &pointer,
+                format!("`{text}` is in the data folder; put it on another machine or disk"),
+            );
+        }
+        places.push(place);
+    }
+    places
 }
 
 fn telemetry(form: &Form, ground: &Ground<'_>, findings: &mut Findings) -> TelemetrySettings {
@@ -124,6 +148,7 @@ fn identity(forms: &[IssuerForm], ground: &Ground<'_>, findings: &mut Findings) 
             audience: form.audience.clone(),
             jwks,
             algorithms: form.algorithms.clone().unwrap_or_else(all),
+            people: form.people,
         });
     }
     Identity { issuers }

@@ -45,6 +45,7 @@ pub(super) struct TlsForm {
 pub(super) struct StoreForm {
     pub(super) durability: Durability,
     pub(super) commit_timeout_ms: Option<u64>,
+    pub(super) checkpoint_copies: Vec<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -60,6 +61,8 @@ pub(super) struct IssuerForm {
     pub(super) jwks_url: Option<String>,
     pub(super) jwks_file: Option<String>,
     pub(super) algorithms: Option<Vec<Algorithm>>,
+    #[serde(default)]
+    pub(super) people: bool,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -83,6 +83,8 @@ pub struct StoreSettings {
     pub durability: Durability,
     /// A commit that takes longer refuses its call.
     pub commit_timeout: Duration,
+    /// Where each signed checkpoint is copied to: files or folders outside of the data folder.
+    pub checkpoint_copies: Vec<PathBuf>,
 }
 
 /// Which calls wait for their records.
@@ -114,6 +116,8 @@ pub struct Issuer {
     pub jwks: Jwks,
     /// The algorithms that it may use; never empty.
     pub algorithms: Vec<Algorithm>,
+    /// Whether it speaks for people too.
+    pub people: bool,
 }
 
 /// Where the keys of an issuer are.

@@ -55,6 +55,11 @@ text!(
     RoleName
 );
 
+text!(
+    /// A group of people, as an identity provider asserts it.
+    GroupName
+);
+
 /// How a credential was proven.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

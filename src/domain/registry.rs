@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::{AgentId, PersonId, RoleName};
+use super::{AgentId, CredentialKind, GroupName, Person, PersonId, RoleName};
 
 /// What a person may do in governance.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -24,6 +24,17 @@ pub enum Duty {
     Audit,
     /// Keys, catalog, freeze, reload.
     Administer,
+}
+
+impl Duty {
+    /// Whether the duty matters only while the person acts, so that a token's word of this moment suffices.
+    #[must_use]
+    pub const fn is_momentary(self) -> bool {
+        match self {
+            Self::Request | Self::Audit | Self::Administer => true,
+            Self::Own | Self::Approve | Self::Security | Self::VendorRisk => false,
+        }
+    }
 }
 
 /// An agent of agents.yaml.
@@ -51,6 +62,18 @@ pub struct PersonEntry {
     pub active: bool,
 }
 
+/// A group of people.yaml: what an identity provider's word about a person is worth.
+///
+/// Its duties hold while the person acts, by a token that asserts the group. What must hold while nobody acts (to
+/// own, to have approved) is asked at every decision, so it comes from people.yaml alone.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GroupEntry {
+    /// Of [`Duty::Request`], [`Duty::Audit`], [`Duty::Administer`].
+    pub duties: BTreeSet<Duty>,
+    /// Roles that count when an agent acts for a member.
+    pub roles: BTreeSet<RoleName>,
+}
+
 /// agents.yaml and people.yaml, read and checked.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Registry {
@@ -58,6 +81,9 @@ pub struct Registry {
     pub agents: BTreeMap<AgentId, AgentEntry>,
     /// By the person's stable id.
     pub people: BTreeMap<PersonId, PersonEntry>,
+    /// Groups that identity providers assert, by name.
+    #[serde(default)]
+    pub groups: BTreeMap<GroupName, GroupEntry>,
 }
 
 impl Registry {
@@ -65,5 +91,16 @@ impl Registry {
     #[must_use]
     pub fn may(&self, person: &PersonId, duty: Duty) -> bool {
         self.people.get(person).is_some_and(|entry| entry.active && entry.duties.contains(&duty))
+    }
+
+    /// Whether the person has the duty at this moment from a group that a token asserted. One whom people.yaml knows
+    /// as inactive has none.
+    #[must_use]
+    pub fn may_by_group(&self, person: &Person, duty: Duty) -> bool {
+        person.credential.kind == CredentialKind::Jwt
+            && duty.is_momentary()
+            && person.duties.contains(&duty)
+            && self.people.get(&person.id).is_none_or(|entry| entry.active)
+            && self.groups.values().any(|group| group.duties.contains(&duty))
     }
 }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::domain::{CredentialId, DecisionId, Digest, ExceptionId, ServerName, Timestamp, ToolName};
+use crate::domain::{CredentialId, DecisionId, Digest, ExceptionId, PilotId, ServerName, Timestamp, ToolName};
 
 /// Something happened to an exception.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -15,6 +15,27 @@ pub struct Lifecycle {
     /// The place of the event in the exception's life, from 1.
     pub version: u64,
     /// Who did it: a person, or the gateway.
+    pub actor: String,
+    /// Why.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub reason: String,
+    /// The digest of the spec that it is about, where the event itself does not carry it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub digest: Option<Digest>,
+    /// The event, as the exception room writes it.
+    pub event: Value,
+}
+
+/// Something happened to a pilot.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PilotChange {
+    /// When.
+    pub at: Timestamp,
+    /// The pilot.
+    pub pilot: PilotId,
+    /// The place of the event in the pilot's life, from 1.
+    pub version: u64,
+    /// Who did it.
     pub actor: String,
     /// Why.
     #[serde(default, skip_serializing_if = "String::is_empty")]

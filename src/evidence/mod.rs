@@ -22,8 +22,8 @@ pub use chain::{GENESIS, Head, chain};
 pub use checkpoint::{Checkpoint, CheckpointError};
 pub use export::{ExportError, Index, Line, Row};
 pub use governance::{
-    Aborted, Alarm, AlarmKind, CatalogChange, CatalogEvent, Freeze, KeyChange, KeyEvent, Lifecycle, PolicyChange,
-    PolicyEvent, Recovered, Start, Stop,
+    Aborted, Alarm, AlarmKind, CatalogChange, CatalogEvent, Freeze, KeyChange, KeyEvent, Lifecycle, PilotChange,
+    PolicyChange, PolicyEvent, Recovered, Start, Stop,
 };
 pub use journal::{Journal, JournalError, Position};
 pub use merkle::{Tree, leaf};

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Aborted, Alarm, CatalogChange, Denial, Freeze, Inquiry, Intent, JournalError, KeyChange, Lifecycle, Listing,
-    Outcome, PolicyChange, Recovered, Start, Stop, Subscription,
+    Outcome, PilotChange, PolicyChange, Recovered, Start, Stop, Subscription,
 };
 use crate::domain::{DecisionId, ExceptionId, Timestamp};
 
@@ -29,6 +29,8 @@ pub enum Record {
     Listing(Listing),
     /// Something happened to an exception.
     Lifecycle(Lifecycle),
+    /// Something happened to a pilot.
+    Pilot(PilotChange),
     /// Something happened to a tool's definition.
     Catalog(CatalogChange),
     /// The policies changed.
@@ -98,6 +100,7 @@ impl Record {
             Self::Subscription(r) => Summary { decision: Some(r.decision.clone()), ..plain("subscription", r.at) },
             Self::Listing(r) => plain("listing", r.at),
             Self::Lifecycle(r) => Summary { exception: Some(r.exception.clone()), ..plain("lifecycle", r.at) },
+            Self::Pilot(r) => plain("pilot", r.at),
             Self::Catalog(r) => plain("catalog", r.at),
             Self::Policy(r) => plain("policy", r.at),
             Self::Key(r) => plain("key", r.at),

@@ -250,6 +250,7 @@ fn follow(open: &mut BTreeMap<DecisionId, u64>, record: Record, seq: u64) {
         | Record::Subscription(_)
         | Record::Listing(_)
         | Record::Lifecycle(_)
+        | Record::Pilot(_)
         | Record::Catalog(_)
         | Record::Policy(_)
         | Record::Key(_)

@@ -3,17 +3,20 @@
 use std::{
     cmp::Reverse,
     collections::{BTreeMap, BTreeSet, BinaryHeap},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, OnceLock, PoisonError},
 };
 
 use arc_swap::ArcSwap;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::{
-    Change, Event, Exception, ExceptionStore, FoldError, Index, Signer, SprawlBudget, StoreError, StoredEvent, fold,
-    sprawl::Sprawl,
+    Change, Event, Exception, ExceptionStore, FoldError, Index, Notices, Signer, Spec, SprawlBudget, StoreError,
+    StoredEvent, fold, sprawl::Sprawl,
 };
-use crate::domain::{Clock, ExceptionId, Fault, Findings, Person, PersonId, Registry, Timestamp};
+use crate::domain::{
+    AgentId, Clock, ExceptionId, Fault, Findings, Kind, Person, PersonId, PilotId, Registry, SuspendReason, Timestamp,
+    Window,
+};
 
 /// Exceptions that are read from the store at once.
 pub(super) const PAGE: usize = 1_000;
@@ -27,6 +30,9 @@ pub enum DeskError {
     /// There is none of that id.
     #[error("there is no exception `{0}`")]
     Unknown(ExceptionId),
+    /// There is no pilot of that id.
+    #[error("there is no pilot `{0}`")]
+    UnknownPilot(PilotId),
     /// This person may not do that.
     #[error("{0}")]
     Forbidden(String),
@@ -51,7 +57,7 @@ impl DeskError {
     #[must_use]
     pub const fn fault(&self) -> Fault {
         match self {
-            Self::Invalid(_) | Self::Unknown(_) => Fault::Caller,
+            Self::Invalid(_) | Self::Unknown(_) | Self::UnknownPilot(_) => Fault::Caller,
             Self::Forbidden(_) | Self::Conflict(_) => Fault::Refused,
             Self::Damaged { .. } => Fault::Internal,
             Self::Store(error) => error.fault(),
@@ -81,9 +87,13 @@ pub(super) struct Parts {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) index: Arc<Index>,
     pub(super) ledger: Mutex<Ledger>,
+    pub(super) notices: OnceLock<Arc<dyn Notices>>,
     /// One change at a time, so that caps hold.
     turn: Arc<Semaphore>,
 }
+
+/// Owners with an exception of theirs.
+type Owned = Vec<(PersonId, ExceptionId)>;
 
 /// What no single history says.
 #[derive(Default)]
@@ -96,6 +106,14 @@ pub(super) struct Ledger {
     pub(super) sprawl: Sprawl,
     /// The most that there may be.
     pub(super) budget: SprawlBudget,
+    /// The exceptions that name a pilot, ended ones included.
+    of_pilot: BTreeMap<PilotId, BTreeSet<ExceptionId>>,
+    /// Live exceptions by owner, each with whether it is suspended because the owner is gone.
+    owners: BTreeMap<PersonId, BTreeMap<ExceptionId, bool>>,
+    /// What was approved for an agent, over or not.
+    granted: BTreeMap<AgentId, BTreeMap<ExceptionId, (Kind, Window)>>,
+    /// The registry that owners were held against last.
+    pub(super) seen: Option<Arc<Registry>>,
     /// When the clock next changes something about an exception.
     pub(super) due: BinaryHeap<Reverse<(Timestamp, ExceptionId)>>,
 }
@@ -114,7 +132,8 @@ impl Desk {
     ) -> Self {
         let index = Arc::new(Index::new(Arc::clone(&registry)));
         let turn = Arc::new(Semaphore::new(1));
-        let parts = Parts { store, registry, signer, clock, index, ledger: Mutex::default(), turn };
+        let parts =
+            Parts { store, registry, signer, clock, index, ledger: Mutex::default(), notices: OnceLock::new(), turn };
         Self { parts: Arc::new(parts) }
     }
 
@@ -260,6 +279,13 @@ impl Parts {
     async fn append(&self, id: &ExceptionId, at: u64, change: Change) -> Result<Exception, DeskError> {
         let appended = self.store.append(id, at, change).await;
         // Read even after a failure: the append may have been kept after all.
+        let read = self.reread(id).await;
+        appended?;
+        read
+    }
+
+    /// Reads what the store now holds, and tells the index.
+    pub(super) async fn reread(&self, id: &ExceptionId) -> Result<Exception, DeskError> {
         let read = self.read(id).await;
         match &read {
             Ok(exception) => {
@@ -268,7 +294,6 @@ impl Parts {
             }
             Err(_) => self.index.remove(id),
         }
-        appended?;
         read
     }
 }
@@ -292,12 +317,62 @@ impl Ledger {
                 self.successors.remove(earlier);
             }
         }
+        if exception.is_live(now) {
+            let held = exception.is_held_for(SuspendReason::OwnerIneligible);
+            self.owners.entry(owner.clone()).or_default().insert(id.clone(), held);
+        } else if let Some(owned) = self.owners.get_mut(owner) {
+            owned.remove(id);
+        }
+        if exception.state.live().is_some() {
+            for agent in &exception.spec.subject.agents {
+                let entry = (exception.spec.kind, exception.spec.window);
+                self.granted.entry(agent.clone()).or_default().insert(id.clone(), entry);
+            }
+        }
+        if let Some(pilot) = &exception.spec.pilot {
+            self.of_pilot.entry(pilot.clone()).or_default().insert(id.clone());
+        }
         self.due.extend(exception.next_due(now).map(|moment| Reverse((moment, id.clone()))));
     }
 
     /// A break-glass exception of this owner, other than this one, that waits for its review.
     pub(super) fn open_review(&self, owner: &PersonId, but: &ExceptionId) -> Option<&ExceptionId> {
         self.open_reviews.get(owner)?.iter().find(|id| *id != but)
+    }
+
+    /// Live exceptions whose owner may not own and that are not suspended for that, and those that are and need not.
+    pub(super) fn owners_against(&self, may: &dyn Fn(&PersonId) -> bool) -> (Owned, Owned) {
+        let (mut gone, mut back) = (Owned::new(), Owned::new());
+        for (owner, owned) in &self.owners {
+            let may = may(owner);
+            for (id, held) in owned {
+                match (may, held) {
+                    (false, false) => gone.push((owner.clone(), id.clone())),
+                    (true, true) => back.push((owner.clone(), id.clone())),
+                    (true, false) | (false, true) => {}
+                }
+            }
+        }
+        (gone, back)
+    }
+
+    /// Every live exception.
+    pub(super) fn live(&self) -> Vec<ExceptionId> {
+        self.owners.values().flat_map(BTreeMap::keys).cloned().collect()
+    }
+
+    /// Exceptions of this kind that were approved for one of these agents and reach beyond this moment.
+    pub(super) fn granted(&self, spec: &Spec, since: Timestamp) -> BTreeSet<ExceptionId> {
+        let of = spec.subject.agents.iter().filter_map(|agent| self.granted.get(agent)).flatten();
+        let near = |kind: Kind, window: Window| {
+            kind == spec.kind && window.not_after > since && window.not_before < spec.window.not_after
+        };
+        of.filter(|(id, (kind, window))| **id != spec.id && near(*kind, *window)).map(|(id, _)| id.clone()).collect()
+    }
+
+    /// The exceptions that name this pilot.
+    pub(super) fn of_pilot(&self, pilot: &PilotId) -> BTreeSet<ExceptionId> {
+        self.of_pilot.get(pilot).cloned().unwrap_or_default()
     }
 
     /// Which other exception renews this one already.

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
-use super::{Approval, RemovalTest, Spec};
+use super::{Approval, Deadline, PilotStore, RemovalTest, Spec};
 use crate::domain::{AgentId, Digest, ExceptionId, Fault, PersonId, SuspendReason, Timestamp};
 
 /// One thing that happened. Append-only; when and by whom stand in [`StoredEvent`].
@@ -122,6 +122,15 @@ pub enum Event {
         /// Who.
         by: PersonId,
     },
+    /// People were told of a deadline that comes near.
+    Reminded {
+        /// What is due.
+        of: Deadline,
+        /// When.
+        due: Timestamp,
+        /// How long before that, in seconds.
+        ahead_s: i64,
+    },
 }
 
 impl Event {
@@ -150,6 +159,7 @@ impl Event {
             Self::TrialEnded { .. } => "trial_ended",
             Self::Graduated { .. } => "graduated",
             Self::Reviewed { .. } => "reviewed",
+            Self::Reminded { .. } => "reminded",
         }
     }
 }
@@ -213,7 +223,7 @@ impl StoreError {
 
 /// Keeps the histories of exceptions, append-only.
 #[async_trait]
-pub trait ExceptionStore: Send + Sync {
+pub trait ExceptionStore: PilotStore {
     /// The whole histories of the next exceptions behind `after` in the order of their ids, at most `limit`
     /// exceptions, each history in order. Empty when there are no more.
     async fn load(&self, after: Option<&ExceptionId>, limit: usize) -> Result<Vec<StoredEvent>, StoreError>;

@@ -1,11 +1,14 @@
 //! One exception, folded from its events and asked at a moment.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use serde::Serialize;
 
 use super::{
-    Ending, Event, Hold, RemovalTest, Spec, State, StoredEvent, TransitionError, Trial, Verifier,
+    Deadline, Ending, Event, Hold, RemovalTest, Spec, State, StoredEvent, TransitionError, Trial, Verifier,
     approval::Vote,
     ceiling::{Ceiling, REVIEW_DUE, later},
     trial,
@@ -46,6 +49,8 @@ pub struct Exception {
     /// The trial that was begun last and not ended by an event; over at its end by the clock.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub trial: Option<Trial>,
+    /// The last reminder of each deadline: what was due then, and how many seconds before that people were told.
+    pub reminded: BTreeMap<Deadline, (Timestamp, i64)>,
 }
 
 /// Where an exception stands at a moment.
@@ -143,6 +148,7 @@ impl Exception {
             analysis: None,
             tested: None,
             trial: None,
+            reminded: BTreeMap::new(),
         })
     }
 
@@ -214,6 +220,10 @@ impl Exception {
             Event::Finished { .. } => state.end(Ending::Finished, at),
             Event::Expired => state.end(Ending::Expired, at),
             Event::Exhausted => state.end(Ending::Exhausted, at),
+            Event::Reminded { of, due, ahead_s } => {
+                self.reminded.insert(*of, (*due, *ahead_s));
+                Ok(state)
+            }
             Event::Reviewed { by } => {
                 self.review = Some((by.clone(), at));
                 Ok(state)
@@ -287,7 +297,8 @@ impl Exception {
                 let lapses = self.lapses().filter(|_| !self.is_held_for(SuspendReason::AttestationLapsed));
                 let late = self.milestone_due().filter(|_| !self.is_held_for(SuspendReason::MilestoneOverdue));
                 let restored = self.trial.as_ref().map(|trial| trial.until);
-                let next = [begins, lapses, late, restored].into_iter().flatten().chain([window.not_after]).min();
+                let told = self.next_reminder(now);
+                let next = [begins, lapses, late, restored, told].into_iter().flatten().chain([window.not_after]).min();
                 next.map(|due| due.max(now))
             }
             State::Ended { how: Ending::Exhausted, .. } if now < window.not_after => Some(window.not_after),

@@ -11,6 +11,7 @@
 //! Deliberately absent: a way back from an ended exception, an approval that does not name a digest, a ceiling that
 //! configuration can raise.
 
+mod again;
 mod approval;
 mod ceiling;
 mod desk;
@@ -22,6 +23,11 @@ mod index;
 mod life;
 mod lived;
 mod parse;
+mod people;
+mod pilot;
+mod pilot_form;
+mod pilots;
+mod reminder;
 mod request;
 mod separation;
 mod spec;
@@ -41,6 +47,10 @@ pub use index::Index;
 pub use life::{Exception, FoldError, Phase, fold};
 pub use lived::Lived;
 pub use parse::{SCHEMA, parse};
+pub use pilot::{Pilot, PilotEnd, PilotEvent, PilotExit, PilotPhase, PilotSpec, PilotStore, StoredPilot};
+pub use pilot_form::{PILOT_SCHEMA, parse_pilot};
+pub use pilots::EndedPilot;
+pub use reminder::{Deadline, Notice, Notices};
 pub use spec::{
     Access, Attestation, Beneficiary, Category, Control, Deviation, Exit, ExitWay, Milestone, Owner, Removal, Risk,
     Spec, Validation,

@@ -47,7 +47,7 @@ pub fn parse(document: &Document) -> Result<Spec, Findings> {
 }
 
 /// What is wrong and how to mend it, in our words.
-fn sentence(schema: &Value, error: &ValidationError<'_>) -> String {
+pub(super) fn sentence(schema: &Value, error: &ValidationError<'_>) -> String {
     let place = error.schema_path().as_str();
     let parent = place.rsplit_once('/').map_or("", |(parent, _)| parent);
     let describe = |pointer: &str| {

@@ -44,6 +44,7 @@ impl Desk {
             let message = format!("whoever submits is the requester: remove it, or write `{}`", by.id);
             document.find(&mut findings, "/requester", message);
         }
+        findings.extend(self.within_pilot(document, &spec).await?);
         if spec.window.not_after <= now {
             document.find(&mut findings, "/not_after", "it is over already: end it later");
         }
@@ -90,7 +91,7 @@ impl Desk {
         let enough = exception.spec.quorum().suffices(votes);
         let mut events = vec![Event::Approved { approval: approval.clone() }];
         if enough {
-            self.still_stands(&exception, &registry)?;
+            self.still_stands(&exception, &registry).await?;
             self.admissible(&exception.spec, self.parts.clock.now()).await?;
             events.push(Event::Scheduled);
         }
@@ -157,9 +158,11 @@ impl Desk {
     }
 
     /// Whether the people and agents that the record names still are what they were at submission.
-    fn still_stands(&self, exception: &Exception, registry: &Registry) -> Result<(), DeskError> {
+    async fn still_stands(&self, exception: &Exception, registry: &Registry) -> Result<(), DeskError> {
         let record = Document::of_value(serde_json::to_value(&*exception.spec).unwrap_or_default());
-        separation::people(&record, &exception.spec, &exception.requester, registry).or(()).map_err(DeskError::Invalid)
+        let mut findings = separation::people(&record, &exception.spec, &exception.requester, registry);
+        findings.extend(self.within_pilot(&record, &exception.spec).await?);
+        findings.or(()).map_err(DeskError::Invalid)
     }
 
     /// The caps: live exceptions of each agent, open reviews of the owner, and the chain of renewals (I2, T089, I18).
@@ -178,6 +181,7 @@ impl Desk {
             }
         }
         self.room(spec)?;
+        self.not_again(spec, now).await?;
         match &spec.supersedes {
             Some(earlier) => self.renewable(spec, earlier, now).await,
             None => Ok(()),

@@ -6,13 +6,14 @@ use super::{Exception, Spec, approval::may_approve};
 use crate::domain::{AgentId, Document, Duty, Findings, Person, PersonId, Registry};
 
 /// Whether the person has the duty now. The registry decides, not what the credential once said; only the first
-/// administrator, whom no people.yaml names, has the duty from its key.
+/// administrator, whom no people.yaml names, has the duty from its key, and members of a group have what the group
+/// gives while their token says so.
 #[must_use]
 pub(super) fn may(registry: &Registry, person: &Person, duty: Duty) -> bool {
     let first = duty == Duty::Administer
         && !registry.people.contains_key(&person.id)
         && person.duties.contains(&Duty::Administer);
-    first || registry.may(&person.id, duty)
+    first || registry.may(&person.id, duty) || registry.may_by_group(person, duty)
 }
 
 /// Faults of the people and agents that the record names: unknown, not entitled, or one person in two parts.
@@ -104,7 +105,7 @@ pub(super) fn is_steward(exception: &Exception, person: &Person, registry: &Regi
 /// Why this person cannot review this exception, if so.
 pub(super) fn reviewer(exception: &Exception, person: &Person, registry: &Registry) -> Result<(), String> {
     let id = &person.id;
-    if !(registry.may(id, Duty::Security) || registry.may(id, Duty::Audit)) {
+    if !(registry.may(id, Duty::Security) || may(registry, person, Duty::Audit)) {
         return Err(format!("`{id}` has neither of the duties `security` and `audit`"));
     }
     let part = parts(&exception.spec, &exception.requester).into_iter().any(|(_, one)| one == id);

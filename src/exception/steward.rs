@@ -3,9 +3,10 @@
 use std::cmp::Reverse;
 
 use super::{
-    Change, Desk, DeskError, Ending, Event, Exception, Phase, Spec, State, desk::PAGE, parse, request::not, separation,
+    Change, Desk, DeskError, Ending, Event, Exception, Notice, Phase, Spec, State, desk::PAGE, parse, request::not,
+    separation,
 };
-use crate::domain::{Document, ExceptionId, Person, Registry, SuspendReason, Timestamp};
+use crate::domain::{Document, Duty, ExceptionId, Person, Registry, SuspendReason, Timestamp};
 
 /// Due exceptions that one [`Desk::tick`] looks at.
 const BATCH: usize = 1_000;
@@ -15,14 +16,14 @@ impl Desk {
     ///
     /// # Errors
     /// The person is neither, or it is not live.
-    pub async fn attest(&self, id: &ExceptionId, by: &Person) -> Result<Exception, DeskError> {
+    pub async fn attest(&self, id: &ExceptionId, by: &Person, reason: &str) -> Result<Exception, DeskError> {
         let turn = self.turn().await?;
         let exception = self.live(id).await?;
         let registry = self.parts.registry.load_full();
         if !separation::is_owner(&exception, &by.id, &registry) {
             return Err(DeskError::Forbidden(format!("`{}` is not the owner of `{id}` and cannot attest it", by.id)));
         }
-        let change = self.change(vec![Event::Attested { by: by.id.clone() }], by, "");
+        let change = self.change(vec![Event::Attested { by: by.id.clone() }], by, reason);
         self.append(turn, id, exception.version, change).await
     }
 
@@ -62,8 +63,14 @@ impl Desk {
             let message = format!("somebody else suspended `{id}`, so its owner cannot resume it");
             return Err(DeskError::Forbidden(message));
         }
-        let clear = |reason: &SuspendReason| {
-            !matches!(reason, SuspendReason::AttestationLapsed | SuspendReason::MilestoneOverdue)
+        let gone = !registry.may(&exception.spec.owner.human, Duty::Own);
+        // What an old copy of the store may have revived is for those to judge who guard the whole.
+        let guards = registry.may(&by.id, Duty::Security) || separation::may(&registry, by, Duty::Administer);
+        let clear = |reason: &SuspendReason| match reason {
+            SuspendReason::AttestationLapsed | SuspendReason::MilestoneOverdue | SuspendReason::RemovalTrial => false,
+            SuspendReason::OwnerIneligible => !gone,
+            SuspendReason::StoreBehind => guards,
+            SuspendReason::ControlUnhealthy | SuspendReason::Drift | SuspendReason::Manual => true,
         };
         let events: Vec<_> = holds
             .keys()
@@ -256,7 +263,9 @@ impl Desk {
         if self.parts.store.uses(id).await? < exception.spec.budget.calls {
             return Ok(false);
         }
-        self.append(turn, id, exception.version, self.own(vec![Event::Exhausted], "")).await.map(|_| true)
+        self.append(turn, id, exception.version, self.own(vec![Event::Exhausted], "its budget is spent"))
+            .await
+            .map(|_| true)
     }
 
     /// Notes what the clock brought since the last time, so that it stands in the evidence; decisions do not wait for
@@ -313,12 +322,23 @@ impl Desk {
             }
             (State::Pending { .. } | State::Ended { .. }, _) => {}
         }
+        events.extend(exception.reminders(now));
         if events.is_empty() {
             let due = exception.next_due(now).filter(|due| *due > now);
             self.parts.ledger().due.extend(due.map(|due| Reverse((due, id.clone()))));
             return Ok(());
         }
-        self.append(turn, id, exception.version, self.own(events, "")).await.map(|_| ())
+        let due: Vec<_> = events
+            .iter()
+            .filter_map(|event| if let Event::Reminded { of, due, .. } = event { Some((*of, *due)) } else { None })
+            .collect();
+        let why = events.first().map_or("", brought);
+        self.append(turn, id, exception.version, self.own(events, why)).await?;
+        for (deadline, at) in due {
+            let owner = exception.spec.owner.human.clone();
+            self.tell(&Notice::Due { exception: id.clone(), owner, deadline, at });
+        }
+        Ok(())
     }
 
     /// Events by the gateway itself at this moment.
@@ -346,6 +366,18 @@ pub(super) fn steward(exception: &Exception, by: &Person, registry: &Registry) -
         by.id
     );
     Err(DeskError::Forbidden(message))
+}
+
+/// What the clock brought, in words.
+fn brought(event: &Event) -> &'static str {
+    match event.name() {
+        "request_expired" => "nobody decided in time",
+        "expired" => "its window is over",
+        "activated" => "its window has begun",
+        "suspended" => "the owner's word is overdue",
+        "reminded" => "a deadline comes near",
+        _ => "",
+    }
 }
 
 /// Why there is nothing to resume.

@@ -1,12 +1,14 @@
 //! A JWT access token, verified: header, signature, claims and times (RFC 9068, RFC 8725).
 
+use std::collections::BTreeSet;
+
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use chrono::{DateTime, Duration};
 use jsonwebtoken::{DecodingKey, Header, Validation, errors::ErrorKind};
 use serde::Deserialize;
 
 use super::{AuthError, IssuerSettings, SigningAlgorithm, resolve::Holder};
-use crate::domain::{AgentId, PersonId, RoleName, Timestamp};
+use crate::domain::{AgentId, GroupName, PersonId, RoleName, Timestamp};
 
 /// By this much the clocks of issuer and gateway may differ.
 const LEEWAY: Duration = Duration::seconds(30);
@@ -18,6 +20,8 @@ const ACTORS: usize = 4;
 const NAME: usize = 256;
 /// Roles that a token may assert.
 const ROLES: usize = 64;
+/// Groups that a token may assert.
+const GROUPS: usize = 256;
 
 /// What a token says before anything of it is believed: enough to choose the issuer and its key.
 pub(super) struct Claimed {
@@ -67,6 +71,8 @@ struct Claims {
     act: Option<Box<Actor>>,
     #[serde(default)]
     roles: Option<Vec<String>>,
+    #[serde(default)]
+    groups: Option<Vec<String>>,
 }
 
 #[derive(Deserialize)]
@@ -107,7 +113,7 @@ pub(super) fn verify(
         return Err(AuthError::WrongAudience);
     }
     let (issued, end) = times(&claims, now)?;
-    Ok((holder(claims)?, issued, end))
+    Ok((holder(claims, issuer.people)?, issued, end))
 }
 
 /// When it was issued, if it says so, and when it ends.
@@ -135,15 +141,17 @@ fn moment(seconds: f64) -> Result<Timestamp, AuthError> {
 
 /// Without `act` the agent is `sub`, and `roles` are its roles. With it, the outermost actor is the agent that
 /// is here now (RFC 8693 section 4.1), `sub` is the person it acts for, and `roles` are that person's.
-fn holder(claims: Claims) -> Result<Holder, AuthError> {
+fn holder(claims: Claims, people: bool) -> Result<Holder, AuthError> {
     let subject = name(&claims.sub)?;
     let roles = claims.roles.unwrap_or_default();
     if roles.len() > ROLES {
         return Err(AuthError::Invalid);
     }
     let roles: Vec<RoleName> = roles.iter().map(|role| name(role).map(RoleName::from)).collect::<Result<_, _>>()?;
+    let groups = groups(claims.groups.filter(|_| people))?;
     let Some(actor) = claims.act else {
-        return Ok(Holder::Agent { agent: AgentId::from(subject), roles, person: None });
+        let groups = people.then_some(groups);
+        return Ok(Holder::Agent { agent: AgentId::from(subject), roles, person: None, groups });
     };
     let mut depth = 1_usize;
     let mut link = Some(&actor);
@@ -159,7 +167,17 @@ fn holder(claims: Claims) -> Result<Holder, AuthError> {
         agent: AgentId::from(name(&actor.sub)?),
         roles: Vec::new(),
         person: Some((PersonId::from(subject), roles)),
+        groups: Some(groups),
     })
+}
+
+/// The groups that an issuer asserts which is believed about people.
+fn groups(asserted: Option<Vec<String>>) -> Result<BTreeSet<GroupName>, AuthError> {
+    let asserted = asserted.unwrap_or_default();
+    if asserted.len() > GROUPS {
+        return Err(AuthError::Invalid);
+    }
+    asserted.iter().map(|group| name(group).map(GroupName::from)).collect()
 }
 
 fn name(text: &str) -> Result<&str, AuthError> {

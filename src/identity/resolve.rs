@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, sync::Arc};
 
 use super::AuthError;
-use crate::domain::{AgentId, Credential, Delegator, Duty, Person, PersonId, Registry, RoleName, Subject};
+use crate::domain::{AgentId, Credential, Delegator, Duty, GroupName, Person, PersonId, Registry, RoleName, Subject};
 
 /// Who is calling.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,6 +23,8 @@ pub(super) enum Holder {
         roles: Vec<RoleName>,
         /// The person it acts for, with the roles that the credential asserts.
         person: Option<(PersonId, Vec<RoleName>)>,
+        /// The groups of the person, from an issuer that speaks for people; without `person`, the holder may be one.
+        groups: Option<BTreeSet<GroupName>>,
     },
     Person(PersonId),
 }
@@ -36,9 +38,16 @@ pub(super) fn resolve(
     administrator: Option<&PersonId>,
 ) -> Result<Identity, AuthError> {
     match holder {
-        Holder::Agent { agent, roles, person } => {
-            let entry = registry.agents.get(agent).ok_or(AuthError::Unregistered)?;
-            let on_behalf_of = person.as_ref().map(|(id, roles)| delegator(id, roles, registry)).transpose()?;
+        Holder::Agent { agent, roles, person, groups } => {
+            let Some(entry) = registry.agents.get(agent) else {
+                let groups = groups.as_ref().filter(|_| person.is_none()).ok_or(AuthError::Unregistered)?;
+                return member(PersonId::from(agent.as_str()), groups, credential, registry);
+            };
+            let of_groups = |(id, roles): &(PersonId, Vec<RoleName>)| {
+                let asserted: Vec<_> = roles.iter().chain(roles_of(groups.as_ref(), registry)).cloned().collect();
+                delegator(id, &asserted, registry)
+            };
+            let on_behalf_of = person.as_ref().map(of_groups).transpose()?;
             Ok(Identity::Agent(Arc::new(Subject {
                 agent: agent.clone(),
                 roles: union(roles, &entry.roles),
@@ -55,6 +64,28 @@ pub(super) fn resolve(
             Ok(Identity::Person(Arc::new(Person { id: id.clone(), duties, credential: credential.clone() })))
         }
     }
+}
+
+/// A person by a token: what people.yaml says of the person, and of the groups that the token asserts. Somebody of
+/// whom it says neither is nobody.
+fn member(
+    id: PersonId,
+    groups: &BTreeSet<GroupName>,
+    credential: &Credential,
+    registry: &Registry,
+) -> Result<Identity, AuthError> {
+    let known: Vec<_> = groups.iter().filter_map(|group| registry.groups.get(group)).collect();
+    let mut duties = match registry.people.get(&id) {
+        Some(entry) if entry.active => entry.duties.clone(),
+        None if !known.is_empty() => BTreeSet::new(),
+        Some(_) | None => return Err(AuthError::Unregistered),
+    };
+    duties.extend(known.iter().flat_map(|group| &group.duties).filter(|duty| duty.is_momentary()));
+    Ok(Identity::Person(Arc::new(Person { id, duties, credential: credential.clone() })))
+}
+
+fn roles_of<'a>(groups: Option<&'a BTreeSet<GroupName>>, registry: &'a Registry) -> impl Iterator<Item = &'a RoleName> {
+    groups.into_iter().flatten().filter_map(|group| registry.groups.get(group)).flat_map(|group| &group.roles)
 }
 
 fn delegator(id: &PersonId, asserted: &[RoleName], registry: &Registry) -> Result<Delegator, AuthError> {

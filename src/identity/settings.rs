@@ -54,6 +54,9 @@ pub struct IssuerSettings {
     pub keys: KeySource,
     /// Its algorithms; never empty.
     pub algorithms: Vec<SigningAlgorithm>,
+    /// Whether it speaks for people too: a token without `act` whose `sub` is no agent is a person's, and `groups`
+    /// are believed.
+    pub people: bool,
 }
 
 /// What identity is told by the configuration.

@@ -7,7 +7,9 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::source::SourceFile;
-use crate::domain::{AgentEntry, AgentId, Document, Duty, Findings, PersonEntry, PersonId, Registry, RoleName};
+use crate::domain::{
+    AgentEntry, AgentId, Document, Duty, Findings, GroupEntry, GroupName, PersonEntry, PersonId, Registry, RoleName,
+};
 
 const AGENTS: &str = include_str!("../../policies/schema/agents.json");
 const PEOPLE: &str = include_str!("../../policies/schema/people.json");
@@ -29,6 +31,16 @@ struct Agent {
 #[derive(Deserialize)]
 struct People {
     people: BTreeMap<PersonId, Human>,
+    #[serde(default)]
+    groups: BTreeMap<GroupName, Group>,
+}
+
+#[derive(Deserialize)]
+struct Group {
+    #[serde(default)]
+    duties: BTreeSet<Duty>,
+    #[serde(default)]
+    roles: BTreeSet<RoleName>,
 }
 
 #[derive(Deserialize)]
@@ -63,9 +75,16 @@ pub(super) fn read(agents: Option<&SourceFile>, people: Option<&SourceFile>, fin
     let before = findings.0.len();
     if let Some(file) = people {
         match document(file, PEOPLE).and_then(|document| document.read::<People>()) {
-            Ok(read) => registry.people.extend(read.people.into_iter().map(|(id, human)| {
-                (id, PersonEntry { duties: human.duties, roles: human.roles, active: human.active })
-            })),
+            Ok(read) => {
+                registry.people.extend(read.people.into_iter().map(|(id, human)| {
+                    (id, PersonEntry { duties: human.duties, roles: human.roles, active: human.active })
+                }));
+                registry.groups.extend(
+                    read.groups
+                        .into_iter()
+                        .map(|(name, group)| (name, GroupEntry { duties: group.duties, roles: group.roles })),
+                );
+            }
             Err(found) => findings.extend(found),
         }
     }

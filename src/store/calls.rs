@@ -80,7 +80,7 @@ impl Store {
     ///
     /// # Errors
     /// They cannot be read now.
-    pub async fn since(&self, moment: Timestamp) -> Result<u64, JournalError> {
+    pub async fn first_since(&self, moment: Timestamp) -> Result<u64, JournalError> {
         let (mut low, mut high) = (1, *self.head().borrow() + 1);
         while low < high {
             let middle = low + (high - low) / 2;

@@ -23,6 +23,8 @@ use crate::{
 #[derive(Debug, Default)]
 pub(super) struct Known {
     version: u64,
+    /// The digest of the last spec.
+    digest: Option<Digest>,
     /// What is stored is not what was written.
     tampered: bool,
     live: Option<Box<Live>>,
@@ -48,6 +50,7 @@ impl Known {
         self.version = stored.version;
         if let Event::Submitted { revision, spec, digest, .. } = &stored.event {
             let (revision, digest, window) = (*revision, *digest, spec.window);
+            self.digest = Some(digest);
             self.tampered |= spec.digest().ok() != Some(digest);
             let (founding, fingerprint) = (vec![seq], Digest::of(payload));
             let suspended = BTreeSet::new();
@@ -82,6 +85,7 @@ impl Known {
             | Event::Activated
             | Event::MilestoneMet { .. }
             | Event::RemovalTested { .. }
+            | Event::Reminded { .. }
             | Event::Reviewed { .. } => {}
         }
     }
@@ -183,7 +187,7 @@ pub(super) fn load(conn: &Connection, memory: &mut Memory) -> Result<Vec<Excepti
 }
 
 fn stored(payload: &[u8]) -> Option<StoredEvent> {
-    let Ok(Record::Lifecycle(Lifecycle { at, exception, version, actor, reason, event })) =
+    let Ok(Record::Lifecycle(Lifecycle { at, exception, version, actor, reason, event, .. })) =
         serde_json::from_slice(payload)
     else {
         return None;
@@ -220,26 +224,11 @@ impl ExceptionStore for Store {
     }
 
     async fn append(&self, id: &ExceptionId, expected: u64, change: Change) -> Result<u64, StoreError> {
-        let unavailable = |error: JournalError| StoreError::Unavailable(error.to_string());
-        let Change { events, at, actor, reason } = change;
-        let mut entries = Vec::new();
-        for (version, event) in (expected + 1..).zip(events) {
-            let as_value = serde_json::to_value(&event).map_err(|_| unavailable(JournalError::Unreadable))?;
-            let (exception, actor, reason) = (id.clone(), actor.clone(), reason.clone());
-            let stored = StoredEvent {
-                exception: exception.clone(),
-                version,
-                at,
-                actor: actor.clone(),
-                reason: reason.clone(),
-                event,
-            };
-            let record = Record::Lifecycle(Lifecycle { at, exception, version, actor, reason, event: as_value });
-            entries.push((stored, Entry::of(&record).map_err(unavailable)?));
-        }
+        let after = expected.saturating_add(u64::try_from(change.events.len()).unwrap_or(u64::MAX));
         let id = id.clone();
-        let work = move |ledger: &mut Ledger| Ok(Done::plain(append_in(ledger, &id, expected, &entries)?));
-        self.ask(Terms::PATIENT, work).await.map_err(|why| StoreError::Unavailable(why.0))?
+        let work = move |ledger: &mut Ledger| Ok(Done::plain(append_all(ledger, &[(id, expected, change)], None)?));
+        self.ask(Terms::PATIENT, work).await.map_err(|why| StoreError::Unavailable(why.0))??;
+        Ok(after)
     }
 
     async fn uses(&self, id: &ExceptionId) -> Result<u64, StoreError> {
@@ -256,23 +245,72 @@ fn events(payloads: &[Vec<u8>]) -> Result<Vec<StoredEvent>, StoreError> {
     payloads.iter().map(|payload| stored(payload).ok_or_else(unreadable)).collect()
 }
 
-fn append_in(
+/// Appends these changes and, behind them, this record: all of them, or none.
+pub(super) fn append_all(
     ledger: &mut Ledger,
+    changes: &[(ExceptionId, u64, Change)],
+    with: Option<&Entry>,
+) -> rusqlite::Result<Result<(), StoreError>> {
+    let mut all = Vec::with_capacity(changes.len());
+    for (id, expected, change) in changes {
+        let known = ledger.memory.known.get(id);
+        let found = known.map_or(0, |known| known.version);
+        if found != *expected {
+            return Ok(Err(StoreError::Conflict { expected: *expected, found }));
+        }
+        match entries(id, *expected, change, known.and_then(|known| known.digest)) {
+            Ok(entries) => all.push((id, entries)),
+            Err(error) => return Ok(Err(StoreError::Unavailable(error.to_string()))),
+        }
+    }
+    for (id, entries) in all {
+        for (event, entry) in entries {
+            let seq = ledger.append(&entry)?.seq;
+            ledger.memory.known.entry(id.clone()).or_default().follow(&event, seq, &entry.payload);
+        }
+        let version = ledger.memory.known.get(id).map_or(0, |known| known.version);
+        let sql = "INSERT INTO exception_head (exception, version) VALUES (?1, ?2)
+                   ON CONFLICT (exception) DO UPDATE SET version = ?2";
+        ledger.conn.prepare_cached(sql)?.execute(params![id.as_str(), version.cast_signed()])?;
+    }
+    if let Some(entry) = with {
+        ledger.append(entry)?;
+    }
+    Ok(Ok(()))
+}
+
+/// The records of a change. An event that does not carry the digest of the spec gets it beside it.
+fn entries(
     id: &ExceptionId,
     expected: u64,
-    entries: &[(StoredEvent, Entry)],
-) -> rusqlite::Result<Result<u64, StoreError>> {
-    let found = ledger.memory.known.get(id).map_or(0, |known| known.version);
-    if found != expected {
-        return Ok(Err(StoreError::Conflict { expected, found }));
+    change: &Change,
+    mut digest: Option<Digest>,
+) -> Result<Vec<(StoredEvent, Entry)>, JournalError> {
+    let Change { events, at, actor, reason } = change;
+    let mut all = Vec::with_capacity(events.len());
+    for (version, event) in (expected.saturating_add(1)..).zip(events) {
+        if let Event::Submitted { digest: new, .. } = event {
+            digest = Some(*new);
+        }
+        let as_value = serde_json::to_value(event).map_err(|_| JournalError::Unreadable)?;
+        let stored = StoredEvent {
+            exception: id.clone(),
+            version,
+            at: *at,
+            actor: actor.clone(),
+            reason: reason.clone(),
+            event: event.clone(),
+        };
+        let record = Record::Lifecycle(Lifecycle {
+            at: *at,
+            exception: id.clone(),
+            version,
+            actor: actor.clone(),
+            reason: reason.clone(),
+            digest: digest.filter(|_| as_value.pointer("/digest").is_none() && as_value.get("approval").is_none()),
+            event: as_value,
+        });
+        all.push((stored, Entry::of(&record)?));
     }
-    for (event, entry) in entries {
-        let seq = ledger.append(entry)?.seq;
-        ledger.memory.known.entry(id.clone()).or_default().follow(event, seq, &entry.payload);
-    }
-    let version = ledger.memory.known.get(id).map_or(0, |known| known.version);
-    let sql = "INSERT INTO exception_head (exception, version) VALUES (?1, ?2)
-               ON CONFLICT (exception) DO UPDATE SET version = ?2";
-    ledger.conn.prepare_cached(sql)?.execute(params![id.as_str(), version.cast_signed()])?;
-    Ok(Ok(version))
+    Ok(all)
 }

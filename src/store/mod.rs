@@ -16,8 +16,10 @@ mod keys;
 mod ledger;
 mod load;
 mod open;
+mod pilots;
 mod pins;
 mod schema;
+mod since;
 #[expect(clippy::module_inception, reason = "the room's main thing has the room's name")]
 mod store;
 mod writer;
@@ -28,6 +30,7 @@ pub use keyring::{Keyring, KeyringError};
 pub use load::LoadError;
 pub use open::{Durability, OpenError, Recovery, Settings};
 pub use schema::SchemaError;
+pub use since::Since;
 pub use store::Store;
 
 #[cfg(test)]

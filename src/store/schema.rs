@@ -33,6 +33,10 @@ CREATE TABLE bundle (digest TEXT PRIMARY KEY, content BLOB NOT NULL) STRICT;
 CREATE TABLE setting (name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHOUT ROWID;
 ";
 
+/// What came after the first version: nothing that an older program could not pass over.
+const LATER: &str = "CREATE INDEX IF NOT EXISTS journal_pilot ON journal (seq) WHERE kind = 'pilot';
+    CREATE INDEX IF NOT EXISTS journal_alarm ON journal (seq) WHERE kind = 'alarm';";
+
 /// The database cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum SchemaError {
@@ -65,10 +69,12 @@ pub(super) fn writer(path: &Path) -> Result<Connection, SchemaError> {
         transaction.execute_batch(TABLES)?;
         transaction
             .execute_batch(&format!("PRAGMA application_id = {APPLICATION}; PRAGMA user_version = {VERSION};"))?;
+        transaction.execute_batch(LATER)?;
         transaction.commit()?;
         return Ok(conn);
     }
     expect(application, version)?;
+    conn.execute_batch(LATER)?;
     Ok(conn)
 }
 

@@ -54,6 +54,8 @@ pub struct Options {
     pub policies: Vec<(&'static str, &'static str)>,
     /// How long a server of `servers` may take.
     pub timeout_s: u64,
+    /// Where checkpoints are copied to.
+    pub copies: Option<PathBuf>,
 }
 
 impl Default for Options {
@@ -65,6 +67,7 @@ impl Default for Options {
             servers: Vec::new(),
             policies: Vec::new(),
             timeout_s: 60,
+            copies: None,
         }
     }
 }
@@ -137,6 +140,9 @@ impl Gateway {
         }
         if let Some(url) = &options.otlp {
             config["telemetry"] = json!({"otlp": url, "sample_ratio": 0.01});
+        }
+        if let Some(copies) = &options.copies {
+            config["store"]["checkpoint_copies"] = json!([copies]);
         }
         fs::write(folder.path().join("postern.yaml"), config.to_string())?;
         let agents: SocketAddr = ([127, 0, 0, 1], agents).into();
@@ -267,6 +273,33 @@ impl Gateway {
 
     pub fn pid(&self) -> anyhow::Result<u32> {
         self.child.as_ref().and_then(Child::id).context("the gateway does not run")
+    }
+
+    /// A request to the administration API with the key of this person: the status and the answer.
+    pub async fn api(
+        &self,
+        person: &str,
+        method: &str,
+        path: &str,
+        (media_type, body): (&str, String),
+    ) -> anyhow::Result<(u16, Value)> {
+        let stream = tokio::net::TcpStream::connect(self.admin).await?;
+        let (mut sender, connection) =
+            hyper::client::conn::http1::handshake(hyper_util::rt::TokioIo::new(stream)).await?;
+        let driven = tokio::spawn(connection);
+        let key = fs::read_to_string(self.key_file(person))?;
+        let request = http::Request::builder()
+            .method(method)
+            .uri(path)
+            .header(http::header::HOST, self.admin.to_string())
+            .header(http::header::AUTHORIZATION, format!("Bearer {}", key.trim()))
+            .header(http::header::CONTENT_TYPE, media_type)
+            .body(http_body_util::Full::new(bytes::Bytes::from(body)))?;
+        let response = sender.send_request(request).await?;
+        let status = response.status().as_u16();
+        let body = http_body_util::BodyExt::collect(response.into_body()).await?.to_bytes();
+        driven.abort();
+        Ok((status, serde_json::from_slice(&body).unwrap_or_default()))
     }
 
     /// SIGKILL.

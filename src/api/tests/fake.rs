@@ -15,13 +15,14 @@ use tower_service::Service as _;
 
 use crate::{
     api::{
-        AccessRequest, Act, ApiError, ApiSettings, CatalogView, ControlView, Decided, DraftRequest, DraftView,
-        Evaluation, EvidencePage, ExceptionView, Explanation, KeyView, LinkView, MadeKey, NewKey, Operations,
-        ReloadView, Study, Task, TaskAnswer, ToolApproval, ToolView, router,
+        AccessRequest, Act, ApiError, ApiSettings, CatalogView, ChangeOperations, ChangesView, ControlView, Decided,
+        DraftRequest, DraftView, Evaluation, EvidencePage, ExceptionView, Explanation, KeyView, LinkView, MadeKey,
+        NewKey, Operations, PilotOperations, PilotView, ReloadView, Study, Task, TaskAnswer, ToolApproval, ToolView,
+        router,
     },
     domain::{
         Credential, CredentialId, CredentialKind, DecisionId, Digest, Document, Duty, ExceptionId, Findings, Kind,
-        Person, Timestamp,
+        Person, PilotId, Timestamp,
     },
 };
 
@@ -53,6 +54,7 @@ pub(super) fn exception() -> ExceptionView {
         calls: 5,
         used: 1,
         attestation_due: None,
+        due: None,
         approvals: vec![],
         analysis: None,
         removal_test: None,
@@ -90,6 +92,61 @@ fn person(headers: &HeaderMap) -> Option<Person> {
     let credential =
         Credential { id: "crd_1".parse().unwrap(), kind: CredentialKind::ApiKey, issued: None, expires: moment() };
     Some(Person { id: id.into(), duties, credential })
+}
+
+pub(super) fn pilot() -> PilotView {
+    PilotView {
+        id: "PI-1".parse().unwrap(),
+        revision: 1,
+        digest: Digest::of(b"pilot"),
+        title: "Notes".into(),
+        state: "active".into(),
+        owner: "olga".into(),
+        backup: None,
+        requester: "rene".into(),
+        cohort: vec!["agent-1".into()],
+        not_before: moment(),
+        not_after: moment(),
+        days_left: Some(0),
+        target_role: "notes".into(),
+        criteria: "it went well".into(),
+        milestones: vec![],
+        rationale: "because".into(),
+        live: 1,
+        calls: 5,
+        used: 1,
+        attestation_due: None,
+        ended_by: None,
+        ended_why: None,
+        revoked: vec![],
+        exceptions: None,
+        spec: None,
+    }
+}
+
+#[async_trait]
+impl ChangeOperations for Fake {
+    async fn changes(&self, _: &ExceptionId) -> Result<ChangesView, ApiError> {
+        Err(ApiError::conflict("it was not approved yet"))
+    }
+}
+
+#[async_trait]
+impl PilotOperations for Fake {
+    async fn submit_pilot(&self, by: &Arc<Person>, _: Document) -> Result<PilotView, ApiError> {
+        self.note(format!("pilot submit {}", by.id));
+        Ok(pilot())
+    }
+    async fn pilots(&self) -> Result<Vec<PilotView>, ApiError> {
+        Ok(vec![pilot()])
+    }
+    async fn pilot(&self, id: &PilotId) -> Result<Option<PilotView>, ApiError> {
+        Ok((id.as_str() == "PI-1").then(pilot))
+    }
+    async fn end_pilot(&self, by: &Arc<Person>, id: &PilotId, reason: String) -> Result<PilotView, ApiError> {
+        self.note(format!("pilot end {id} {} {reason}", by.id));
+        Ok(pilot())
+    }
 }
 
 #[async_trait]

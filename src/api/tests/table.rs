@@ -25,6 +25,8 @@ fn path(route: &Route) -> String {
         "crd_9"
     } else if route.path.contains("/decisions/") {
         "dec_9"
+    } else if route.path.contains("/pilots/") {
+        "PI-1"
     } else {
         "EX-1"
     };
@@ -35,7 +37,7 @@ fn body(route: &Route) -> String {
     let word = route.path.rsplit('/').next().unwrap();
     match (route.method.as_str(), word) {
         ("POST", "keys") => r#"{"agent":"a"}"#.to_owned(),
-        ("POST", "exceptions") => r#"{"id":"EX-1"}"#.to_owned(),
+        ("POST", "exceptions" | "pilots") => r#"{"id":"EX-1"}"#.to_owned(),
         ("POST", "events") => r#"{"event":"deployment.finished","reason":"done"}"#.to_owned(),
         ("POST", "milestone") => r#"{"milestone":"one","reason":"done"}"#.to_owned(),
         ("POST", "drafts") => r#"{"decision":"dec_1"}"#.to_owned(),

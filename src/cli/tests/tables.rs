@@ -4,7 +4,7 @@ use chrono::DateTime;
 use serde_json::json;
 
 use crate::{
-    api::{ControlView, ExceptionView, KeyView},
+    api::{ControlView, DueView, ExceptionView, KeyView},
     cli::{
         render,
         screen::{Format, Screen},
@@ -36,6 +36,7 @@ fn exception(id: &str, state: &str, reason: Option<&str>) -> ExceptionView {
         calls: 5,
         used: 2,
         attestation_due: None,
+        due: None,
         approvals: vec![],
         analysis: None,
         removal_test: None,
@@ -46,13 +47,15 @@ fn exception(id: &str, state: &str, reason: Option<&str>) -> ExceptionView {
 
 #[test]
 fn exceptions_stand_in_aligned_columns() {
-    let views = [exception("EX-2026-0001", "active", None), exception("EX-2", "suspended", Some("attestation_lapsed"))];
+    let mut views =
+        [exception("EX-2026-0001", "active", None), exception("EX-2", "suspended", Some("attestation_lapsed"))];
+    views[1].due = Some(DueView { what: "attestation".into(), at: at(60) });
     assert_eq!(
         render::exceptions(&views),
         "\
-EXCEPTION     KIND   STATE                           OWNER      AGENTS   TOOLS               ENDS                  USED
+EXCEPTION     KIND   STATE                           OWNER      AGENTS   TOOLS               ENDS                  USED  DUE
 EX-2026-0001  pilot  active                          olga@corp  agent-1  notes: delete_note  2027-01-15T09:00:00Z  2/5
-EX-2          pilot  suspended (attestation_lapsed)  olga@corp  agent-1  notes: delete_note  2027-01-15T09:00:00Z  2/5
+EX-2          pilot  suspended (attestation_lapsed)  olga@corp  agent-1  notes: delete_note  2027-01-15T09:00:00Z  2/5   attestation 2027-01-15T08:01:00Z
 "
     );
     assert_eq!(render::exceptions(&[]), "none\n");

@@ -112,7 +112,7 @@ fn an_export_reads_back_byte_for_byte() {
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
-    /// T104: any byte of any record.
+    /// T104, I19: any byte of any record.
     #[test]
     fn any_changed_byte_is_found(row in 0_usize..12, byte in 0_usize..40, bit in 0_u8..8) {
         let mut fixture = fixture();

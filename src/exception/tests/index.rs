@@ -54,6 +54,7 @@ async fn candidates_are_exactly_those_of_the_agent_the_earliest_end_first_and_bo
     assert!(index.candidates(&"agent/200".into(), &tool(), now, false).is_empty());
 }
 
+/// I16
 #[tokio::test]
 async fn one_change_touches_one_exception_and_is_seen_at_once() {
     let (index, exceptions, now) = many(1_000, 1).await;

@@ -114,7 +114,7 @@ fn may_be_usable(history: &[StoredEvent], now: Timestamp, room: &Room) -> bool {
                 holds.remove(&crate::domain::SuspendReason::AttestationLapsed);
             }
             Event::MilestoneMet { name, .. } => met.push(name.clone()),
-            Event::Approved { .. } | Event::Activated | Event::Reviewed { .. } => {}
+            Event::Approved { .. } | Event::Activated | Event::Reviewed { .. } | Event::Reminded { .. } => {}
             Event::Analysed { .. } | Event::RemovalTested { .. } => {}
             Event::TrialBegun { members, until, .. } => trial = Some((members.clone(), *until)),
             Event::TrialEnded { .. } => trial = None,
@@ -172,7 +172,7 @@ async fn act(room: &mut Room, record: &Value, step: Step) {
         }
         Step::Reject => drop(desk.reject(&id, &person("dave"), "no").await),
         Step::Withdraw => drop(desk.withdraw(&id, &person("carol"), "no").await),
-        Step::Attest => drop(desk.attest(&id, &person("alice")).await),
+        Step::Attest => drop(desk.attest(&id, &person("alice"), "still needed").await),
         Step::Milestone { which } => {
             if let Some(name) = record["exit"]["milestones"][which]["name"].as_str() {
                 drop(desk.milestone(&id, &person("alice"), name, "done").await);

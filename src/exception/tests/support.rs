@@ -19,8 +19,8 @@ use crate::{
         ExceptionId, Person, PersonEntry, PersonId, Registry, Standing, Timestamp, ToolRef,
     },
     exception::{
-        Change, Desk, DeskError, Exception, ExceptionStore, RemovalTest, SignError, Signer, StoreError, StoredEvent,
-        TestResult, Verifier,
+        Change, Desk, DeskError, Exception, ExceptionStore, PilotEvent, PilotStore, RemovalTest, SignError, Signer,
+        StoreError, StoredEvent, StoredPilot, TestResult, Verifier, parse_pilot,
     },
 };
 
@@ -37,6 +37,7 @@ pub fn id(text: &str) -> ExceptionId {
 #[derive(Default)]
 pub struct Memory {
     pub rows: Mutex<BTreeMap<ExceptionId, Vec<StoredEvent>>>,
+    pub pilots: Mutex<Vec<StoredPilot>>,
     pub used: Mutex<BTreeMap<ExceptionId, u64>>,
     pub broken: AtomicBool,
 }
@@ -57,6 +58,64 @@ impl Memory {
     pub fn tamper(&self, id: &ExceptionId, change: impl Fn(&mut StoredEvent)) {
         self.rows.lock().unwrap().get_mut(id).unwrap().iter_mut().for_each(change);
     }
+}
+
+#[async_trait]
+impl PilotStore for Memory {
+    async fn pilots(&self) -> Result<Vec<StoredPilot>, StoreError> {
+        self.works()?;
+        Ok(std::iter::once(standing_pilot()).chain(self.pilots.lock().unwrap().clone()).collect())
+    }
+
+    async fn append_pilot(
+        &self,
+        event: StoredPilot,
+        changes: Vec<(ExceptionId, u64, Change)>,
+    ) -> Result<(), StoreError> {
+        self.works()?;
+        for (id, expected, _) in &changes {
+            let found = self.rows.lock().unwrap().get(id).map_or(0, |history| history.len() as u64);
+            if found != *expected {
+                return Err(StoreError::Conflict { expected: *expected, found });
+            }
+        }
+        for (id, expected, change) in changes {
+            self.append(&id, expected, change).await?;
+        }
+        self.pilots.lock().unwrap().push(event);
+        Ok(())
+    }
+}
+
+/// `PI-crm`, which the records of these tests name, as if it had been submitted.
+fn standing_pilot() -> StoredPilot {
+    let document = Document::of_value(pilot_file("PI-crm"));
+    let mut spec = parse_pilot(&document).unwrap();
+    spec.requester = Some("carol".into());
+    let digest = spec.digest().unwrap();
+    StoredPilot {
+        pilot: spec.id.clone(),
+        version: 1,
+        at: at("2026-10-01T00:00:00Z"),
+        actor: "carol".into(),
+        reason: String::new(),
+        event: PilotEvent::Submitted { revision: 1, spec: Box::new(spec), digest, by: "carol".into() },
+    }
+}
+
+/// A pilot of ninety days without a fault.
+pub fn pilot_file(id: &str) -> Value {
+    json!({
+        "apiVersion": "postern/v1",
+        "id": id,
+        "title": "Bulk export",
+        "owner": {"human": "alice", "team": "crm", "backup": "bob"},
+        "cohort": [AGENT, "agent-2"],
+        "not_before": "2026-11-01T00:00:00Z",
+        "not_after": "2027-01-30T00:00:00Z",
+        "exit": {"target_role": "crm_bulk", "criteria": "the role covers it"},
+        "rationale": "The pilot shows which part of the export a role must cover."
+    })
 }
 
 #[async_trait]
@@ -231,6 +290,7 @@ pub fn registry() -> Registry {
         roles: BTreeSet::new(),
     };
     Registry {
+        groups: BTreeMap::new(),
         people: people.iter().map(|(id, duties)| (PersonId::from(*id), entry(duties))).collect(),
         agents: [AGENT, "agent-2"].map(|id| (AgentId::from(id), agent(id))).into(),
     }

@@ -79,13 +79,13 @@ async fn a_renewal_needs_a_fresh_removal_test_that_shows_the_need_and_a_word_tha
     }
     room.desk.tested(&exception.id, &person("sam"), needed(&room)).await.unwrap();
     room.turn_to(at("2026-11-07T00:00:00Z"));
-    room.desk.attest(&exception.id, &person("alice")).await.unwrap();
+    room.desk.attest(&exception.id, &person("alice"), "still needed").await.unwrap();
     room.turn_to(at("2026-11-09T00:00:00Z"));
     refused("too old").await;
     room.desk.tested(&exception.id, &person("sam"), needed(&room)).await.unwrap();
     room.turn_to(at("2026-11-14T06:00:00Z"));
     refused("is due").await;
-    room.desk.attest(&exception.id, &person("alice")).await.unwrap();
+    room.desk.attest(&exception.id, &person("alice"), "still needed").await.unwrap();
     room.submit(renewal.clone()).await.unwrap();
 }
 

@@ -32,6 +32,7 @@ use crate::domain::{AgentEntry, Clock, CredentialId, Duty, PersonEntry, Registry
 
 mod bearers;
 mod claims;
+mod groups;
 mod issuers;
 mod keys;
 
@@ -179,6 +180,7 @@ fn registry() -> Registry {
     Registry {
         agents: [("agent-1".into(), agent(["reader"])), ("agent-2".into(), agent(["writer"]))].into(),
         people: [("alice@corp".into(), person(true)), ("gone@corp".into(), person(false))].into(),
+        groups: BTreeMap::new(),
     }
 }
 
@@ -188,6 +190,7 @@ fn issuer(name: &str) -> IssuerSettings {
         audience: AUDIENCE.to_owned(),
         keys: KeySource::Url(format!("{name}/jwks")),
         algorithms: vec![SigningAlgorithm::ES256],
+        people: false,
     }
 }
 

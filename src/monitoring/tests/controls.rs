@@ -50,7 +50,7 @@ fn a_call_that_a_role_allows_needs_no_control_to_work() {
     assert_eq!(case.controls.fulfil(held, RESULT, false).unwrap().into_bytes(), RESULT);
 }
 
-/// T088
+/// T088, I10
 #[test]
 fn a_control_that_does_not_work_refuses_at_once_and_works_again_with_its_lease() {
     let case = Case::new(&every());

@@ -151,7 +151,7 @@ proptest! {
         }
     }
 
-    /// P4: one more guardrail never allows more, not even with an exception at hand.
+    /// P4, I7: one more guardrail never allows more, not even with an exception at hand.
     #[test]
     fn one_more_forbid_never_allows_more(permits in permits(), hard in forbids(), more in (prop::option::of(0..3usize), what()), asks in prop::collection::vec(ask(), 1..5)) {
         let before = build(&permits, &hard, &[]);

@@ -10,7 +10,7 @@ use crate::{
     store::{Durability, Settings},
 };
 
-/// T084
+/// T084, I9
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_budget_of_fifty_admits_exactly_fifty_of_320_that_race() {
     let house = House::new();
@@ -31,6 +31,8 @@ async fn a_budget_of_fifty_admits_exactly_fifty_of_320_that_race() {
     }
     assert_eq!((admitted, refused), (50, 270));
     assert_eq!(house.kinds().await.iter().filter(|kind| **kind == "intent").count(), 50);
+    let named = |record: &Record| matches!(record, Record::Intent(intent) if intent.verdict.exception.is_some());
+    assert_eq!(house.records().await.iter().filter(|record| named(record)).count(), 50, "one each, and each named");
 }
 
 /// T093
@@ -114,6 +116,7 @@ async fn the_sources_of_a_policy_set_are_found_by_its_digest() {
     assert_eq!(house.store.bundle_of(Digest::of(b"other")).await, Ok(None));
 }
 
+/// I9, I15
 #[tokio::test]
 async fn a_charge_must_be_for_the_exception_that_the_verdict_names() {
     let house = House::new();

@@ -26,7 +26,7 @@ async fn records_of_calls_since_a_moment_are_found_page_by_page() {
         house.store.policy(policy).await.unwrap();
     }
     let since = noon() + TimeDelta::minutes(21);
-    let begin = house.store.since(since).await.unwrap();
+    let begin = house.store.first_since(since).await.unwrap();
     let (mut found, mut next, mut pages) = (Vec::new(), Some(begin), 0);
     while let Some(from) = next {
         let (rows, more) = house.store.calls(from, 7).await.unwrap();
@@ -39,7 +39,7 @@ async fn records_of_calls_since_a_moment_are_found_page_by_page() {
     assert_eq!(policies.len(), 11, "those since then, and the one that was in force");
     assert_eq!(policies.last().unwrap().epoch, 20);
     assert_eq!(house.store.policies(since, 3).await.unwrap().len(), 3);
-    let late = house.store.since(noon() + TimeDelta::days(9)).await.unwrap();
+    let late = house.store.first_since(noon() + TimeDelta::days(9)).await.unwrap();
     assert_eq!(house.store.calls(late, 100).await.unwrap().0.len(), 0);
 }
 

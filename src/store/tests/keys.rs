@@ -34,6 +34,7 @@ async fn a_key_is_found_by_its_mac_and_stands_nowhere_in_clear() {
     assert_eq!(house.kinds().await, ["start", "key"]);
 }
 
+/// I7
 #[tokio::test]
 async fn a_revoked_key_admits_nothing_from_that_moment_on() {
     let house = House::new();

@@ -6,4 +6,5 @@ mod exceptions;
 mod failure;
 mod keys;
 mod opening;
+mod pilots;
 mod support;

@@ -3,6 +3,7 @@
 mod crowd;
 mod durability;
 mod exceptions;
+mod governance;
 mod hostile;
 mod lifecycle;
 mod methods;
@@ -21,6 +22,7 @@ use crate::Case;
 pub fn all() -> Vec<Case> {
     [
         exceptions::cases(),
+        governance::cases(),
         wire::cases(),
         lifecycle::cases(),
         policy::cases(),
