@@ -6,6 +6,7 @@ mod authzen;
 mod error;
 mod guard;
 mod operations;
+mod reports;
 mod requests;
 mod router;
 mod routes;

@@ -117,6 +117,7 @@ pub(super) async fn build(
         gateway,
         sessions,
         clock,
+        tally: tokio::sync::Mutex::default(),
         admin_url,
     };
     Ok((Arc::new(house), Loose { exhausted: spent, changes }))

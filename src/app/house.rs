@@ -29,6 +29,8 @@ pub(super) struct House {
     pub(super) gateway: Arc<Gateway>,
     pub(super) sessions: Arc<Sessions>,
     pub(super) clock: Arc<dyn Clock>,
+    /// What reports have read of the journal so far.
+    pub(super) tally: tokio::sync::Mutex<crate::report::Tally>,
     /// Where people reach the administration listener.
     pub(super) admin_url: String,
 }

@@ -15,6 +15,7 @@ mod listen;
 mod operations;
 mod overview;
 mod ports;
+mod report;
 mod serve;
 mod view;
 

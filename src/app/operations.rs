@@ -19,6 +19,7 @@ use crate::{
     exception::{Exception, parse},
     gateway::{Changes, Cut},
     identity::{Identity, KeyPrincipal, KeyStore as _, issue},
+    report::{Register, Sprawl},
 };
 
 /// Records that are looked through for the newest decisions.
@@ -257,6 +258,14 @@ impl Operations for House {
             }
         }
         Ok(found)
+    }
+
+    async fn register(&self) -> Result<Register, ApiError> {
+        self.registered().await
+    }
+
+    async fn sprawl(&self, days: u32) -> Result<Sprawl, ApiError> {
+        self.measured(days).await
     }
 
     async fn controls(&self) -> Result<Vec<ControlView>, ApiError> {

@@ -23,6 +23,7 @@ use crate::{
         Credential, CredentialId, CredentialKind, DecisionId, Digest, Document, Duty, ExceptionId, Findings, Kind,
         Person, Timestamp,
     },
+    report::{Register, Scope, Sprawl, Tally},
 };
 
 #[derive(Default)]
@@ -166,6 +167,17 @@ impl Operations for Fake {
     async fn decisions(&self, _: usize) -> Result<Vec<Explanation>, ApiError> {
         Ok(vec![])
     }
+    async fn register(&self) -> Result<Register, ApiError> {
+        self.note("register");
+        Ok(Register::of(Vec::new(), &Tally::default(), moment(), true))
+    }
+
+    async fn sprawl(&self, days: u32) -> Result<Sprawl, ApiError> {
+        self.note(format!("sprawl {days}"));
+        let (tally, scope) = (Tally::default(), Scope { days, health: None, analysis: None });
+        Ok(Sprawl::of(&Register::of(Vec::new(), &tally, moment(), true), &tally, scope))
+    }
+
     async fn controls(&self) -> Result<Vec<ControlView>, ApiError> {
         Ok(vec![])
     }
