@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, Parser, Subcommand};
 
-use super::{ask::Request, screen::Format, stdio::Arguments};
+use super::{ask::Request, report::ReportCommand, screen::Format, stdio::Arguments};
 use crate::domain::{CredentialId, DecisionId, Digest, ExceptionId, ServerName, ToolName};
 
 /// The tool-access gateway for AI agents.
@@ -53,6 +53,9 @@ pub(super) enum Command {
     /// The journal, read from the data folder; the gateway need not run
     #[command(subcommand)]
     Evidence(EvidenceCommand),
+    /// Reports: the register, sprawl, evidence bundles, standards
+    #[command(subcommand)]
+    Report(ReportCommand),
     /// Print the completions of a shell: `postern completions bash > /etc/bash_completion.d/postern`
     Completions {
         /// The shell

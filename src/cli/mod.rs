@@ -12,6 +12,8 @@ mod local;
 mod parts;
 mod remote;
 mod render;
+mod report;
+mod report_render;
 mod run;
 mod screen;
 mod stdio;
