@@ -21,6 +21,12 @@ figure { margin: 1rem 0; break-inside: avoid; } svg { max-width: 100%; height: a
   thead { display: table-header-group; } tr { break-inside: avoid; } @page { size: A4 landscape; margin: 12mm; } }
 ";
 
+/// Whether a character can be seen, and steers neither the cursor nor the direction of text.
+pub(super) fn visible(c: char) -> bool {
+    !matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
+        && !c.is_control()
+}
+
 /// Text as it may stand in a page and in an attribute; characters that steer the direction of text are made visible.
 fn escape(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
@@ -32,13 +38,10 @@ fn escape(text: &str) -> String {
             '"' => out.push_str("&quot;"),
             '\'' => out.push_str("&#39;"),
             '\n' | '\t' => out.push(c),
-            '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}' => {
+            c if visible(c) => out.push(c),
+            c => {
                 let _ = write!(out, "\\u{{{:x}}}", u32::from(c));
             }
-            c if c.is_control() => {
-                let _ = write!(out, "\\u{{{:x}}}", u32::from(c));
-            }
-            c => out.push(c),
         }
     }
     out

@@ -11,7 +11,7 @@ use plotters::{
     style::{FontFamily, IntoFont as _, TextStyle, WHITE},
 };
 
-use super::DayRow;
+use super::{DayRow, page::visible};
 
 const SIZE: (u32, u32) = (720, 260);
 const ROLE: RGBColor = RGBColor(0x8a, 0x9a, 0xa8);
@@ -128,6 +128,8 @@ pub(super) fn days(title: &str, by_day: &[DayRow]) -> String {
     })
 }
 
+/// A name as a label: not too long, and with nothing in it that steers the direction of text.
 fn cut(name: &str) -> String {
-    if name.chars().count() <= LABEL { name.to_owned() } else { name.chars().take(LABEL - 1).chain(['…']).collect() }
+    let name: String = name.chars().map(|c| if visible(c) { c } else { '\u{fffd}' }).collect();
+    if name.chars().count() <= LABEL { name } else { name.chars().take(LABEL - 1).chain(['…']).collect() }
 }

@@ -10,6 +10,7 @@ mod monitoring;
 mod news;
 mod policy;
 mod reads;
+mod reports;
 mod requests;
 mod rounds;
 mod stops;
@@ -33,6 +34,7 @@ pub fn all() -> Vec<Case> {
         hostile::cases(),
         crowd::cases(),
         requests::cases(),
+        reports::cases(),
     ]
     .into_iter()
     .flatten()
