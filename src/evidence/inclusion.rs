@@ -72,7 +72,7 @@ impl Prover {
         let mut peaks = self.tree.peaks().iter().rev();
         for level in 0..LEVELS {
             let place = index >> level;
-            if place % 2 == 0 {
+            if place.is_multiple_of(2) {
                 self.siblings.entry((level, place + 1)).or_default();
             } else if let Some(peak) = peaks.next() {
                 self.siblings.insert((level, place - 1), Some(*peak));

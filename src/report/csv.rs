@@ -7,7 +7,7 @@ pub(super) fn line<T: AsRef<str>>(cells: impl IntoIterator<Item = T>) -> String 
 }
 
 fn cell(text: &str) -> String {
-    let formula = text.starts_with(['=', '+', '-', '@', '\t', '\r']) && text.parse::<f64>().is_err();
+    let formula = text.len() > 1 && text.starts_with(['=', '+', '-', '@', '\t', '\r']) && text.parse::<f64>().is_err();
     let text = if formula { format!("'{text}") } else { text.to_owned() };
     if text.contains([',', '"', '\n', '\r']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text }
 }
@@ -20,6 +20,6 @@ mod tests {
     fn a_cell_is_quoted_where_it_must_be_and_never_a_formula() {
         assert_eq!(line(["a", "b c", "1"]), "a,b c,1\r\n");
         assert_eq!(line(["a,b", "say \"x\"", "two\nlines"]), "\"a,b\",\"say \"\"x\"\"\",\"two\nlines\"\r\n");
-        assert_eq!(line(["=1+1", "@x", "-cmd", "-3", "+SUM(A1)"]), "'=1+1,'@x,'-cmd,-3,'+SUM(A1)\r\n");
+        assert_eq!(line(["=1+1", "@x", "-cmd", "-3", "-", "+SUM(A1)"]), "'=1+1,'@x,'-cmd,-3,-,'+SUM(A1)\r\n");
     }
 }

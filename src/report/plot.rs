@@ -118,10 +118,13 @@ pub(super) fn days(title: &str, by_day: &[DayRow]) -> String {
             .x_label_style(font(12))
             .y_label_style(font(12))
             .draw()?;
-        let lines: [(RGBColor, fn(&DayRow) -> u64); 3] =
-            [(ROLE, |day| day.by_role), (EXCEPTION, |day| day.by_exception), (REFUSED, |day| day.refused)];
-        for (color, value) in lines {
-            let points: Vec<_> = by_day.iter().enumerate().map(|(at, day)| (place(at), number(value(day)))).collect();
+        for (line, color) in [ROLE, EXCEPTION, REFUSED].into_iter().enumerate() {
+            let value = |day: &DayRow| [day.by_role, day.by_exception, day.refused].get(line).copied();
+            let points: Vec<_> = by_day
+                .iter()
+                .enumerate()
+                .map(|(at, day)| (place(at), number(value(day).unwrap_or_default())))
+                .collect();
             chart.draw_series([PathElement::new(points, color.stroke_width(2))])?;
         }
         Ok(())

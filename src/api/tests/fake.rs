@@ -168,12 +168,10 @@ impl Operations for Fake {
         Ok(vec![])
     }
     async fn register(&self) -> Result<Register, ApiError> {
-        self.note("register");
         Ok(Register::of(Vec::new(), &Tally::default(), moment(), true))
     }
 
     async fn sprawl(&self, days: u32) -> Result<Sprawl, ApiError> {
-        self.note(format!("sprawl {days}"));
         let (tally, scope) = (Tally::default(), Scope { days, health: None, analysis: None });
         Ok(Sprawl::of(&Register::of(Vec::new(), &tally, moment(), true), &tally, scope))
     }

@@ -67,7 +67,10 @@ async fn counted() -> anyhow::Result<()> {
     let page = gateway.folder.path().join("page.html");
     gateway.ok(ADMINISTRATOR, &["report", "sprawl", "--html", &page.display().to_string()]).await?;
     let page = fs::read_to_string(page)?;
-    ensure!(page.contains("<svg ") && !page.contains("<script") && page.ends_with("</html>\n"), "the page is not whole");
+    ensure!(
+        page.contains("<svg ") && !page.contains("<script") && page.ends_with("</html>\n"),
+        "the page is not whole"
+    );
     let elsewhere = gateway.cli(ADMINISTRATOR, &["exception", "list", "--output", "csv"]).await?;
     ensure!(elsewhere.status.code() == Some(2), "csv is for reports alone");
     Ok(())
@@ -96,7 +99,8 @@ async fn bundled() -> anyhow::Result<()> {
     for name in ["records.jsonl", "exception.json", "decisions.csv", "README.md"] {
         ensure!(!fs::read_to_string(at(name))?.contains("canary"), "{name} shows arguments");
     }
-    for name in ["records.jsonl", "checkpoint.txt", "key.txt", "exception.json", "decisions.csv", "README.md", "SHA256SUMS"]
+    for name in
+        ["records.jsonl", "checkpoint.txt", "key.txt", "exception.json", "decisions.csv", "README.md", "SHA256SUMS"]
     {
         let whole = fs::read(at(name))?;
         let mut changed = whole.clone();
