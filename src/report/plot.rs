@@ -49,21 +49,22 @@ pub(super) fn bars(title: &str, numbers: &BTreeMap<String, u64>) -> String {
     ordered(title, &shown)
 }
 
-/// Bars of these numbers in their order.
+/// Bars of these numbers in their order, from the top.
 pub(super) fn ordered(title: &str, shown: &[(String, u64)]) -> String {
     if shown.is_empty() {
         return String::new();
     }
+    let shown: Vec<&(String, u64)> = shown.iter().rev().collect();
     let top = shown.iter().map(|(_, number)| *number).max().unwrap_or_default().max(1);
     let label = |place: &SegmentValue<usize>| match place {
         SegmentValue::CenterOf(at) | SegmentValue::Exact(at) => {
-            shown.get(*at).map(|(name, _)| name.clone()).unwrap_or_default()
+            shown.get(*at).map(|one| one.0.clone()).unwrap_or_default()
         }
         SegmentValue::Last => String::new(),
     };
     svg(|area| {
         let mut chart = ChartBuilder::on(area)
-            .caption(title, font(18))
+            .caption(title, font(22))
             .margin(8)
             .x_label_area_size(28)
             .y_label_area_size(170)
@@ -74,12 +75,12 @@ pub(super) fn ordered(title: &str, shown: &[(String, u64)]) -> String {
             .x_labels(5)
             .y_labels(shown.len())
             .y_label_formatter(&label)
-            .x_label_style(font(12))
-            .y_label_style(font(12))
+            .x_label_style(font(16))
+            .y_label_style(font(16))
             .draw()?;
-        chart.draw_series(shown.iter().enumerate().map(|(at, (_, number))| {
+        chart.draw_series(shown.iter().enumerate().map(|(at, one)| {
             let (low, high) = (SegmentValue::Exact(at), SegmentValue::Exact(at + 1));
-            let mut bar = Rectangle::new([(0, low), (*number, high)], EXCEPTION.filled());
+            let mut bar = Rectangle::new([(0, low), (one.1, high)], EXCEPTION.filled());
             bar.set_margin(3, 3, 0, 0);
             bar
         }))?;
@@ -105,7 +106,7 @@ pub(super) fn days(title: &str, by_day: &[DayRow]) -> String {
     };
     svg(|area| {
         let mut chart = ChartBuilder::on(area)
-            .caption(title, font(18))
+            .caption(title, font(22))
             .margin(12)
             .x_label_area_size(28)
             .y_label_area_size(60)
@@ -115,8 +116,8 @@ pub(super) fn days(title: &str, by_day: &[DayRow]) -> String {
             .disable_x_mesh()
             .x_labels(by_day.len().clamp(2, 31))
             .x_label_formatter(&label)
-            .x_label_style(font(12))
-            .y_label_style(font(12))
+            .x_label_style(font(16))
+            .y_label_style(font(16))
             .draw()?;
         for (line, color) in [ROLE, EXCEPTION, REFUSED].into_iter().enumerate() {
             let value = |day: &DayRow| [day.by_role, day.by_exception, day.refused].get(line).copied();

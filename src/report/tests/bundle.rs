@@ -101,6 +101,7 @@ async fn arguments_stay_sealed_in_a_bundle() {
     }
 }
 
+/// T104
 #[tokio::test]
 async fn any_changed_byte_of_any_file_is_refused() {
     let (_house, folder) = made().await;
@@ -209,7 +210,7 @@ async fn an_exception_that_the_journal_does_not_know_has_no_bundle() {
     assert!(matches!(bundle.write(&journal, &folder), Err(BundleError::Write(..))), "nothing is written over");
 }
 
-/// T100
+/// T104
 #[tokio::test]
 async fn no_bundle_is_made_of_a_journal_that_was_changed() {
     let house = House::new();
