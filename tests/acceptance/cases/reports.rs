@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::case;
 use crate::{
     Case,
-    gateway::{ADMINISTRATOR, APPROVER, Gateway, OWNER, SECURITY, until},
+    gateway::{ADMINISTRATOR, APPROVER, Gateway, OWNER, SECURITY, program, until},
 };
 
 pub fn cases() -> Vec<Case> {
@@ -96,6 +96,7 @@ async fn bundled() -> anyhow::Result<()> {
     let verify = ["report", "verify", &out, "--key", &key];
     let found = gateway.ok(ADMINISTRATOR, &verify).await?;
     ensure!(found["by_kind"]["intent"] == json!(3) && found["by_kind"]["outcome"] == json!(3), "found: {found}");
+    program("sh", &["-c", "cd \"$0\" && sha256sum --check --strict SHA256SUMS", &out]).await?;
     for name in ["records.jsonl", "exception.json", "decisions.csv", "README.md"] {
         ensure!(!fs::read_to_string(at(name))?.contains("canary"), "{name} shows arguments");
     }
