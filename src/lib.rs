@@ -21,6 +21,7 @@ pub mod identity;
 pub mod mcp;
 pub mod monitoring;
 pub mod policy;
+pub mod report;
 pub mod store;
 pub mod telemetry;
 pub mod upstream;

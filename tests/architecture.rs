@@ -24,8 +24,9 @@ fn doors() -> BTreeMap<&'static str, Vec<&'static str>> {
     doors.insert("analysis", vec!["domain", "catalog", "policy", "exception", "evidence"]);
     doors.insert("upstream", vec!["domain", "mcp", "catalog", "policy"]);
     doors.insert("gateway", GATEWAY.to_vec());
+    doors.insert("report", vec!["domain", "exception", "evidence"]);
     doors.insert("store", FACES.to_vec());
-    doors.insert("api", FACES.to_vec());
+    doors.insert("api", FACES.iter().copied().chain(["report"]).collect());
     doors.insert("console", FACES.to_vec());
     let below_config: Vec<&str> = doors.keys().copied().collect();
     doors.insert("config", below_config);

@@ -8,6 +8,7 @@ mod error;
 mod guard;
 mod operations;
 mod pilots;
+mod reports;
 mod requests;
 mod router;
 mod routes;

@@ -11,7 +11,10 @@ use super::{
     Evaluation, EvidencePage, ExceptionView, Explanation, KeyView, LinkView, MadeKey, NewKey, PilotOperations,
     ReloadView, Study, TaskAnswer, ToolApproval, ToolView,
 };
-use crate::domain::{CredentialId, DecisionId, Document, ExceptionId, Person};
+use crate::{
+    domain::{CredentialId, DecisionId, Document, ExceptionId, Person},
+    report::{Register, Sprawl},
+};
 
 /// What people and programs can do with the gateway. The router has checked the duty that [`super::ROUTES`]
 /// names before it asks; what depends on the thing itself (own exception, separation of duties) is checked
@@ -73,6 +76,11 @@ pub trait Operations: PilotOperations + ChangeOperations {
     async fn study(&self, by: &Arc<Person>, study: Study) -> Result<Value, ApiError>;
     /// The controls and their health.
     async fn controls(&self) -> Result<Vec<ControlView>, ApiError>;
+
+    /// Every exception ever.
+    async fn register(&self) -> Result<Register, ApiError>;
+    /// The measures of sprawl over so many days.
+    async fn sprawl(&self, days: u32) -> Result<Sprawl, ApiError>;
 
     /// Refuses every call from now on.
     async fn freeze(&self, by: &Arc<Person>, reason: String) -> Result<(), ApiError>;

@@ -93,6 +93,10 @@ pub enum Known {
     Decisions,
     /// Health of the controls.
     Controls,
+    /// Every exception ever.
+    Register,
+    /// The measures of sprawl.
+    Sprawl,
     /// Refuse every call.
     Freeze,
     /// End the freeze.
@@ -133,6 +137,7 @@ const fn route(
 }
 
 const ADMINISTER: Access = Access::Duty(&[Duty::Administer]);
+const REPORTS: Access = Access::Duty(&[Duty::Audit, Duty::Security, Duty::Administer]);
 const AUDIT: Access = Access::Duty(&[Duty::Audit]);
 const OVERSIGHT: Access = Access::Duty(&[Duty::Approve, Duty::Security, Duty::Audit, Duty::Administer]);
 const APPROVERS: Access = Access::Duty(&[Duty::Approve, Duty::Security, Duty::VendorRisk]);
@@ -265,6 +270,8 @@ pub const ROUTES: &[Route] = &[
     route(GET, "/api/v1/decisions", OVERSIGHT, None, Endpoint::Known(Known::Decisions)),
     route(GET, "/api/v1/decisions/{id}", OVERSIGHT, None, Endpoint::Known(Known::Explain)),
     route(GET, "/api/v1/controls", Access::Person, None, Endpoint::Known(Known::Controls)),
+    route(GET, "/api/v1/reports/register", REPORTS, None, Endpoint::Known(Known::Register)),
+    route(GET, "/api/v1/reports/sprawl", REPORTS, None, Endpoint::Known(Known::Sprawl)),
     route(
         POST,
         "/api/v1/freeze",

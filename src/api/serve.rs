@@ -15,7 +15,7 @@ use serde_json::json;
 use super::{
     Act, ApiError, Endpoint, ExceptionView, Operations, REQUEST_SCHEMA, Route, Study,
     act::reason,
-    authzen, pilots,
+    authzen, pilots, reports,
     requests::{EventBody, EvidenceQuery, NewKeyBody, ReasonBody, ToolApproval, json as read},
     routes::Known,
     views::WhoView,
@@ -145,6 +145,8 @@ async fn answer(operations: &dyn Operations, known: Known, asked: Asked) -> Resu
         Known::Explain => json_answer(&operations.explain(&id_of(&asked)?).await?.ok_or_else(ApiError::not_found)?),
         Known::Decisions => json_answer(&operations.decisions(DECISIONS).await?),
         Known::Controls => json_answer(&operations.controls().await?),
+        Known::Register => json_answer(&operations.register().await?),
+        Known::Sprawl => json_answer(&operations.sprawl(reports::days(&asked.parts.uri)?).await?),
         Known::Freeze => {
             operations.freeze(by, reason(json_body::<ReasonBody>(&asked)?.reason)?).await?;
             json_answer(&json!({"frozen": true}))

@@ -125,6 +125,7 @@ pub(super) async fn build(
         studies: Semaphore::new(1),
         analysis_days: settings.exceptions.analysis_days,
         copies,
+        tally: tokio::sync::Mutex::default(),
         admin_url,
     };
     Ok((Arc::new(house), Loose { exhausted: spent, changes }))

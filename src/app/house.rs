@@ -37,6 +37,8 @@ pub(super) struct House {
     pub(super) analysis_days: u32,
     /// Where checkpoints are copied to; nothing, while the store is behind one of them.
     pub(super) copies: Option<Arc<Copies>>,
+    /// What reports have read of the journal so far.
+    pub(super) tally: tokio::sync::Mutex<crate::report::Tally>,
     /// Where people reach the administration listener.
     pub(super) admin_url: String,
 }

@@ -20,6 +20,7 @@ use crate::{
     gateway::{Changes, Cut},
     identity::{Identity, KeyPrincipal, KeyStore as _, issue},
     policy::PolicySet,
+    report::{Register, Sprawl},
 };
 
 /// Records that are looked through for the newest decisions.
@@ -308,6 +309,14 @@ impl Operations for House {
 
     async fn study(&self, by: &Arc<Person>, study: Study) -> Result<Value, ApiError> {
         self.studied(by, study).await
+    }
+
+    async fn register(&self) -> Result<Register, ApiError> {
+        self.registered().await
+    }
+
+    async fn sprawl(&self, days: u32) -> Result<Sprawl, ApiError> {
+        self.measured(days).await
     }
 
     async fn controls(&self) -> Result<Vec<ControlView>, ApiError> {

@@ -8,6 +8,7 @@ use super::{
     ask::Request,
     check::CheckArguments,
     pilot::PilotCommand,
+    report::ReportCommand,
     screen::Format,
     stdio::Arguments,
     study::{CanArguments, GraduateArguments, RemovalCommand, SimulateArguments},
@@ -58,6 +59,9 @@ pub(super) enum Command {
     /// The journal, read from the data folder; the gateway need not run
     #[command(subcommand)]
     Evidence(EvidenceCommand),
+    /// Reports: the register, sprawl, evidence bundles, standards
+    #[command(subcommand)]
+    Report(ReportCommand),
     /// Print the completions of a shell: `postern completions bash > /etc/bash_completion.d/postern`
     Completions {
         /// The shell

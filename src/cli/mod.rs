@@ -15,6 +15,8 @@ mod parts;
 mod pilot;
 mod remote;
 mod render;
+mod report;
+mod report_render;
 mod run;
 mod screen;
 mod stdio;

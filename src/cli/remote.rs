@@ -42,15 +42,23 @@ pub(super) fn remote(command: Remote, global: &Global, screen: &mut Screen<'_>) 
         | Remote::Whoami => None,
         Remote::Simulate(_) | Remote::Can(_) | Remote::Removal(_) | Remote::Graduate(_) => None,
     };
+    let client = connect(global)?;
+    runtime()?.block_on(ask(command, record, &client, screen))
+}
+
+/// A client of the gateway that the configuration or the command line names.
+pub(super) fn connect(global: &Global) -> Result<Client, Failure> {
     let operator = operator(global)?;
     let scheme = if operator.tls { "https" } else { "http" };
     let url = global.url.clone().unwrap_or_else(|| format!("{scheme}://{}", operator.admin));
     let variable = std::env::var("POSTERN_KEY").ok();
     let key = key::read(KeySource { file: global.key_file.as_deref(), variable, data: &operator.data })?;
-    let client = Client::new(&url, key)?;
+    Client::new(&url, key)
+}
+
+pub(super) fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.map_err(|error| Failure::Refused(format!("cannot start: {error}")))?;
-    runtime.block_on(ask(command, record, &client, screen))
+    runtime.map_err(|error| Failure::Refused(format!("cannot start: {error}")))
 }
 
 async fn ask(

@@ -17,7 +17,7 @@ use super::{
     exit::Failure,
     help, local,
     parts::Parts,
-    remote,
+    remote, report,
     screen::{Format, Screen},
     stdio,
     table::printable,
@@ -71,12 +71,16 @@ pub(super) fn tell(failure: &Failure, format: Format, to: &mut dyn Write) -> io:
 
 fn dispatch(cli: Cli, parts: &Parts, screen: &mut Screen<'_>) -> Result<(), Failure> {
     let Cli { global, command } = cli;
+    if matches!(global.output, Format::Csv | Format::Html) && !matches!(command, Command::Report(_)) {
+        return Err(Failure::Input("`--output csv` and `--output html` are for `postern report`".to_owned()));
+    }
     match command {
         Command::Serve => local::serve(settings(&global)?, parts),
         Command::Stdio(arguments) => stdio::stdio(&arguments),
         Command::Check(arguments) => check::check(&settings(&global)?, arguments, parts, screen),
         Command::Doctor => doctor::doctor(&settings(&global)?, screen),
         Command::Evidence(command) => evidence::evidence(&command, &global, screen),
+        Command::Report(command) => report::report(command, &global, screen),
         Command::Completions { shell } => help::completions(shell, screen),
         Command::Man { dir } => help::man(&dir, screen),
         Command::Remote(command) => remote::remote(command, &global, screen),

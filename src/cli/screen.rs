@@ -11,6 +11,10 @@ pub(super) enum Format {
     Table,
     /// JSON for programs.
     Json,
+    /// Comma-separated values, for reports.
+    Csv,
+    /// A printable page, for reports.
+    Html,
 }
 
 /// The output of one command.
@@ -27,7 +31,7 @@ impl Screen<'_> {
                 serde_json::to_writer_pretty(&mut *self.out, value)?;
                 self.out.write_all(b"\n")?;
             }
-            Format::Table => self.out.write_all(people(value).as_bytes())?,
+            Format::Table | Format::Csv | Format::Html => self.out.write_all(people(value).as_bytes())?,
         }
         self.out.flush()
     }

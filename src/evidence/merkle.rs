@@ -8,7 +8,7 @@ pub fn leaf(payload: &[u8]) -> [u8; 32] {
     *Digest::of_parts(&[&[0], payload]).as_bytes()
 }
 
-fn node(left: &[u8; 32], right: &[u8; 32]) -> [u8; 32] {
+pub(super) fn node(left: &[u8; 32], right: &[u8; 32]) -> [u8; 32] {
     *Digest::of_parts(&[&[1], left, right]).as_bytes()
 }
 

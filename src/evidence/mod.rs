@@ -10,6 +10,7 @@ mod chain;
 mod checkpoint;
 mod export;
 mod governance;
+mod inclusion;
 mod journal;
 mod merkle;
 mod record;
@@ -25,6 +26,7 @@ pub use governance::{
     Aborted, Alarm, AlarmKind, CatalogChange, CatalogEvent, Freeze, KeyChange, KeyEvent, Lifecycle, PilotChange,
     PolicyChange, PolicyEvent, Recovered, Start, Stop,
 };
+pub use inclusion::{Prover, includes};
 pub use journal::{Journal, JournalError, Position};
 pub use merkle::{Tree, leaf};
 pub use record::{ENTRY, Record, Summary};

@@ -88,3 +88,17 @@ async fn bad_bodies_say_what_to_mend_and_change_nothing() {
     assert_eq!(api.ask("GET", "/api/v1/evidence?limit=0", "a:audit", "").await.status, StatusCode::BAD_REQUEST);
     assert_eq!(api.fake.take(), [""; 0]);
 }
+
+#[tokio::test]
+async fn a_report_looks_back_over_the_days_that_are_asked_for_and_no_more_than_a_year() {
+    let api = Api::new();
+    for (query, days) in [("", 30), ("?days=1", 1), ("?days=366", 366)] {
+        let answer = api.ask("GET", &format!("/api/v1/reports/sprawl{query}"), "sam:audit", "").await;
+        let body: serde_json::Value = serde_json::from_str(&answer.body).unwrap();
+        assert_eq!(body["days"], days, "{query}");
+    }
+    for query in ["?days=0", "?days=367", "?days=x", "?day=1", "?days=1&since=2"] {
+        let answer = api.ask("GET", &format!("/api/v1/reports/sprawl{query}"), "sam:audit", "").await;
+        assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{query}");
+    }
+}

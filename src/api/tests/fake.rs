@@ -24,6 +24,7 @@ use crate::{
         Credential, CredentialId, CredentialKind, DecisionId, Digest, Document, Duty, ExceptionId, Findings, Kind,
         Person, PilotId, Timestamp,
     },
+    report::{Register, Scope, Sprawl, Tally},
 };
 
 #[derive(Default)]
@@ -237,6 +238,15 @@ impl Operations for Fake {
         }
         Ok(serde_json::json!({}))
     }
+    async fn register(&self) -> Result<Register, ApiError> {
+        Ok(Register::of(Vec::new(), &Tally::default(), moment(), true))
+    }
+
+    async fn sprawl(&self, days: u32) -> Result<Sprawl, ApiError> {
+        let (tally, scope) = (Tally::default(), Scope { days, health: None, analysis: None });
+        Ok(Sprawl::of(&Register::of(Vec::new(), &tally, moment(), true), &tally, scope))
+    }
+
     async fn controls(&self) -> Result<Vec<ControlView>, ApiError> {
         Ok(vec![])
     }

@@ -4,4 +4,5 @@ mod answers;
 mod arguments;
 mod asking;
 mod evidence;
+mod reports;
 mod tables;

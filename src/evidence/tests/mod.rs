@@ -1,3 +1,4 @@
 //! The promises of evidence.
 
+mod inclusion;
 mod verification;

@@ -11,6 +11,7 @@ mod monitoring;
 mod news;
 mod policy;
 mod reads;
+mod reports;
 mod requests;
 mod rounds;
 mod stops;
@@ -37,6 +38,7 @@ pub fn all() -> Vec<Case> {
         crowd::cases(),
         requests::cases(),
         studies::cases(),
+        reports::cases(),
     ]
     .into_iter()
     .flatten()
