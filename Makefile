@@ -1,6 +1,6 @@
 # Commands of the house. `make` alone lists them.
 .DEFAULT_GOAL := help
-.PHONY: help demo test acceptance peers conformance bench fuzz check
+.PHONY: help demo cases test acceptance peers conformance bench fuzz check
 
 CARGO ?= cargo
 PYTHON ?= python3
@@ -12,6 +12,11 @@ demo: ## Play an agent's session through the gateway, step by step; STAY=1 leave
 	@echo "== building postern (debug profile; some minutes the first time)"
 	@$(CARGO) build --locked --bin postern
 	@$(PYTHON) examples/quickstart/demo.py
+
+cases: ## The five cases of exceptions, each told step by step; the last line counts them
+	@echo "== building postern (debug profile; some minutes the first time)"
+	@$(CARGO) build --locked --bin postern
+	@$(PYTHON) examples/cases.py
 
 test: ## Set up and run everything: Rust tests, black boxes, real peers, the demo
 	@bash tests/all.sh

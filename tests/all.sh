@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Everything that `make test` runs, or one part of it: acceptance, peers, conformance.
+# Everything that `make test` runs, or one part of it: acceptance, peers, conformance, cases.
 # What cannot be set up is listed as NOT RUN; with CI set that is a failure.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -68,12 +68,18 @@ demo() {
   fi
 }
 
+cases() {
+  say "the five cases of exceptions (a minute)"
+  python3 examples/cases.py
+}
+
 case "${1:-all}" in
-  all) setup; build; rust; acceptance; conformance; peers; demo ;;
+  all) setup; build; rust; acceptance; conformance; peers; demo; cases ;;
+  cases) build; cases ;;
   acceptance) setup; build; acceptance ;;
   peers) setup; build; peers ;;
   conformance) setup; build; conformance ;;
-  *) echo "usage: tests/all.sh [acceptance|peers|conformance]" >&2; exit 2 ;;
+  *) echo "usage: tests/all.sh [acceptance|peers|conformance|cases]" >&2; exit 2 ;;
 esac
 
 if [ ${#skipped[@]} -gt 0 ]; then
