@@ -33,6 +33,8 @@ async fn an_owner_has_no_more_live_exceptions_than_the_budget() {
     let mut later = numbered(5);
     later = with(later, "not_before", json!("2026-12-02T00:00:00Z"));
     later = with(later, "not_after", json!("2026-12-20T00:00:00Z"));
+    // Another tool, since the same grant would have to say that it goes on.
+    later = with(later, "grant/tools", json!(["list"]));
     next.submit(later).await.unwrap();
 }
 
