@@ -33,6 +33,7 @@ class ToolServer:
     def __init__(self, name, version="1.0.0"):
         self.info = {"name": name, "version": version}
         self.tools, self.functions = [], {}
+        self.listed = lambda: self.tools
 
     def tool(self, description, **properties):
         def add(function):
@@ -61,7 +62,7 @@ class ToolServer:
         if method == "server/discover":
             result = {"supportedVersions": [REVISION], "capabilities": {"tools": {}}, **keep}
         elif method == "tools/list":
-            result = {"tools": self.tools, **keep}
+            result = {"tools": self.listed(), **keep}
         elif method == "tools/call":
             result = self.call(params.get("name"), params.get("arguments") or {})
         else:

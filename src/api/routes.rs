@@ -139,7 +139,8 @@ const fn route(
 const ADMINISTER: Access = Access::Duty(&[Duty::Administer]);
 const REPORTS: Access = Access::Duty(&[Duty::Audit, Duty::Security, Duty::Administer]);
 const AUDIT: Access = Access::Duty(&[Duty::Audit]);
-const OVERSIGHT: Access = Access::Duty(&[Duty::Approve, Duty::Security, Duty::Audit, Duty::Administer]);
+const OVERSIGHT: Access =
+    Access::Duty(&[Duty::Approve, Duty::Security, Duty::VendorRisk, Duty::Audit, Duty::Administer]);
 const APPROVERS: Access = Access::Duty(&[Duty::Approve, Duty::Security, Duty::VendorRisk]);
 const HOLDERS: Access = Access::Duty(&[Duty::Own, Duty::Approve, Duty::Security, Duty::Administer]);
 const ASKERS: Access = Access::Duty(&[Duty::Request, Duty::Approve, Duty::Security, Duty::Audit, Duty::Administer]);

@@ -139,7 +139,7 @@ impl ExceptionView {
     /// Whether this person may see it: owner, requester, and those whose duty it is to look at all.
     #[must_use]
     pub fn visible_to(&self, person: &Person) -> bool {
-        const OVERSIGHT: [Duty; 4] = [Duty::Approve, Duty::Security, Duty::Audit, Duty::Administer];
+        const OVERSIGHT: [Duty; 5] = [Duty::Approve, Duty::Security, Duty::VendorRisk, Duty::Audit, Duty::Administer];
         self.owner == person.id
             || self.requester == person.id
             || OVERSIGHT.iter().any(|duty| person.duties.contains(duty))

@@ -9,7 +9,8 @@ use crate::{
     domain::Duty,
 };
 
-const ALL: [Duty; 6] = [Duty::Own, Duty::Request, Duty::Approve, Duty::Security, Duty::Audit, Duty::Administer];
+const ALL: [Duty; 7] =
+    [Duty::Own, Duty::Request, Duty::Approve, Duty::Security, Duty::VendorRisk, Duty::Audit, Duty::Administer];
 
 /// Questions that need a body, and change nothing.
 const ONLY_ASKS: [&str; 4] = ["/api/v1/simulate", "/api/v1/can", "/api/v1/graduate", "/api/v1/exceptions/drafts"];
