@@ -63,10 +63,15 @@ class Gateway:
         for port in (8080, 8081):  # port 0: the system gives a free one
             text = re.sub(rf"127\.0\.0\.1:{port}\b", "127.0.0.1:0", text, count=1)
         config.write_text(text)
-        self.log = open(folder / "serve.log", "wb")
         self.env = {key: value for key, value in os.environ.items() if not key.startswith("POSTERN")}
+        self.start()
+
+    def start(self):
+        """Starts it; again after `stop`, with what its data folder holds."""
+        self.log = open(self.folder / "serve.log", "wb")
+        self.env.pop("POSTERN_URL", None)
         self.process = subprocess.Popen(
-            [POSTERN, "serve"], cwd=folder, env=self.env, stdin=subprocess.DEVNULL, stdout=self.log, stderr=subprocess.STDOUT
+            [POSTERN, "serve"], cwd=self.folder, env=self.env, stdin=subprocess.DEVNULL, stdout=self.log, stderr=subprocess.STDOUT
         )
         self.agents = self.said(r"^Agents: (\S+)")
         self.admin = self.said(r"^Administration: (\S+)")
