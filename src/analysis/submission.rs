@@ -219,7 +219,7 @@ impl Submission {
             notes.push(format!("{} per cent of the refused calls could be judged", self.completeness.percent));
         }
         notes.push(
-            "nothing here is proven: the guardrails were compared by what they speak of, not by a solver".to_owned(),
+            "the guardrails above were compared by what they speak of; `proofs` has what a solver says".to_owned(),
         );
         notes
     }

@@ -1,14 +1,19 @@
 //! A submission, analysed before anybody is asked to approve it.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{house::House, study::unreadable};
 use crate::{
     analysis::{Sprawl, Submission, walk},
     api::ApiError,
-    domain::Document,
+    domain::{Document, Findings},
     exception::Spec,
+    policy::proof::{Answer, Proof, prove_grant},
 };
+
+/// Bytes that proofs may take in a record, and how many of them at the most without examples.
+const PROOFS: usize = 8_192;
+const MOST: usize = 64;
 
 impl House {
     /// What its approvers should know.
@@ -36,11 +41,46 @@ impl House {
         };
         let (analysis, hard) = submission.finish(days, sprawl);
         findings.extend(hard);
+        let proofs = prove_grant(&self.prover, &world.policies, &spec.grant(1, digest)).await;
+        if self.require_proofs {
+            unproven(&proofs, &mut findings);
+        }
         findings.0.iter_mut().filter(|finding| finding.line == 0).for_each(|finding| {
             finding.line = record.line(&finding.path);
             finding.file.clone_from(&record.file);
         });
         findings.or(()).map_err(ApiError::faulty)?;
-        serde_json::to_value(analysis.fitting()).map_err(|_| ApiError::internal())
+        let mut analysis = serde_json::to_value(analysis.fitting()).map_err(|_| ApiError::internal())?;
+        let shown = self.prover.solver().map_or_else(|why| json!([{"solver": why}]), |_| answers(&proofs));
+        if let Some(map) = analysis.as_object_mut() {
+            map.insert("proofs".to_owned(), shown);
+        }
+        Ok(analysis)
+    }
+}
+
+/// The answers, without examples where they would not fit into a record.
+fn answers(proofs: &[Proof]) -> Value {
+    let all = json!(proofs);
+    if all.to_string().len() <= PROOFS {
+        return all;
+    }
+    let short = |proof: &Proof| {
+        let answer = match &proof.answer {
+            Answer::Proven => "proven",
+            Answer::Refuted { .. } => "refuted",
+            Answer::NotProven { .. } => "not_proven",
+        };
+        json!({"about": proof.about, "claim": proof.claim, "answer": answer})
+    };
+    proofs.iter().map(short).take(MOST).collect()
+}
+
+/// What is not proven, where everything must be.
+fn unproven(proofs: &[Proof], findings: &mut Findings) {
+    for proof in proofs.iter().filter(|proof| !proof.answer.is_proven()) {
+        let message =
+            format!("it is to be proven that `{}` {}, and it is {}", proof.about, proof.claim.as_str(), proof.answer);
+        findings.push("", 0, "/grant", message);
     }
 }

@@ -1,6 +1,6 @@
 //! Settings → the house, part by part.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use anyhow::Context as _;
 use arc_swap::ArcSwap;
@@ -23,10 +23,15 @@ use crate::{
     gateway::{Admission, Changes, Gateway, InFlight, Parts, Seals},
     identity::{Authenticator, KeyStore, Ports},
     monitoring::Controls,
+    policy::proof::Prover,
     store::{self, Store},
     telemetry::{self, Telemetry},
     upstream::Upstreams,
 };
+
+/// How long a solver may take for one question about a submission, and for all of them.
+const QUESTION: Duration = Duration::from_secs(2);
+const SUBMISSION: Duration = Duration::from_secs(10);
 
 /// What the background looks after.
 pub(super) struct Loose {
@@ -124,6 +129,8 @@ pub(super) async fn build(
         clock,
         studies: Semaphore::new(1),
         analysis_days: settings.exceptions.analysis_days,
+        prover: Prover::find().await.within(QUESTION, SUBMISSION),
+        require_proofs: settings.exceptions.require_proofs,
         copies,
         tally: tokio::sync::Mutex::default(),
         admin_url,

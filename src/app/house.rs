@@ -11,6 +11,7 @@ use crate::{
     gateway::{Gateway, InFlight},
     identity::Authenticator,
     monitoring::Controls,
+    policy::proof::Prover,
     store::Store,
     telemetry::Telemetry,
     upstream::Upstreams,
@@ -35,6 +36,10 @@ pub(super) struct House {
     pub(super) studies: Semaphore,
     /// Days that the analysis of a submission looks back.
     pub(super) analysis_days: u32,
+    /// Proves what can be proven of a submission, if a solver is there.
+    pub(super) prover: Prover,
+    /// Whether a submission is refused unless that is proven.
+    pub(super) require_proofs: bool,
     /// Where checkpoints are copied to; nothing, while the store is behind one of them.
     pub(super) copies: Option<Arc<Copies>>,
     /// What reports have read of the journal so far.

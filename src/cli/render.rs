@@ -194,6 +194,12 @@ pub(super) fn exception(view: &ExceptionView) -> String {
     if let Some(analysis) = view.analysis.as_ref().and_then(|value| serde_json::from_value(value.clone()).ok()) {
         out.push_str("\nanalysis at submission:\n");
         super::study_text::analysis(&analysis).lines().for_each(|line| out.push_str(&format!("  {line}\n")));
+        let proofs = view.analysis.as_ref().and_then(|value| value.get("proofs"));
+        proofs
+            .map(super::study_text::proofs)
+            .unwrap_or_default()
+            .lines()
+            .for_each(|line| out.push_str(&format!("  {line}\n")));
     }
     if let Some(text) = view.spec.as_ref().and_then(|spec| serde_json::to_string_pretty(spec).ok()) {
         out.push_str("\nrecord:\n");

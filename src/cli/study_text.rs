@@ -205,3 +205,18 @@ pub(super) fn analysis(view: &crate::analysis::Analysis) -> String {
     view.notes.iter().for_each(|note| out.push_str(&format!("note: {}\n", printable(note))));
     out
 }
+
+/// What a solver said of a submission, a line for each claim.
+pub(super) fn proofs(proofs: &serde_json::Value) -> String {
+    let lines = proofs.as_array().into_iter().flatten().map(|proof| {
+        let text = |path: &str| printable(proof.pointer(path).and_then(serde_json::Value::as_str).unwrap_or_default());
+        if proof.get("solver").is_some() {
+            return format!("nothing is proven: {}\n", text("/solver"));
+        }
+        let (claim, answer) = (text("/claim").replace('_', " "), text("/answer").replace('_', " "));
+        let more = ["/why", "/example/context"].map(text).into_iter().filter(|part| !part.is_empty());
+        let more: String = more.map(|part| format!(", {part}")).collect();
+        format!("{}: {claim}: {answer}{more}\n", text("/about"))
+    });
+    lines.collect()
+}

@@ -67,6 +67,7 @@ pub(super) fn check(form: &Form, ground: &Ground<'_>, findings: &mut Findings) -
             per_owner: form.exceptions.budget.per_owner.unwrap_or(10),
             per_channel: form.exceptions.budget.per_channel.unwrap_or(50),
             analysis_days: form.exceptions.analysis_days.unwrap_or(30),
+            require_proofs: form.exceptions.require_proofs,
         },
         denials: form.denials,
     }

@@ -129,6 +129,7 @@ pub(super) struct TelemetryForm {
 pub(super) struct ExceptionsForm {
     pub(super) budget: BudgetForm,
     pub(super) analysis_days: Option<u32>,
+    pub(super) require_proofs: bool,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -46,6 +46,8 @@ pub struct Exceptions {
     pub per_channel: usize,
     /// Days that the analysis of a submission looks back.
     pub analysis_days: u32,
+    /// Whether a submission is refused unless a solver has proven what it claims.
+    pub require_proofs: bool,
 }
 
 /// Where it listens, and under which names.

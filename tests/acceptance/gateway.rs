@@ -56,8 +56,8 @@ pub struct Options {
     pub timeout_s: u64,
     /// Where checkpoints are copied to.
     pub copies: Option<PathBuf>,
-    /// Live exceptions that an owner may have.
-    pub per_owner: Option<u32>,
+    /// Settings of exceptions.
+    pub exceptions: Value,
 }
 
 impl Default for Options {
@@ -70,7 +70,7 @@ impl Default for Options {
             policies: Vec::new(),
             timeout_s: 60,
             copies: None,
-            per_owner: None,
+            exceptions: json!({}),
         }
     }
 }
@@ -144,9 +144,7 @@ impl Gateway {
         if let Some(url) = &options.otlp {
             config["telemetry"] = json!({"otlp": url, "sample_ratio": 0.01});
         }
-        if let Some(most) = options.per_owner {
-            config["exceptions"] = json!({"budget": {"per_owner": most}});
-        }
+        config["exceptions"] = options.exceptions.clone();
         if let Some(copies) = &options.copies {
             config["store"]["checkpoint_copies"] = json!([copies]);
         }

@@ -15,6 +15,7 @@ use crate::{
 pub fn cases() -> Vec<Case> {
     vec![
         case!("an exception is analysed, tried, and graduates into a role", "I15 I20", 90, graduation),
+        case!("where proofs are required, what nobody proves is refused", "I11", 60, proofs),
         case!("an owner has no more live exceptions than the budget", "I17", 60, budget),
     ]
 }
@@ -129,7 +130,8 @@ async fn graduated(gateway: &Gateway) -> anyhow::Result<()> {
 }
 
 async fn budget() -> anyhow::Result<()> {
-    let gateway = Gateway::with(Options { per_owner: Some(1), ..Options::default() }).await?;
+    let gateway =
+        Gateway::with(Options { exceptions: json!({"budget": {"per_owner": 1}}), ..Options::default() }).await?;
     gateway.grant(&gateway.record("EX-0", "remember", 3_000).await?).await?;
     // Another tool, since the same grant would have to say that it goes on.
     let record = gateway.record("EX-1", "slow", 3_000).await?;
@@ -140,5 +142,29 @@ async fn budget() -> anyhow::Result<()> {
     gateway.ok(APPROVER, &["exception", "revoke", "EX-0", "--reason", "room"]).await?;
     let shown = gateway.submit(&record).await?;
     ensure!(shown["analysis"]["sprawl"]["of_owner"] == 0, "sprawl: {shown}");
+    Ok(())
+}
+
+const SECRET: (&str, &str) = (
+    "guardrails/hard/secret.cedar",
+    r#"@id("no-secrets") @level("hard") @owner("sonia@example.org")
+forbid (principal, action == Action::"rec/remember", resource == Tool::"rec/remember")
+when { context.input.text == "secret" };"#,
+);
+
+/// The exception reaches what a hard guardrail forbids: refuted with a solver, not proven without one.
+async fn proofs() -> anyhow::Result<()> {
+    let policies = || vec![SECRET];
+    let loose = Gateway::with(Options { policies: policies(), ..Options::default() }).await?;
+    let shown = loose.submit(&loose.record("EX-1", "remember", 3_000).await?).await?;
+    let told = shown["analysis"]["proofs"].to_string();
+    ensure!(told.contains("clear_of_hard_guardrails") || told.contains("solver"), "proofs: {told}");
+    let exceptions = json!({"require_proofs": true});
+    let strict = Gateway::with(Options { policies: policies(), exceptions, ..Options::default() }).await?;
+    let file = strict.write(&strict.record("EX-1", "remember", 3_000).await?)?;
+    let refused = strict.cli(crate::gateway::REQUESTER, &["exception", "submit", &file]).await?;
+    let told = String::from_utf8_lossy(&refused.stderr);
+    let named = told.contains("reaches nothing that a hard guardrail forbids");
+    ensure!(refused.status.code() == Some(2) && named, "{} {told}", refused.status);
     Ok(())
 }
