@@ -20,7 +20,7 @@ use super::{
 use crate::domain::{AgentId, Candidate, ExceptionId, Registry, Standing, SuspendReason, Timestamp, ToolRef, limits};
 
 /// Shards of a table. One change rewrites one shard per key: a few hundred entries at a million exceptions.
-const SHARDS: usize = 4_096;
+const SHARDS: usize = if cfg!(test) { 64 } else { 4_096 };
 
 /// Rows in the order of their hash; the entry itself holds the key that the hash stands for.
 type Shard = Vec<(u64, Arc<Entry>)>;

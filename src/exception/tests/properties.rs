@@ -110,7 +110,8 @@ fn may_be_usable(history: &[StoredEvent], now: Timestamp, room: &Room) -> bool {
             Event::Suspended { reason, .. } => drop(holds.insert(*reason, ())),
             Event::Resumed { reason, .. } => drop(holds.remove(reason)),
             Event::Attested { .. } => {
-                attested = Some(stored.at);
+                // A clock that was set back does not shorten what the owner's latest word gave.
+                attested = attested.max(Some(stored.at));
                 holds.remove(&crate::domain::SuspendReason::AttestationLapsed);
             }
             Event::MilestoneMet { name, .. } => met.push(name.clone()),
@@ -207,7 +208,7 @@ async fn act(room: &mut Room, record: &Value, step: Step) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 10_000, ..ProptestConfig::default() })]
 
     /// T087, I2, I5, I8, I12, I14
     #[test]
