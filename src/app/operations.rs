@@ -16,7 +16,7 @@ use crate::{
     catalog::{Pin, PinStore as _},
     domain::{CredentialId, DecisionId, Document, ExceptionId, Fault, Findings, Obligation, Person, Reason},
     evidence::{Freeze, Record},
-    exception::{Exception, Spec, parse},
+    exception::{DeskError, Exception, Spec, parse},
     gateway::{Changes, Cut},
     identity::{Identity, KeyPrincipal, KeyStore as _, issue},
     policy::PolicySet,
@@ -145,11 +145,20 @@ impl Operations for House {
     }
 
     async fn report_event(&self, by: &Arc<Person>, event: &str, reason: &str) -> Result<Vec<ExceptionView>, ApiError> {
-        let mut ended = Vec::new();
+        let (mut ended, mut refused) = (Vec::new(), None);
         for id in self.desk.ending_on(event).await.map_err(view::desk_error)? {
-            let done = self.desk.finish(&id, by, event).await.map_err(view::desk_error)?;
-            self.in_flight.cut(&Cut::Exception(id), Reason::ExceptionRevoked);
-            ended.push(self.viewed(&done).await?);
+            match self.desk.finish(&id, by, event).await {
+                Ok(done) => {
+                    self.in_flight.cut(&Cut::Exception(id), Reason::ExceptionRevoked);
+                    ended.push(self.viewed(&done).await?);
+                }
+                // Those of other people stay; they are told only if there is nothing else.
+                Err(error @ DeskError::Forbidden(_)) => refused = Some(error),
+                Err(error) => return Err(view::desk_error(error)),
+            }
+        }
+        if let (true, Some(error)) = (ended.is_empty(), refused) {
+            return Err(view::desk_error(error));
         }
         tracing::info!(event, reason, by = %by.id, exceptions = ended.len(), "an event was reported");
         Ok(ended)
