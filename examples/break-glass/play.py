@@ -10,9 +10,10 @@ sys.path.insert(0, str(HERE.parent))
 from stage import expect, now, perform, say, step  # noqa: E402
 
 
-def window(gateway, number, incident):
+def window(gateway, number, incident, hours):
     return gateway.record(
-        "window.yaml", id=number, incident=incident, digest=gateway.digest("end_session"), not_before=now(), not_after=now(hours=4)
+        "window.yaml", id=number, incident=incident, digest=gateway.digest("end_session"), not_before=now(),
+        not_after=now(hours=hours),
     )
 
 
@@ -25,7 +26,7 @@ def play(gateway):
     agent.refused("db__end_session", ["no_grant"], session="report-7")
 
     step("The glass is broken for incident INC-77: Rachel asks, two other people approve within fifteen minutes")
-    gateway.run("exception", "submit", window(gateway, "EX-2026-0200", "INC-77"), by="rachel")
+    gateway.run("exception", "submit", window(gateway, "EX-2026-0200", "INC-77", 4), by="rachel")
     gateway.run("exception", "approve", "EX-2026-0200", by="alan")
     agent.refused("db__end_session", ["no_grant"], session="report-7")
     gateway.run("exception", "approve", "EX-2026-0200", by="sonia")
@@ -37,13 +38,13 @@ def play(gateway):
     agent.refused("db__end_session", ["no_grant"], session="app-1")
 
     step("Until somebody has reviewed it, its owner gets no other one")
-    said = gateway.run("exception", "submit", window(gateway, "EX-2026-0201", "INC-78"), by="rachel", fails=True)
+    said = gateway.run("exception", "submit", window(gateway, "EX-2026-0201", "INC-78", 2), by="rachel", fails=True)
     expect("review" in said, "the open review was to be named", said)
 
     step("Aiko, who had no part in it, reviews it")
     gateway.run("exception", "review", "EX-2026-0200", "--reason", "one session was ended, as INC-77 needed; nothing was lost", by="aiko")
-    say("Now a new one can be asked for:")
-    gateway.run("exception", "submit", window(gateway, "EX-2026-0201", "INC-78"), by="rachel")
+    say("Now a new one can be asked for, for two hours: together they stay within the four that this kind may last.")
+    gateway.run("exception", "submit", window(gateway, "EX-2026-0201", "INC-78", 2), by="rachel")
     gateway.run("evidence", "verify")
 
 
