@@ -65,3 +65,15 @@ fn arguments_that_the_schema_does_not_declare_are_named() {
     assert_eq!(call.undeclared().collect::<Vec<_>>(), ["Path", "path "]);
     assert_eq!(check(r#"{"path":"/safe/a"}"#).unwrap().undeclared().count(), 0);
 }
+
+/// T038: patterns of a server's schema run on an engine that never goes back.
+#[test]
+fn a_pattern_made_to_run_for_ever_comes_to_an_answer() {
+    let schema = json!({"type": "object", "properties": {"word": {"type": "string", "pattern": "^(a+)+$"}}});
+    let tool = std::sync::Arc::new(with_schema(&schema).unwrap());
+    let raw = |text: &str| serde_json::value::to_raw_value(&json!({"word": text})).unwrap();
+    let long = "a".repeat(50_000);
+    assert!(ToolCall::check(tool.clone(), Some(&raw(&long)), Vec::new()).is_ok());
+    let fault = ToolCall::check(tool, Some(&raw(&format!("{long}!"))), Vec::new()).unwrap_err().to_string();
+    assert!(fault.contains("at `/word`"), "{fault}");
+}

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::house::{agent, call, now, set, short};
 use crate::policy::model::{Input, Shape};
 
 fn shape(property: Value) -> Result<(Shape, bool), String> {
@@ -100,4 +101,20 @@ fn whatever_way_a_policy_reads_the_context_it_finds_what_is_there() {
         let decision = set.decide(&super::house::agent("a", &["r"]), call, &[], super::house::now());
         assert_eq!(super::house::short(&decision).starts_with("allow"), expected, "{condition}");
     }
+}
+
+/// T038: a matcher that tried every way to share out the text would not come to an end here.
+#[test]
+fn a_pattern_of_many_stars_and_a_long_text_come_to_an_answer() {
+    let pattern = "*a".repeat(2_000);
+    let policy = format!(
+        r#"@id("stars") permit (principal in Role::"r", action == Action::"fs/read", resource) when {{ context.input.path like "{pattern}b" }};"#
+    );
+    let set = set(&[("roles/a.cedar", &policy)]);
+    let read = |path: String| call("fs/read", json!({"path": path}));
+    let text = "a".repeat(20_000);
+    let refused = set.decide(&agent("a", &["r"]), read(text.clone()), &[], now());
+    assert_eq!(short(&refused), "deny default_deny no_grant");
+    let allowed = set.decide(&agent("a", &["r"]), read(text + "b"), &[], now());
+    assert_eq!(short(&allowed), "allow rbac granted");
 }
