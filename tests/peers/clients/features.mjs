@@ -88,8 +88,8 @@ export async function run(client, transport, { call, watch }) {
       // The server may ask for roots in the middle. A modern client then reports the round itself, without a total, and what
       // is told between two rounds is lost.
       const told = seen.filter(([, total]) => total !== undefined);
-      const whole = [[1, 3], [2, 3], [3, 3]].slice(-Math.max(told.length, seen.length === told.length ? 3 : 2));
-      assert.deepEqual(told, whole, JSON.stringify(seen));
+      const whole = ["[[1,3],[2,3],[3,3]]", "[[2,3],[3,3]]", "[[1,3],[3,3]]"];
+      assert.ok(whole.includes(JSON.stringify(told)), JSON.stringify(seen));
     },
     logging: async () => {
       if (MODE === "legacy") await client.setLoggingLevel("debug");
