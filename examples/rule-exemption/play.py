@@ -33,10 +33,10 @@ def play(gateway):
     say("The role still allows it; the guardrail forbids it. Only an exemption that names the rule lifts it.")
 
     step("Rachel asks for an exemption with two milestones; the rule's owner is one of the two who approve it")
-    milestone = time.monotonic() + 8
+    milestone = time.monotonic() + 20
     file = gateway.record(
         "exemption.yaml", digest=gateway.digest("fetch_rates"), not_before=now(), not_after=now(days=14),
-        milestone=now(seconds=8),
+        milestone=now(seconds=20),
     )
     gateway.run("exception", "submit", file, by="rachel")
     gateway.run("exception", "approve", ID, by="alan")

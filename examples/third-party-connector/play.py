@@ -11,7 +11,7 @@ sys.path.insert(0, str(HERE.parent))
 
 from stage import Agent, expect, now, perform, say, step  # noqa: E402
 
-AGE = 12
+AGE = 30
 
 
 def vendor(folder):
