@@ -147,7 +147,7 @@ impl Operations for House {
     async fn report_event(&self, by: &Arc<Person>, event: &str, reason: &str) -> Result<Vec<ExceptionView>, ApiError> {
         let (mut ended, mut refused) = (Vec::new(), None);
         for id in self.desk.ending_on(event).await.map_err(view::desk_error)? {
-            match self.desk.finish(&id, by, event).await {
+            match self.desk.finish(&id, by, event, reason).await {
                 Ok(done) => {
                     self.in_flight.cut(&Cut::Exception(id), Reason::ExceptionRevoked);
                     ended.push(self.viewed(&done).await?);
@@ -221,7 +221,7 @@ impl Operations for House {
             Act::Suspend { reason } => self.desk.suspend(id, by, &reason).await,
             Act::Resume { reason } => self.desk.resume(id, by, &reason).await,
             Act::Revoke { reason } => self.desk.revoke(id, by, &reason).await,
-            Act::Finish { event } => self.desk.finish(id, by, &event).await,
+            Act::Finish { event } => self.desk.finish(id, by, &event, "").await,
             Act::Milestone { name, reason } => self.desk.milestone(id, by, &name, &reason).await,
             Act::Graduate { reason } => {
                 self.nothing_is_lost(id).await?;

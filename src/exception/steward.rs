@@ -109,7 +109,7 @@ impl Desk {
     ///
     /// # Errors
     /// It ends on no such event, it is not live, or the person is neither its steward nor its requester.
-    pub async fn finish(&self, id: &ExceptionId, by: &Person, event: &str) -> Result<Exception, DeskError> {
+    pub async fn finish(&self, id: &ExceptionId, by: &Person, event: &str, why: &str) -> Result<Exception, DeskError> {
         let turn = self.turn().await?;
         let exception = self.live(id).await?;
         if exception.requester != by.id {
@@ -119,7 +119,8 @@ impl Desk {
         if !ends.into_iter().any(|one| one == event) {
             return Err(DeskError::Conflict(format!("`{id}` does not end on `{event}`")));
         }
-        let change = self.change(vec![Event::Finished { by: by.id.clone() }], by, event);
+        let reason = if why.is_empty() { event.to_owned() } else { format!("{event}: {why}") };
+        let change = self.change(vec![Event::Finished { by: by.id.clone() }], by, &reason);
         self.append(turn, id, exception.version, change).await
     }
 
