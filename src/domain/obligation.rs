@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
+use super::PersonId;
+
 /// A duty that must be met for a call under an exception; `GET /api/v1/controls` lists their health.
 ///
 /// The ids are those of the record's `controls[].obligation`. An id that is not here is refused at submission:
@@ -56,21 +58,86 @@ pub enum Obligation {
         /// Bytes of the result as JSON.
         bytes: u64,
     },
+    /// The arguments that are sent are kept, sealed, in the intent, bound to the digest of the action.
+    #[serde(rename = "args.capture")]
+    ArgsCapture,
+    /// A person says yes to this one call before it leaves; no answer is a no.
+    #[serde(rename = "approval.hold")]
+    ApprovalHold {
+        /// Seconds until the question is void, 10 to 3600.
+        expires_s: u32,
+    },
+    /// The same call was made as a preview by this agent before.
+    #[serde(rename = "dry_run_first")]
+    DryRunFirst {
+        /// The boolean argument that makes a preview of a call when it is `true`.
+        argument: String,
+        /// Seconds that a preview counts, from 1.
+        max_age_s: u64,
+    },
+    /// What these classes match is taken out of the result; a result that cannot be searched is withheld.
+    #[serde(rename = "response.redact")]
+    ResponseRedact {
+        /// Names of classes, as `controls.yaml` or the built-in ones have them; never empty.
+        classes: BTreeSet<String>,
+    },
+    /// The result is kept, sealed, in the outcome.
+    #[serde(rename = "response.capture")]
+    ResponseCapture,
+    /// Labels stand on the agent's session after the call, for guardrails to read.
+    #[serde(rename = "taint.mark")]
+    TaintMark {
+        /// The labels; never empty.
+        labels: BTreeSet<String>,
+    },
+    /// The owner is told of each use by a webhook; deliveries that lag further than the grace refuse the next call.
+    #[serde(rename = "notify.owner")]
+    NotifyOwner {
+        /// Seconds, from 1.
+        grace_s: u32,
+    },
+    /// Each call is judged again without the exception, and under the candidate role.
+    #[serde(rename = "shadow.evaluate")]
+    ShadowEvaluate,
+    /// A named person follows the live events of this exception at this moment.
+    #[serde(rename = "watch.attached")]
+    WatchAttached {
+        /// Who may be the one that watches; never empty.
+        people: BTreeSet<PersonId>,
+    },
+    /// An export's destination acknowledged all records but the last few seconds.
+    #[serde(rename = "export.acknowledged")]
+    ExportAcknowledged {
+        /// The destination, as `exports` in postern.yaml names it.
+        sink: String,
+        /// Seconds, from 1.
+        max_lag_s: u32,
+    },
 }
 
 impl Obligation {
-    /// The ids of all duties that this build can meet, in order.
-    pub const IDS: [&'static str; 10] = [
+    /// The ids of all duties, in order.
+    pub const IDS: [&'static str; 20] = [
+        "approval.hold",
+        "args.capture",
         "args.constrain",
         "audit.write_ahead",
         "budget.reserve",
         "descriptor.pin",
+        "dry_run_first",
         "egress.allow",
+        "export.acknowledged",
+        "notify.owner",
         "principal.fresh",
         "rate.limit",
+        "response.capture",
         "response.limit",
+        "response.redact",
+        "shadow.evaluate",
+        "taint.mark",
         "timebox",
         "trace.full",
+        "watch.attached",
     ];
 
     /// The id, as records and telemetry have it.
@@ -87,6 +154,16 @@ impl Obligation {
             Self::ResponseLimit { .. } => "response.limit",
             Self::EgressAllow { .. } => "egress.allow",
             Self::PrincipalFresh { .. } => "principal.fresh",
+            Self::ArgsCapture => "args.capture",
+            Self::ApprovalHold { .. } => "approval.hold",
+            Self::DryRunFirst { .. } => "dry_run_first",
+            Self::ResponseRedact { .. } => "response.redact",
+            Self::ResponseCapture => "response.capture",
+            Self::TaintMark { .. } => "taint.mark",
+            Self::NotifyOwner { .. } => "notify.owner",
+            Self::ShadowEvaluate => "shadow.evaluate",
+            Self::WatchAttached { .. } => "watch.attached",
+            Self::ExportAcknowledged { .. } => "export.acknowledged",
         }
     }
 }

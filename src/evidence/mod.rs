@@ -9,6 +9,7 @@ mod call;
 mod chain;
 mod checkpoint;
 mod export;
+mod feed;
 mod governance;
 mod inclusion;
 mod journal;
@@ -22,6 +23,7 @@ pub use call::{Arguments, Called, Caller, Denial, How, Inquiry, Intent, Listing,
 pub use chain::{GENESIS, Head, chain};
 pub use checkpoint::{Checkpoint, CheckpointError};
 pub use export::{ExportError, Index, Line, Row};
+pub use feed::Feed;
 pub use governance::{
     Aborted, Alarm, AlarmKind, CatalogChange, CatalogEvent, Freeze, KeyChange, KeyEvent, Lifecycle, PilotChange,
     PolicyChange, PolicyEvent, Recovered, Start, Stop,

@@ -1,6 +1,7 @@
 //! The controls: what must hold before a call and what must hold after it.
 
 use std::{
+    collections::BTreeMap,
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
@@ -8,8 +9,16 @@ use std::{
 use bytes::Bytes;
 use serde::Serialize;
 
-use super::{Duties, Facts, Held, Release, Withheld, constrain, rate::Rates};
-use crate::domain::{Lease, Obligation, Reason, Timestamp};
+use super::{
+    Duties, Facts, Held, Release, Withheld, constrain,
+    probe::{InCall, Probe},
+    rate::Rates,
+};
+use crate::domain::{ExceptionId, Lease, Obligation, Reason, Timestamp};
+
+/// Duties that look at nothing but the call.
+const IN_CALL: [&str; 7] =
+    ["args.constrain", "descriptor.pin", "egress.allow", "principal.fresh", "rate.limit", "response.limit", "timebox"];
 
 /// A duty does not hold, so the call may not be made.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -45,28 +54,42 @@ pub struct ControlHealth {
 /// All controls of this gateway, with what their health hangs on.
 #[derive(Debug)]
 pub struct Controls {
-    audit: Arc<Lease>,
-    trace: Arc<Lease>,
+    probes: BTreeMap<&'static str, Arc<dyn Probe>>,
     rates: Rates,
     seen: Mutex<Vec<ControlHealth>>,
 }
 
 impl Controls {
-    /// Controls over the lease of the journal and the lease of the trace exporter.
+    /// Controls over the lease of the journal and the lease of the trace exporter, and those that need nothing but
+    /// the call. Any other duty does not work until something is attached for it.
     #[must_use]
     pub fn new(audit: Arc<Lease>, trace: Arc<Lease>) -> Self {
-        Self { audit, trace, rates: Rates::new(), seen: Mutex::default() }
+        let controls = Self { probes: BTreeMap::new(), rates: Rates::new(), seen: Mutex::default() };
+        let journal: Arc<dyn Probe> = audit;
+        let controls = controls
+            .with("audit.write_ahead", Arc::clone(&journal))
+            .with("budget.reserve", journal)
+            .with("trace.full", trace);
+        IN_CALL.into_iter().fold(controls, |controls, id| controls.with(id, Arc::new(InCall)))
     }
 
-    /// The health of every control at this moment, in the order of [`Obligation::IDS`].
+    /// Attaches what a duty needs.
+    #[must_use]
+    pub fn with(mut self, id: &'static str, probe: Arc<dyn Probe>) -> Self {
+        self.probes.insert(id, probe);
+        self
+    }
+
+    /// The health of every control that something is attached for, at this moment, in the order of the ids.
     #[must_use]
     pub fn health(&self, now: Timestamp) -> Vec<ControlHealth> {
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        let next: Vec<_> = Obligation::IDS
-            .iter()
-            .map(|id| {
+        let next: Vec<_> = self
+            .probes
+            .keys()
+            .map(|&id| {
                 let healthy = self.works(id);
-                let before = seen.iter().find(|control| control.id == *id && control.healthy == healthy);
+                let before = seen.iter().find(|control| control.id == id && control.healthy == healthy);
                 ControlHealth { id, healthy, since: before.map_or(now, |control| control.since) }
             })
             .collect();
@@ -121,34 +144,37 @@ impl Controls {
     }
 
     fn works(&self, id: &str) -> bool {
-        match id {
-            "audit.write_ahead" | "budget.reserve" => self.audit.holds(),
-            "trace.full" => self.trace.holds(),
-            // What these look at is in the call itself.
-            "args.constrain" | "descriptor.pin" | "egress.allow" | "principal.fresh" | "rate.limit"
-            | "response.limit" | "timebox" => true,
-            _ => false,
-        }
+        self.probes.get(id).is_some_and(|probe| probe.health().is_ok())
+    }
+
+    fn probe(&self, duty: &Obligation, exception: &ExceptionId) -> Result<(), String> {
+        let probe = self.probes.get(duty.id()).ok_or("nothing that this gateway runs meets it")?;
+        probe.holds(duty, exception)
     }
 
     fn look(&self, duty: &Obligation, facts: &Facts<'_>, start: Instant, held: &mut Held) -> Result<(), Unmet> {
         let id = duty.id();
-        if !self.works(id) {
+        if let Err(detail) = self.probe(duty, facts.exception) {
             let reason = match duty {
                 Obligation::AuditWriteAhead | Obligation::BudgetReserve => Reason::AuditUnavailable,
-                Obligation::TraceFull
-                | Obligation::ArgsConstrain
-                | Obligation::DescriptorPin
-                | Obligation::RateLimit { .. }
-                | Obligation::EgressAllow { .. }
-                | Obligation::PrincipalFresh { .. }
-                | Obligation::Timebox { .. }
-                | Obligation::ResponseLimit { .. } => Reason::MonitoringUnavailable,
+                _ => Reason::MonitoringUnavailable,
             };
-            return Err(Unmet::new(id, reason, "the control does not work at this moment"));
+            return Err(Unmet::new(id, reason, format!("the control does not work at this moment: {detail}")));
         }
         match duty {
-            Obligation::AuditWriteAhead | Obligation::BudgetReserve => Ok(()),
+            // All that these need before a call is that they work.
+            Obligation::AuditWriteAhead
+            | Obligation::BudgetReserve
+            | Obligation::ArgsCapture
+            | Obligation::ApprovalHold { .. }
+            | Obligation::DryRunFirst { .. }
+            | Obligation::ResponseRedact { .. }
+            | Obligation::ResponseCapture
+            | Obligation::TaintMark { .. }
+            | Obligation::NotifyOwner { .. }
+            | Obligation::ShadowEvaluate
+            | Obligation::WatchAttached { .. }
+            | Obligation::ExportAcknowledged { .. } => Ok(()),
             Obligation::TraceFull => {
                 held.trace = true;
                 let detail = "the queue of spans has no room for this call";

@@ -20,6 +20,7 @@
 mod constrain;
 mod controls;
 mod duties;
+mod probe;
 mod rate;
 mod release;
 mod watch;
@@ -29,5 +30,6 @@ mod tests;
 
 pub use controls::{ControlHealth, Controls, Unmet};
 pub use duties::{Duties, Facts};
+pub use probe::Probe;
 pub use release::{Held, Release, Withheld};
 pub use watch::{Change, Watch};

@@ -8,6 +8,7 @@
 mod admit;
 mod calls;
 mod exceptions;
+mod feed;
 mod folder;
 mod inspect;
 mod job;

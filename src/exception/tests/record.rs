@@ -103,7 +103,7 @@ fn every_fault_is_told_at_once_with_file_line_path_and_mend() {
                 grant:\n  server: crm\n  tools: [export, import]\n  descriptor_digest: sha256:00\n  args:\n    n: {min: 1}\n\
                 deviation: {rule: r, constraint: c, objective: o, identified_risk: i, residual_risk: none}\n\
                 rationale: short\nowner: {human: alice}\nnot_before: 2026-11-01T00:00:00Z\nnot_after: 2026-11-02T00:00:00Z\n\
-                budget: {calls: 0, rows: 9}\ncontrols:\n  - {id: a, obligation: response.redact, definition: d}\n\
+                budget: {calls: 0, rows: 9}\ncontrols:\n  - {id: a, obligation: response.shred, definition: d}\n\
                 governance: {channel: board, approvals: []}\nextra: 1\n";
     let findings = parse(&Document::parse("policies/exceptions/a.yaml", text).unwrap()).unwrap_err();
     let told: Vec<_> = findings.0.iter().map(|f| (f.line, f.path.as_str())).collect();
