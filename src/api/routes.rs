@@ -2,7 +2,7 @@
 
 use http::Method;
 
-use super::PilotRoute;
+use super::{EventRoute, PilotRoute};
 use crate::domain::{Duty, Person};
 
 /// Who may use a route.
@@ -79,6 +79,8 @@ pub enum Known {
     Changes,
     /// A step in the life of an exception; the word is the path's last part.
     Act(&'static str),
+    /// Live events, and who watches.
+    Event(EventRoute),
     /// Pilots.
     Pilot(PilotRoute),
     /// Servers and tools.
@@ -168,6 +170,21 @@ pub const ROUTES: &[Route] = &[
     ),
     route(GET, "/api/v1/exceptions", Access::Person, None, Endpoint::Known(Known::Exceptions)),
     route(GET, "/api/v1/exceptions/{id}", Access::Person, None, Endpoint::Known(Known::Exception)),
+    route(GET, "/events", Access::Person, None, Endpoint::Known(Known::Event(EventRoute::Stream))),
+    route(
+        POST,
+        "/api/v1/exceptions/{id}/watch",
+        Access::Person,
+        Some("watch"),
+        Endpoint::Known(Known::Event(EventRoute::Attend)),
+    ),
+    route(
+        Method::DELETE,
+        "/api/v1/exceptions/{id}/watch",
+        Access::Person,
+        Some("watch"),
+        Endpoint::Known(Known::Event(EventRoute::Leave)),
+    ),
     route(GET, "/api/v1/exceptions/{id}/changes", Access::Person, None, Endpoint::Known(Known::Changes)),
     route(
         POST,

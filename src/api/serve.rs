@@ -15,7 +15,7 @@ use serde_json::json;
 use super::{
     Act, ApiError, Endpoint, ExceptionView, Operations, REQUEST_SCHEMA, Route, Study,
     act::reason,
-    authzen, pilots, reports,
+    authzen, events, pilots, reports,
     requests::{EventBody, EvidenceQuery, NewKeyBody, ReasonBody, ToolApproval, json as read},
     routes::Known,
     views::WhoView,
@@ -32,7 +32,7 @@ const DECISIONS: usize = 100;
 pub(super) struct Asked {
     pub(super) by: Arc<Person>,
     id: String,
-    parts: Parts,
+    pub(super) parts: Parts,
     body: Bytes,
 }
 
@@ -126,6 +126,7 @@ async fn answer(operations: &dyn Operations, known: Known, asked: Asked) -> Resu
             let view = visible(operations, &asked).await?;
             json_answer(&operations.act(by, &view.id, Act::read(word, json_body(&asked)?)?).await?)
         }
+        Known::Event(route) => events::answer(operations, route, &asked).await,
         Known::Pilot(route) => pilots::answer(operations, route, &asked).await,
         Known::Catalog => json_answer(&operations.catalog().await?),
         Known::ApproveTools => {

@@ -31,6 +31,7 @@ pub(super) fn start(house: &Arc<House>, loose: Loose) -> JoinSet<()> {
     tasks.spawn(controls(Arc::clone(house)));
     tasks.spawn(exceptions(Arc::clone(house), changes));
     tasks.spawn(freeze(Arc::clone(house)));
+    tasks.spawn(watching(Arc::clone(house)));
     if let Some(copies) = &house.copies {
         tasks.spawn(Arc::clone(copies).keep(house.store.checkpoints()));
     }
@@ -157,6 +158,14 @@ async fn alarm(house: &House, about: AlarmKind, exception: Option<ExceptionId>, 
     let alarm = Alarm { at: house.clock.now(), about, exception, decision: None, detail };
     if let Err(error) = house.store.append(Record::Alarm(alarm)).await {
         tracing::error!(%error, "an alarm is not durable");
+    }
+}
+
+/// Notes who ceased to watch.
+async fn watching(house: Arc<House>) {
+    loop {
+        tokio::time::sleep(CONTROLS).await;
+        house.lapses().await;
     }
 }
 

@@ -10,6 +10,7 @@ use super::{
     clock::SystemClock,
     convert,
     copies::Copies,
+    events::Streams,
     house::House,
     keeper::{self, Keeper, Kept},
     ports::{Log, Web},
@@ -22,7 +23,7 @@ use crate::{
     exception::Desk,
     gateway::{Admission, Changes, Gateway, InFlight, Parts, Seals},
     identity::{Authenticator, KeyStore, Ports},
-    monitoring::Controls,
+    monitoring::{Attendance, Controls, Probe},
     policy::proof::Prover,
     store::{self, Store},
     telemetry::{self, Telemetry},
@@ -87,7 +88,10 @@ pub(super) async fn build(
     let keys: Arc<dyn KeyStore> = store.clone();
     let ports = Ports { keys, registry, clock: Arc::clone(&clock), fetch: Arc::new(Web::default()) };
     let authenticator = Arc::new(Authenticator::new(convert::identity(settings), &store.keyring().pepper, ports)?);
-    let controls = Arc::new(Controls::new(store.lease(), Arc::clone(telemetry.lease())));
+    let attendance = Arc::new(Attendance::default());
+    let controls = Controls::new(store.lease(), Arc::clone(telemetry.lease()))
+        .with("watch.attached", Arc::clone(&attendance) as Arc<dyn Probe>);
+    let controls = Arc::new(controls);
     let in_flight = Arc::new(InFlight::default());
     let (exhausted, spent) = mpsc::channel(limits::IN_FLIGHT);
     let admission: Arc<dyn Admission> = store.clone();
@@ -121,6 +125,8 @@ pub(super) async fn build(
         keeper,
         authenticator,
         controls,
+        attendance,
+        streams: Streams::default(),
         telemetry,
         upstreams,
         in_flight,

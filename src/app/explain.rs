@@ -85,6 +85,7 @@ impl House {
                 | Record::Stop(_)
                 | Record::Recovered(_)
                 | Record::Alarm(_)
+                | Record::Watch(_)
                 | Record::Aborted(_) => {}
             }
         }

@@ -10,14 +10,14 @@ use crate::{
     exception::Desk,
     gateway::{Gateway, InFlight},
     identity::Authenticator,
-    monitoring::Controls,
+    monitoring::{Attendance, Controls},
     policy::proof::Prover,
     store::Store,
     telemetry::Telemetry,
     upstream::Upstreams,
 };
 
-use super::{copies::Copies, keeper::Keeper};
+use super::{copies::Copies, events::Streams, keeper::Keeper};
 
 /// The running gateway.
 pub(super) struct House {
@@ -26,6 +26,10 @@ pub(super) struct House {
     pub(super) keeper: Arc<Keeper>,
     pub(super) authenticator: Arc<Authenticator>,
     pub(super) controls: Arc<Controls>,
+    /// Who watches which exception.
+    pub(super) attendance: Arc<Attendance>,
+    /// Open streams of events.
+    pub(super) streams: Streams,
     pub(super) telemetry: Arc<Telemetry>,
     pub(super) upstreams: Arc<Upstreams>,
     pub(super) in_flight: Arc<InFlight>,

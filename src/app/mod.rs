@@ -12,6 +12,7 @@ mod check;
 mod clock;
 mod convert;
 mod copies;
+mod events;
 mod explain;
 mod graduate;
 mod house;

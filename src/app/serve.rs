@@ -98,6 +98,7 @@ pub async fn start(settings: Settings) -> anyhow::Result<Running> {
         let mut stopped = stopped;
         listen::stopped(&mut stopped).await;
         endpoint.close_streams();
+        house.streams.close();
         let _front = front.await;
         let _back = back.await;
         if tokio::time::timeout(limits::DRAIN, house.gateway.idle()).await.is_err() {

@@ -100,6 +100,29 @@ impl Client {
             .map_err(|error| Failure::Refused(format!("`{url}` answered something else than Postern does: {error}")))
     }
 
+    /// A stream of events; its beginning is waited for, its end is not bounded.
+    pub(super) async fn stream(&self, path: &str, last: Option<u64>) -> Result<hyper::body::Incoming, Failure> {
+        let url = format!("{}{path}", self.base);
+        let mut request = Request::builder().uri(&url).header(header::ACCEPT, "text/event-stream");
+        request = request.header(header::AUTHORIZATION, format!("Bearer {}", self.key.expose()));
+        if let Some(last) = last {
+            request = request.header("last-event-id", last);
+        }
+        let request = request
+            .body(Full::new(Bytes::new()))
+            .map_err(|error| Failure::Input(format!("`{url}` cannot be asked for: {error}")))?;
+        let response = tokio::time::timeout(PATIENCE, self.pool.request(request))
+            .await
+            .map_err(|_| self.silent("no answer in 120 s"))?
+            .map_err(|error| self.silent(&root_of(&error)))?;
+        let status = response.status();
+        if status.is_success() {
+            return Ok(response.into_body());
+        }
+        let body = Limited::new(response.into_body(), ANSWER).collect().await;
+        Err(refusal(status, &body.map_err(|error| self.silent(&error.to_string()))?.to_bytes()))
+    }
+
     async fn exchange(&self, request: Request<Full<Bytes>>) -> Result<(StatusCode, Bytes), Failure> {
         let response = self.pool.request(request).await.map_err(|error| self.silent(&root_of(&error)))?;
         let status = response.status();

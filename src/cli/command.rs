@@ -13,7 +13,7 @@ use super::{
     stdio::Arguments,
     study::{CanArguments, GraduateArguments, RemovalCommand, SimulateArguments},
 };
-use crate::domain::{CredentialId, DecisionId, Digest, ExceptionId, ServerName, ToolName};
+use crate::domain::{AgentId, CredentialId, DecisionId, Digest, ExceptionId, PilotId, ServerName, ToolName};
 
 /// The tool-access gateway for AI agents.
 ///
@@ -111,6 +111,8 @@ pub(super) enum Remote {
     Removal(RemovalCommand),
     /// Draft the least-privilege role that takes over from an exception or a pilot
     Graduate(GraduateArguments),
+    /// Follow what happens, as it happens
+    Tail(TailArguments),
     /// Compensating controls and their health
     Controls,
     /// Refuse every call from now on
@@ -123,6 +125,34 @@ pub(super) enum Remote {
     Console,
     /// Say whose key this is and what it allows
     Whoami,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct TailArguments {
+    /// Only this exception
+    #[arg(long, value_name = "EX-…")]
+    pub(super) exception: Option<ExceptionId>,
+    /// Only the exceptions of this pilot
+    #[arg(long, value_name = "PI-…")]
+    pub(super) pilot: Option<PilotId>,
+    /// Only this agent
+    #[arg(long)]
+    pub(super) agent: Option<AgentId>,
+    /// Only calls that were let through, with their outcomes, or only refusals
+    #[arg(long, value_parser = ["allow", "deny"])]
+    pub(super) decision: Option<String>,
+    /// Only these kinds of records, with commas between: intent,outcome,denial,lifecycle,alarm,…
+    #[arg(long)]
+    pub(super) kind: Option<String>,
+    /// Begin behind this sequence number [default: with what is new]
+    #[arg(long, value_name = "SEQ")]
+    pub(super) from: Option<u64>,
+    /// Watch this exception: it works while you are attached, if its `watch.attached` names you
+    #[arg(long, value_name = "EX-…", conflicts_with_all = ["exception", "pilot"])]
+    pub(super) watch: Option<ExceptionId>,
+    /// End after so many events
+    #[arg(long, value_name = "N")]
+    pub(super) count: Option<u64>,
 }
 
 #[derive(Debug, Args)]

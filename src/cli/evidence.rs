@@ -87,7 +87,7 @@ fn each(inspection: &Inspection, since: u64, mut take: impl FnMut(Line) -> io::R
 
 const HEADINGS: [&str; 6] = ["seq", "at", "kind", "decision", "who", "what"];
 
-fn line(row: &Row) -> [String; 6] {
+pub(super) fn line(row: &Row) -> [String; 6] {
     let seq = row.seq.to_string();
     let Ok(record) = serde_json::from_slice::<Record>(&row.payload) else {
         return [seq, String::new(), "UNREADABLE".to_owned(), String::new(), String::new(), String::new()];
@@ -141,6 +141,10 @@ fn told(record: &Record) -> (String, String) {
         Record::Key(change) => (change.principal.clone(), format!("{} {}", change.credential, word(&change.event))),
         Record::Freeze(freeze) => {
             (freeze.actor.clone(), format!("{}: {}", if freeze.frozen { "frozen" } else { "released" }, freeze.reason))
+        }
+        Record::Watch(watch) => {
+            let what = if watch.attached { "begins to watch" } else { "no longer watches" };
+            (watch.person.to_string(), format!("{what} {}", watch.exception))
         }
         Record::Start(start) => (String::new(), start.version.clone()),
         Record::Stop(_) => (String::new(), String::new()),

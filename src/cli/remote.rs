@@ -16,6 +16,7 @@ use super::{
     screen::{Format, Screen},
     study,
     table::printable,
+    tail,
 };
 use crate::{
     api::{
@@ -40,7 +41,7 @@ pub(super) fn remote(command: Remote, global: &Global, screen: &mut Screen<'_>) 
         | Remote::Reload
         | Remote::Console
         | Remote::Whoami => None,
-        Remote::Simulate(_) | Remote::Can(_) | Remote::Removal(_) | Remote::Graduate(_) => None,
+        Remote::Tail(_) | Remote::Simulate(_) | Remote::Can(_) | Remote::Removal(_) | Remote::Graduate(_) => None,
     };
     let client = connect(global)?;
     runtime()?.block_on(ask(command, record, &client, screen))
@@ -71,6 +72,7 @@ async fn ask(
         Remote::Exception(command) => exceptions(command, record, client, screen).await?,
         Remote::Pilot(command) => pilot::pilots(command, record, client, screen).await?,
         Remote::Key(command) => keys(command, client, screen).await?,
+        Remote::Tail(arguments) => tail::tail(arguments, client, screen).await?,
         Remote::Simulate(arguments) => study::simulate(arguments, client, screen).await?,
         Remote::Can(arguments) => study::can(arguments, client, screen).await?,
         Remote::Removal(command) => study::removal(command, client, screen).await?,

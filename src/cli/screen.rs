@@ -24,6 +24,12 @@ pub(super) struct Screen<'a> {
 }
 
 impl Screen<'_> {
+    /// Writes text as it is, at once.
+    pub(super) fn print(&mut self, text: &str) -> io::Result<()> {
+        self.out.write_all(text.as_bytes())?;
+        self.out.flush()
+    }
+
     /// Writes a value: as JSON, or as the text that `people` makes of it.
     pub(super) fn show<T: Serialize>(&mut self, value: &T, people: impl FnOnce(&T) -> String) -> io::Result<()> {
         match self.format {

@@ -3,7 +3,9 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::domain::{CredentialId, DecisionId, Digest, ExceptionId, PilotId, ServerName, Timestamp, ToolName};
+use crate::domain::{
+    CredentialId, DecisionId, Digest, ExceptionId, PersonId, PilotId, ServerName, Timestamp, ToolName,
+};
 
 /// Something happened to an exception.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -139,6 +141,19 @@ pub struct Freeze {
     pub actor: String,
     /// Why.
     pub reason: String,
+}
+
+/// A person began or ceased to watch an exception.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Watching {
+    /// When.
+    pub at: Timestamp,
+    /// The exception.
+    pub exception: ExceptionId,
+    /// Who.
+    pub person: PersonId,
+    /// Whether the person watches from here on.
+    pub attached: bool,
 }
 
 /// The gateway began.

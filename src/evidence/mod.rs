@@ -26,7 +26,7 @@ pub use export::{ExportError, Index, Line, Row};
 pub use feed::Feed;
 pub use governance::{
     Aborted, Alarm, AlarmKind, CatalogChange, CatalogEvent, Freeze, KeyChange, KeyEvent, Lifecycle, PilotChange,
-    PolicyChange, PolicyEvent, Recovered, Start, Stop,
+    PolicyChange, PolicyEvent, Recovered, Start, Stop, Watching,
 };
 pub use inclusion::{Prover, includes};
 pub use journal::{Journal, JournalError, Position};

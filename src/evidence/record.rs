@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Aborted, Alarm, CatalogChange, Denial, Freeze, Inquiry, Intent, JournalError, KeyChange, Lifecycle, Listing,
-    Outcome, PilotChange, PolicyChange, Recovered, Start, Stop, Subscription,
+    Aborted, Alarm, Caller, CatalogChange, Denial, Freeze, Inquiry, Intent, JournalError, KeyChange, Lifecycle,
+    Listing, Outcome, PilotChange, PolicyChange, Recovered, Start, Stop, Subscription, Watching,
 };
 use crate::domain::{DecisionId, ExceptionId, Timestamp};
 
@@ -39,6 +39,8 @@ pub enum Record {
     Key(KeyChange),
     /// The gateway was frozen or released.
     Freeze(Freeze),
+    /// A person began or ceased to watch an exception.
+    Watch(Watching),
     /// The gateway began.
     Start(Start),
     /// The gateway ended in order.
@@ -78,6 +80,20 @@ impl Record {
         Ok(payload)
     }
 
+    /// Who asked, for records of what agents ask.
+    #[must_use]
+    pub const fn caller(&self) -> Option<&Caller> {
+        if let Self::Intent(Intent { caller, .. })
+        | Self::Denial(Denial { caller, .. })
+        | Self::Inquiry(Inquiry { caller, .. })
+        | Self::Subscription(Subscription { caller, .. })
+        | Self::Listing(Listing { caller, .. }) = self
+        {
+            return Some(caller);
+        }
+        None
+    }
+
     /// What is indexed.
     #[must_use]
     pub fn summary(&self) -> Summary {
@@ -105,6 +121,7 @@ impl Record {
             Self::Policy(r) => plain("policy", r.at),
             Self::Key(r) => plain("key", r.at),
             Self::Freeze(r) => plain("freeze", r.at),
+            Self::Watch(r) => Summary { exception: Some(r.exception.clone()), ..plain("watch", r.at) },
             Self::Start(r) => plain("start", r.at),
             Self::Stop(r) => plain("stop", r.at),
             Self::Recovered(r) => plain("recovered", r.at),

@@ -255,6 +255,7 @@ fn follow(open: &mut BTreeMap<DecisionId, u64>, record: Record, seq: u64) {
         | Record::Policy(_)
         | Record::Key(_)
         | Record::Freeze(_)
+        | Record::Watch(_)
         | Record::Start(_)
         | Record::Stop(_)
         | Record::Alarm(_) => {}

@@ -155,10 +155,8 @@ impl Controls {
     fn look(&self, duty: &Obligation, facts: &Facts<'_>, start: Instant, held: &mut Held) -> Result<(), Unmet> {
         let id = duty.id();
         if let Err(detail) = self.probe(duty, facts.exception) {
-            let reason = match duty {
-                Obligation::AuditWriteAhead | Obligation::BudgetReserve => Reason::AuditUnavailable,
-                _ => Reason::MonitoringUnavailable,
-            };
+            let journal = matches!(duty, Obligation::AuditWriteAhead | Obligation::BudgetReserve);
+            let reason = if journal { Reason::AuditUnavailable } else { Reason::MonitoringUnavailable };
             return Err(Unmet::new(id, reason, format!("the control does not work at this moment: {detail}")));
         }
         match duty {

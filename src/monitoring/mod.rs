@@ -15,8 +15,10 @@
 //! | `principal.fresh` | the age of the credential that was shown | |
 //! | `timebox` | the window is open; sets the deadline | the deadline has not passed |
 //! | `response.limit` | | the size of the result |
+//! | `watch.attached` | a named person gave a sign of life a moment ago | |
 //! | `rate.limit` | the last minute of this exception; taken only when all else holds | |
 
+mod attendance;
 mod constrain;
 mod controls;
 mod duties;
@@ -28,6 +30,7 @@ mod watch;
 #[cfg(test)]
 mod tests;
 
+pub use attendance::{ATTENTION, Attendance};
 pub use controls::{ControlHealth, Controls, Unmet};
 pub use duties::{Duties, Facts};
 pub use probe::Probe;

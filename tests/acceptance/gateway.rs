@@ -185,7 +185,7 @@ impl Gateway {
         self.ok(ADMINISTRATOR, &["reload"]).await.map(drop)
     }
 
-    fn key_file(&self, person: &str) -> PathBuf {
+    pub fn key_file(&self, person: &str) -> PathBuf {
         if person == ADMINISTRATOR {
             self.data.join("admin.key")
         } else {
@@ -205,7 +205,7 @@ impl Gateway {
         lines.join("\n       | ")
     }
 
-    fn command(&self) -> Command {
+    pub fn command(&self) -> Command {
         let mut command = Command::new(BINARY);
         command
             .current_dir(self.folder.path())

@@ -16,9 +16,9 @@ use tower_service::Service as _;
 use crate::{
     api::{
         AccessRequest, Act, ApiError, ApiSettings, CatalogView, ChangeOperations, ChangesView, ControlView, Decided,
-        DraftRequest, DraftView, Evaluation, EvidencePage, ExceptionView, Explanation, KeyView, LinkView, MadeKey,
-        NewKey, Operations, PilotOperations, PilotView, ReloadView, Study, Task, TaskAnswer, ToolApproval, ToolView,
-        router,
+        DraftRequest, DraftView, Evaluation, EventOperations, EventStream, EventWish, EvidencePage, ExceptionView,
+        Explanation, KeyView, LinkView, MadeKey, NewKey, Operations, PilotOperations, PilotView, ReloadView, Study,
+        Task, TaskAnswer, ToolApproval, ToolView, WatchView, router,
     },
     domain::{
         Credential, CredentialId, CredentialKind, DecisionId, Digest, Document, Duty, ExceptionId, Findings, Kind,
@@ -129,6 +129,24 @@ pub(super) fn pilot() -> PilotView {
 impl ChangeOperations for Fake {
     async fn changes(&self, _: &ExceptionId) -> Result<ChangesView, ApiError> {
         Err(ApiError::conflict("it was not approved yet"))
+    }
+}
+
+#[async_trait]
+impl EventOperations for Fake {
+    async fn events(&self, by: &Arc<Person>, _: &http::HeaderMap, wish: EventWish) -> Result<EventStream, ApiError> {
+        self.note(format!("events {} {:?}", by.id, wish.from));
+        let (to, frames) = tokio::sync::mpsc::channel(1);
+        to.try_send(bytes::Bytes::from_static(b"id: 7\nevent: beat\ndata: {}\n\n")).unwrap();
+        Ok(EventStream(frames))
+    }
+    async fn attend(&self, by: &Arc<Person>, id: &ExceptionId) -> Result<WatchView, ApiError> {
+        self.note(format!("attend {id} {}", by.id));
+        Ok(WatchView { exception: id.clone(), attached: true, seconds: 5 })
+    }
+    async fn leave(&self, by: &Arc<Person>, id: &ExceptionId) -> Result<WatchView, ApiError> {
+        self.note(format!("leave {id} {}", by.id));
+        Ok(WatchView { exception: id.clone(), attached: false, seconds: 0 })
     }
 }
 
