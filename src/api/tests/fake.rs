@@ -134,18 +134,17 @@ impl ChangeOperations for Fake {
 
 #[async_trait]
 impl EventOperations for Fake {
-    async fn events(&self, by: &Arc<Person>, _: &http::HeaderMap, wish: EventWish) -> Result<EventStream, ApiError> {
-        self.note(format!("events {} {:?}", by.id, wish.from));
+    async fn events(&self, _: &Arc<Person>, _: &http::HeaderMap, _: EventWish) -> Result<EventStream, ApiError> {
         let (to, frames) = tokio::sync::mpsc::channel(1);
         to.try_send(bytes::Bytes::from_static(b"id: 7\nevent: beat\ndata: {}\n\n")).unwrap();
         Ok(EventStream(frames))
     }
     async fn attend(&self, by: &Arc<Person>, id: &ExceptionId) -> Result<WatchView, ApiError> {
-        self.note(format!("attend {id} {}", by.id));
+        self.note(format!("watch {id} {}", by.id));
         Ok(WatchView { exception: id.clone(), attached: true, seconds: 5 })
     }
     async fn leave(&self, by: &Arc<Person>, id: &ExceptionId) -> Result<WatchView, ApiError> {
-        self.note(format!("leave {id} {}", by.id));
+        self.note(format!("watch no more {id} {}", by.id));
         Ok(WatchView { exception: id.clone(), attached: false, seconds: 0 })
     }
 }
