@@ -14,6 +14,7 @@ mod convert;
 mod copies;
 mod explain;
 mod graduate;
+mod happening;
 mod house;
 mod keeper;
 mod listen;
