@@ -8,8 +8,8 @@ use serde_json::Value;
 
 use super::{
     AccessRequest, Act, ApiError, CatalogView, ChangeOperations, ControlView, Decided, DraftRequest, DraftView,
-    Evaluation, EvidencePage, ExceptionView, Explanation, HappeningOperations, KeyView, LinkView, MadeKey, NewKey, PilotOperations,
-    ReloadView, Study, TaskAnswer, ToolApproval, ToolView,
+    Evaluation, EvidencePage, ExceptionView, Explanation, HappeningOperations, KeyView, LinkView, MadeKey, NewKey,
+    PilotOperations, ReloadView, Study, TaskAnswer, ToolApproval, ToolView,
 };
 use crate::{
     domain::{CredentialId, DecisionId, Document, ExceptionId, Person},

@@ -10,8 +10,8 @@ use super::{house::House, keeper::KeepError, view};
 use crate::{
     api::{
         AccessRequest, Act, ApiError, Caller, CatalogView, ControlView, Decided, DraftRequest, DraftView, Evaluation,
-        EvidencePage, ExceptionView, Explanation, HappeningOperations as _, KeyFor, KeyView, LinkView, MadeKey, NewKey, Operations, ReloadView,
-        ServerView, Study, TaskAnswer, ToolApproval, ToolView,
+        EvidencePage, ExceptionView, Explanation, HappeningOperations as _, KeyFor, KeyView, LinkView, MadeKey, NewKey,
+        Operations, ReloadView, ServerView, Study, TaskAnswer, ToolApproval, ToolView,
     },
     catalog::{Pin, PinStore as _},
     domain::{CredentialId, DecisionId, Document, ExceptionId, Findings, Obligation, Person, Reason},

@@ -19,8 +19,8 @@ use super::{
 };
 use crate::{
     api::{
-        CatalogView, ChangesView, ControlView, ExceptionView, Explanation, HappeningView, KeyView, LinkView, MadeKey, ReloadView,
-        WhoView,
+        CatalogView, ChangesView, ControlView, ExceptionView, Explanation, HappeningView, KeyView, LinkView, MadeKey,
+        ReloadView, WhoView,
     },
     domain::{Digest, Document, ExceptionId},
 };

@@ -160,7 +160,9 @@ fn review(view: &ExceptionView) -> String {
 }
 
 fn milestones(view: &ExceptionView) -> String {
-    let line = |step: &crate::api::MilestoneView| format!("{} by {}{}", step.name, step.due, if step.met { " (met)" } else { "" });
+    let line = |step: &crate::api::MilestoneView| {
+        format!("{} by {}{}", step.name, step.due, if step.met { " (met)" } else { "" })
+    };
     view.milestones.iter().map(line).collect::<Vec<_>>().join(", ")
 }
 

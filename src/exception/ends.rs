@@ -37,9 +37,7 @@ impl Reporter<'_> {
         let spec = &exception.spec;
         let ends = spec.ends_on.as_deref() == Some(event);
         match self {
-            Self::Agent(agent) => {
-                ends && spec.subject.agents.contains(agent) && spec.window.not_before <= now
-            },
+            Self::Agent(agent) => ends && spec.subject.agents.contains(agent) && spec.window.not_before <= now,
             Self::Person(_) => ends || spec.incident.as_deref() == Some(event),
         }
     }

@@ -54,14 +54,21 @@ pub(super) fn people(document: &Document, spec: &Spec, requester: &PersonId, reg
         for rule in &spec.access.rules {
             match registry.soft_rules.get(rule) {
                 Some(owner) if owner == rule_owner => {}
-                Some(owner) => find("/rule_owner", format!("the rule `{rule}` is owned by `{owner}`: write that person")),
-                None => find("/rule_ids", format!("`{rule}` is no soft guardrail, and nothing else is lifted: remove it")),
+                Some(owner) => {
+                    find("/rule_owner", format!("the rule `{rule}` is owned by `{owner}`: write that person"))
+                }
+                None => {
+                    find("/rule_ids", format!("`{rule}` is no soft guardrail, and nothing else is lifted: remove it"))
+                }
             }
         }
         let benefits = spec.subject.users.contains(rule_owner)
             || operators(spec, registry).any(|(_, operator)| operator == Some(rule_owner));
         if benefits {
-            find("/rule_owner", format!("`{rule_owner}` would benefit and cannot approve it: let another own the rule"));
+            find(
+                "/rule_owner",
+                format!("`{rule_owner}` would benefit and cannot approve it: let another own the rule"),
+            );
         }
         if !may_approve(registry, rule_owner) {
             find("/rule_owner", format!("`{rule_owner}` has no duty to approve in people.yaml, so nobody could"));

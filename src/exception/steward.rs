@@ -2,9 +2,7 @@
 
 use std::cmp::Reverse;
 
-use super::{
-    Change, Desk, DeskError, Ending, Event, Exception, Notice, Phase, State, parse, request::not, separation,
-};
+use super::{Change, Desk, DeskError, Ending, Event, Exception, Notice, Phase, State, parse, request::not, separation};
 use crate::domain::{Document, Duty, ExceptionId, Person, Registry, SuspendReason, Timestamp};
 
 /// Due exceptions that one [`Desk::tick`] looks at.
@@ -79,7 +77,8 @@ impl Desk {
             .map(|reason| Event::Resumed { reason, by: Some(by.id.clone()) })
             .collect();
         if events.is_empty() {
-            let foreign = exception.foreign_rule(&registry).map(|why| DeskError::Conflict(format!("{why}: submit a new case")));
+            let foreign =
+                exception.foreign_rule(&registry).map(|why| DeskError::Conflict(format!("{why}: submit a new case")));
             return Err(foreign.unwrap_or_else(|| lapsed_or(&exception, self.parts.clock.now())));
         }
         self.append(turn, id, exception.version, self.change(events, by, reason)).await

@@ -15,10 +15,10 @@ use tower_service::Service as _;
 
 use crate::{
     api::{
-        AccessRequest, Act, ApiError, ApiSettings, CatalogView, ChangeOperations, ChangesView, ControlView, Decided,
-        DraftRequest, DraftView, Evaluation, EvidencePage, ExceptionView, Explanation, KeyView, LinkView, MadeKey,
-        NewKey, Operations, PilotOperations, PilotView, ReloadView, Study, Task, TaskAnswer, ToolApproval, ToolView,
-        router,
+        AccessRequest, Act, ApiError, ApiSettings, Caller, CatalogView, ChangeOperations, ChangesView, ControlView,
+        Decided, DraftRequest, DraftView, Evaluation, EvidencePage, ExceptionView, Explanation, HappeningOperations,
+        HappeningView, KeyView, LinkView, MadeKey, NewKey, Operations, PilotOperations, PilotView, ReloadView, Study,
+        Task, TaskAnswer, ToolApproval, ToolView, router,
     },
     domain::{
         Credential, CredentialId, CredentialKind, DecisionId, Digest, Document, Duty, ExceptionId, Findings, Kind,

@@ -131,7 +131,7 @@ fn every_fault_is_told_at_once_with_file_line_path_and_mend() {
         "`incident` is missing: 1 to 256 characters",
         "there is no member `extra` here: remove it, or mend its name",
         "this version cannot enforce `rows`: remove it, and bound `calls` instead",
-        "\"response.shred\" is not a duty that this version can meet: write one of args.constrain,",
+        "\"response.shred\" is not a duty that this version can meet: write one of approval.hold,",
         "`approvals` is kept by postern and is no part of the record: remove it",
         "this kind lasts at most 4 hours: end it earlier",
         "`team` is missing: ",

@@ -109,7 +109,7 @@ impl House {
                 by,
                 as_security,
                 as_approver: true,
-            as_vendor_risk: false,
+                as_vendor_risk: false,
                 at,
                 nonce,
                 signature: String::new(),
