@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::support::{AGENT, Room, at, break_glass, connector, elevation, exemption, id, needed, person, with};
 use crate::{
-    domain::{Document, Registry, Standing, SuspendReason},
+    domain::{Document, Duty, Registry, Standing, SuspendReason},
     exception::{DeskError, Ending, Exception, Phase, PostReview, Reporter, parse},
 };
 
@@ -81,7 +81,9 @@ async fn vendor_risk_counts_apart_from_the_two_who_approve() {
     assert!(refused(room.yes(&other, "victor").await.unwrap_err()).contains("neither"), "of no other kind");
     // One who has both duties stands for one of them.
     let room = Room::new();
-    room.person("dave", |entry| drop(entry.duties.insert(crate::domain::Duty::VendorRisk)));
+    room.person("dave", |entry| {
+        entry.duties.insert(Duty::VendorRisk);
+    });
     let asked = room.submit(connector()).await.unwrap();
     room.yes(&asked, "sam").await.unwrap();
     assert!(room.yes(&asked, "dave").await.unwrap().state.live().is_none());

@@ -3,7 +3,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::{
-        Arc, Mutex,
+        Arc, LazyLock, Mutex,
         atomic::{AtomicBool, Ordering},
     },
 };
@@ -89,6 +89,11 @@ impl PilotStore for Memory {
 
 /// `PI-crm`, which the records of these tests name, as if it had been submitted.
 fn standing_pilot() -> StoredPilot {
+    static STANDING: LazyLock<StoredPilot> = LazyLock::new(submitted_pilot);
+    STANDING.clone()
+}
+
+fn submitted_pilot() -> StoredPilot {
     let document = Document::of_value(pilot_file("PI-crm"));
     let mut spec = parse_pilot(&document).unwrap();
     spec.requester = Some("carol".into());
