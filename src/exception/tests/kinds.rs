@@ -211,7 +211,10 @@ async fn an_overdue_milestone_blocks_the_renewal_of_what_lives_and_of_what_is_ov
     };
     let room = Room::new();
     let first = room.approved(exemption()).await;
-    room.turn_to(at("2026-11-12T00:00:00Z"));
+    for day in ["2026-11-07T00:00:00Z", "2026-11-12T00:00:00Z"] {
+        room.turn_to(at(day));
+        room.desk.attest(&first.id, &person("alice"), "still").await.unwrap();
+    }
     room.desk.tested(&first.id, &person("sam"), needed(&room)).await.unwrap();
     for _ in 0..2 {
         let told = refused(room.submit(renewal()).await.unwrap_err());

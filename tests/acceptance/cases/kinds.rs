@@ -79,6 +79,7 @@ async fn exemption() -> anyhow::Result<()> {
         let told = String::from_utf8_lossy(&output.stderr).into_owned() + &String::from_utf8_lossy(&output.stdout);
         ensure!(!output.status.success() && told.contains(said), "submit: {told}");
     }
+    checked(&gateway, &record).await?;
     gateway.submit(&record).await?;
     gateway.ok(SECURITY, &["exception", "approve", "EX-RULE"]).await?;
     refused_for(&call("far away").await?, "soft_guardrail")?;
@@ -117,6 +118,25 @@ async fn exemption() -> anyhow::Result<()> {
     ensure!(shown["state"] == json!("suspended") && shown["reason"] == json!("drift"), "{shown}");
     gateway.verified().await?;
     Ok(())
+}
+
+/// `postern check` names what a file cannot lift, and whose consent it lacks, with the line.
+async fn checked(gateway: &Gateway, record: &Value) -> anyhow::Result<()> {
+    let folder = gateway.folder.path().join("policies/exceptions");
+    fs::create_dir_all(&folder)?;
+    let file = folder.join("EX-RULE.yaml");
+    for (change, said) in [
+        (json!({"rule_ids": ["none"]}), "/rule_ids/0: no policy has the @id `none`"),
+        (json!({"rule_ids": ["no_secret"]}), "/rule_ids/0: `no_secret` is of level hard"),
+        (json!({"rule_owner": SECURITY}), "/rule_owner: the rule `no_far` is owned by `alan@example.org`"),
+    ] {
+        fs::write(&file, serde_json::to_string_pretty(&turned(record.clone(), &[], change)?)?)?;
+        let output = gateway.cli(REQUESTER, &["check", "--output", "table"]).await?;
+        let told = String::from_utf8_lossy(&output.stderr).into_owned() + &String::from_utf8_lossy(&output.stdout);
+        let line = told.lines().find(|line| line.contains(said)).with_context(|| format!("check: {told}"))?;
+        ensure!(line.contains("exceptions/EX-RULE.yaml:") && !output.status.success(), "check: {line}");
+    }
+    Ok(fs::remove_file(&file)?)
 }
 
 /// The agent's key where the command line finds it.
