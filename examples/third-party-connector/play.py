@@ -29,7 +29,7 @@ def submit(gateway, number, host):
         not_before=now(), not_after=now(days=180), milestone=now(days=60),
     )
     gateway.run("exception", "submit", record, by="rachel")
-    for person in ["alan", "victor"]:
+    for person in ["alan", "amira", "victor"]:
         gateway.run("exception", "approve", number, by=person)
 
 
@@ -38,7 +38,7 @@ def play(gateway):
     gateway.said(r"tools=2")
     made = time.monotonic()
     connector = gateway.agent("order-connector")
-    gateway.people("rachel", "alan", "victor", "olivia", "aiko")
+    gateway.people("rachel", "alan", "amira", "victor", "olivia", "aiko")
     connector.admitted("vendor__status")
     connector.refused("vendor__orders", ["no_grant"], day="2026-11-24")
 
@@ -47,7 +47,7 @@ def play(gateway):
     connector.refused("vendor__orders", ["control_unmet"], day="2026-11-24")
     gateway.run("exception", "revoke", "EX-2026-0300", "--reason", "the vendor is reached at another host", by="alan")
 
-    step("With the right host the orders come; vendor risk was one of the two who approved")
+    step("With the right host the orders come; two approved, and vendor risk beside them")
     submit(gateway, "EX-2026-0301", "127.0.0.1")
     connector.admitted("vendor__orders", day="2026-11-24")
 

@@ -7,6 +7,7 @@ mod changes;
 mod error;
 mod events;
 mod guard;
+mod happening;
 mod operations;
 mod pilots;
 mod reports;
@@ -26,6 +27,7 @@ pub use authzen::{
 pub use changes::{ChangeOperations, ChangesView, ToolChange};
 pub use error::ApiError;
 pub use events::{Decision, EventFilter, EventOperations, EventRoute, EventStream, EventWish, WatchView};
+pub use happening::{Caller, HappeningOperations, HappeningView, Stayed};
 pub use operations::Operations;
 pub use pilots::{PilotException, PilotOperations, PilotRoute, PilotView};
 pub use requests::{KeyFor, NewKey, ToolApproval};
@@ -34,7 +36,7 @@ pub use routes::{Access, Endpoint, Known, ROUTES, Route};
 pub use studies::{Can, CanView, Graduate, Removal, Simulate, Study, Trial, days};
 pub use views::{
     ApprovalView, CatalogView, ControlView, DueView, EvidencePage, ExceptionView, Explanation, KeyView, LinkView,
-    MadeKey, ReloadView, ServerView, ToolView, WhoView,
+    MadeKey, MilestoneView, ReloadView, ReviewView, ServerView, ToolView, WhoView,
 };
 
 #[cfg(test)]

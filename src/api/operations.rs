@@ -8,8 +8,8 @@ use serde_json::Value;
 
 use super::{
     AccessRequest, Act, ApiError, CatalogView, ChangeOperations, ControlView, Decided, DraftRequest, DraftView,
-    Evaluation, EventOperations, EvidencePage, ExceptionView, Explanation, KeyView, LinkView, MadeKey, NewKey,
-    PilotOperations, ReloadView, Study, TaskAnswer, ToolApproval, ToolView,
+    Evaluation, EventOperations, EvidencePage, ExceptionView, Explanation, HappeningOperations, KeyView, LinkView,
+    MadeKey, NewKey, PilotOperations, ReloadView, Study, TaskAnswer, ToolApproval, ToolView,
 };
 use crate::{
     domain::{CredentialId, DecisionId, Document, ExceptionId, Person},
@@ -20,7 +20,7 @@ use crate::{
 /// names before it asks; what depends on the thing itself (own exception, separation of duties) is checked
 /// behind this port. Whoever changes something leaves a record, or nothing is changed.
 #[async_trait]
-pub trait Operations: PilotOperations + ChangeOperations + EventOperations {
+pub trait Operations: PilotOperations + ChangeOperations + EventOperations + HappeningOperations {
     /// The person whose key or token stands in `Authorization`.
     async fn authenticate(&self, headers: &HeaderMap) -> Result<Arc<Person>, ApiError>;
     /// Whether the gateway can take calls.
@@ -37,8 +37,6 @@ pub trait Operations: PilotOperations + ChangeOperations + EventOperations {
 
     /// Submits a record: a new exception, or a new revision of one.
     async fn submit(&self, by: &Arc<Person>, record: Document) -> Result<ExceptionView, ApiError>;
-    /// Ends the live exceptions that end on this event or belong to this incident; answers those.
-    async fn report_event(&self, by: &Arc<Person>, event: &str, reason: &str) -> Result<Vec<ExceptionView>, ApiError>;
     /// The smallest record that would have admitted a refused call.
     async fn draft(&self, by: &Arc<Person>, request: DraftRequest) -> Result<DraftView, ApiError>;
     /// AuthZEN: what the two specifications want to know of us.

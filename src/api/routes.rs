@@ -12,6 +12,8 @@ pub enum Access {
     Open,
     /// Any person who is known.
     Person,
+    /// Any agent or person that is known.
+    Caller,
     /// A person with one of these duties.
     Duty(&'static [Duty]),
 }
@@ -21,7 +23,7 @@ impl Access {
     #[must_use]
     pub fn admits(self, person: &Person) -> bool {
         match self {
-            Self::Open | Self::Person => true,
+            Self::Open | Self::Person | Self::Caller => true,
             Self::Duty(duties) => duties.iter().any(|duty| person.duties.contains(duty)),
         }
     }
@@ -38,6 +40,8 @@ pub enum Endpoint {
     Metadata,
     /// AuthZEN: the schema of what people add to a request.
     RequestSchema,
+    /// Report an event that exceptions end on; agents do so as well.
+    Happening,
     /// What only people who are known may ask.
     Known(Known),
 }
@@ -57,8 +61,6 @@ pub enum Known {
     RevokeKey,
     /// Submit a record.
     Submit,
-    /// Report an event that exceptions end on.
-    ReportEvent,
     /// Report that an incident is closed.
     CloseIncident,
     /// Draft a record from a refused call.
@@ -224,7 +226,7 @@ pub const ROUTES: &[Route] = &[
         Some("lifecycle"),
         Endpoint::Known(Known::Act("milestone")),
     ),
-    route(POST, "/api/v1/events", Access::Person, Some("lifecycle"), Endpoint::Known(Known::ReportEvent)),
+    route(POST, "/api/v1/events", Access::Caller, Some("lifecycle"), Endpoint::Happening),
     route(
         POST,
         "/api/v1/incidents/{id}/close",

@@ -13,9 +13,11 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::{
-    Act, ApiError, Endpoint, ExceptionView, Operations, REQUEST_SCHEMA, Route, Study,
+    Act, ApiError, Caller, Endpoint, ExceptionView, Operations, REQUEST_SCHEMA, Route, Study,
     act::reason,
-    authzen, events, pilots, reports,
+    authzen, events,
+    happening::name,
+    pilots, reports,
     requests::{EventBody, EvidenceQuery, NewKeyBody, ReasonBody, ToolApproval, json as read},
     routes::Known,
     views::WhoView,
@@ -49,6 +51,12 @@ pub(super) async fn serve(
         Endpoint::Ready => Ok(plain(operations.ready().await)),
         Endpoint::Metadata => json_answer(&operations.metadata()),
         Endpoint::RequestSchema => Ok(text("application/schema+json", REQUEST_SCHEMA.to_owned())),
+        Endpoint::Happening => {
+            let by = operations.identify(&parts.headers).await?;
+            media_type(&parts.headers, &["application/json"])?;
+            let EventBody { event, reason: why } = read(&bounded(body).await?)?;
+            json_answer(&operations.report_event(&by, name(&event)?, &reason(why)?).await?)
+        }
         Endpoint::Known(known) => {
             let by = operations.authenticate(&parts.headers).await?;
             if !route.access.admits(&by) {
@@ -87,13 +95,10 @@ async fn answer(operations: &dyn Operations, known: Known, asked: Asked) -> Resu
             Ok(StatusCode::NO_CONTENT.into_response())
         }
         Known::Submit => created(&operations.submit(by, record(&asked)?).await?),
-        Known::ReportEvent => {
-            let EventBody { event, reason: why } = json_body(&asked)?;
-            json_answer(&operations.report_event(by, &event, &reason(why)?).await?)
-        }
         Known::CloseIncident => {
             let why = reason(json_body::<ReasonBody>(&asked)?.reason)?;
-            json_answer(&operations.report_event(by, &asked.id, &why).await?)
+            let by = Caller::Person(Arc::clone(by));
+            json_answer(&operations.report_event(&by, name(&asked.id)?, &why).await?)
         }
         Known::Draft => json_answer(&operations.draft(by, json_body(&asked)?).await?),
         Known::Evaluate => {
@@ -135,7 +140,7 @@ async fn answer(operations: &dyn Operations, known: Known, asked: Asked) -> Resu
         }
         Known::Study(word) => {
             if !asked.body.is_empty() {
-                media_type(&asked, &["application/json"])?;
+                media_type(&asked.parts.headers, &["application/json"])?;
             }
             if !asked.id.is_empty() {
                 visible(operations, &asked).await?;
@@ -182,7 +187,7 @@ async fn visible(operations: &dyn Operations, asked: &Asked) -> Result<Exception
 }
 
 pub(super) fn record(asked: &Asked) -> Result<Document, ApiError> {
-    media_type(asked, &["application/json", "application/yaml"])?;
+    media_type(&asked.parts.headers, &["application/json", "application/yaml"])?;
     let text = std::str::from_utf8(&asked.body).map_err(|_| ApiError::invalid("the record is not UTF-8"))?;
     Document::parse("", text).map_err(ApiError::faulty)
 }
@@ -208,14 +213,14 @@ fn who(person: &Person) -> WhoView {
 
 pub(super) fn json_body<T: serde::de::DeserializeOwned>(asked: &Asked) -> Result<T, ApiError> {
     if !asked.body.is_empty() {
-        media_type(asked, &["application/json"])?;
+        media_type(&asked.parts.headers, &["application/json"])?;
     }
     read(&asked.body)
 }
 
 /// A form of another site cannot send these types without asking first (T160).
-fn media_type(asked: &Asked, accepted: &[&str]) -> Result<(), ApiError> {
-    let named = essence(&asked.parts.headers);
+fn media_type(headers: &HeaderMap, accepted: &[&str]) -> Result<(), ApiError> {
+    let named = essence(headers);
     if named.is_some_and(|named| accepted.iter().any(|accepted| named.eq_ignore_ascii_case(accepted))) {
         return Ok(());
     }

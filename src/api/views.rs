@@ -66,6 +66,9 @@ pub struct ApprovalView {
     pub by: PersonId,
     /// Whether as security.
     pub as_security: bool,
+    /// Whether as vendor risk.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub as_vendor_risk: bool,
     /// When.
     pub at: Timestamp,
 }
@@ -77,6 +80,33 @@ pub struct DueView {
     pub what: String,
     /// When.
     pub at: Timestamp,
+}
+
+/// A step on the way out of an exception.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MilestoneView {
+    /// What.
+    pub name: String,
+    /// By when, as the record has it.
+    pub due: String,
+    /// Whether its owner reported it as met.
+    pub met: bool,
+}
+
+/// The review after the end.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReviewView {
+    /// `due`, `overdue` or `closed`.
+    pub state: String,
+    /// Until when it is due; absent once it was made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub due: Option<Timestamp>,
+    /// Who made it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<PersonId>,
+    /// When it was made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<Timestamp>,
 }
 
 /// An exception as people see it.
@@ -119,6 +149,18 @@ pub struct ExceptionView {
     /// The nearest deadline, once people are reminded of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub due: Option<DueView>,
+    /// The soft guardrails that it lifts.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rules: Vec<String>,
+    /// The incident that it is for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub incident: Option<String>,
+    /// The steps on its way out.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub milestones: Vec<MilestoneView>,
+    /// Where the review after its end stands; absent where none is asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub post_review: Option<ReviewView>,
     /// Who approved this revision.
     pub approvals: Vec<ApprovalView>,
     /// What the analysis of this revision found; absent in lists.

@@ -73,6 +73,16 @@ async fn policies(house: Arc<House>) {
         {
             tracing::warn!(%error, "owners who left are not noted yet; decisions know already");
         }
+        if house.keeper.sources.lock().await.sound {
+            match house.desk.guardrails().await {
+                Ok(changed) => {
+                    for (id, why) in changed {
+                        alarm(&house, AlarmKind::ExceptionChanged, Some(id), why).await;
+                    }
+                }
+                Err(error) => tracing::warn!(%error, "guardrails that changed hands are not noted yet; decisions know"),
+            }
+        }
         for document in house.keeper.exception_files().await {
             let id = document.value.get("id").and_then(|id| id.as_str()).and_then(|id| id.parse::<ExceptionId>().ok());
             let Some(id) = id else { continue };

@@ -7,7 +7,8 @@ use crate::{
     catalog::{Catalog, Pins, Tool},
     config::{PolicyFiles, Settings},
     domain::{Digest, Document, Findings, ServerName},
-    exception, policy,
+    exception::{self, Spec},
+    policy::{self, Level, PolicySet},
     store::Inspection,
 };
 use serde_json::value::RawValue;
@@ -35,14 +36,17 @@ pub fn check(settings: &Settings, files: &PolicyFiles) -> Result<Checked, Findin
         Vec::new()
     });
     let sources = convert::sources(files);
-    let mut findings = Findings::default();
+    let (mut findings, mut exemptions) = (Findings::default(), Vec::new());
     for file in &files.exceptions {
         if file.text.contains("\"@") {
             notes.push(format!("{} has placeholders and was not read", file.path));
             continue;
         }
-        if let Err(faults) = Document::parse(&file.path, &file.text).and_then(|document| exception::parse(&document)) {
-            findings.extend(faults);
+        let read = Document::parse(&file.path, &file.text)
+            .and_then(|document| exception::parse(&document).map(|spec| (document, spec)));
+        match read {
+            Ok(read) => exemptions.push(read),
+            Err(faults) => findings.extend(faults),
         }
     }
     for file in &files.pilots {
@@ -60,11 +64,40 @@ pub fn check(settings: &Settings, files: &PolicyFiles) -> Result<Checked, Findin
             return Err(findings);
         }
     };
+    for (document, spec) in &exemptions {
+        rules(document, spec, &set, &mut findings);
+    }
     if !tools.is_empty() {
         findings.extend(set.run_cases(&sources));
     }
     notes.extend(set.notes().0.iter().map(ToString::to_string));
     findings.or(Checked { policy_set: set.digest(), policies: set.policies(), notes })
+}
+
+/// What an exemption lifts must be soft guardrails of these policies, owned by whom the record says.
+fn rules(document: &Document, spec: &Spec, set: &PolicySet, findings: &mut Findings) {
+    let named = document.value.pointer("/rule_ids").and_then(serde_json::Value::as_array);
+    for (at, id) in named.into_iter().flatten().enumerate() {
+        let id = id.as_str().unwrap_or_default();
+        let mut find = |path: &str, message: String| document.find(findings, path, message);
+        let path = format!("/rule_ids/{at}");
+        match (set.registry().soft_rules.get(id), set.policy(id).map(|policy| policy.level)) {
+            (Some(owner), _) if spec.rule_owner.as_ref() != Some(owner) => {
+                find("/rule_owner", format!("the rule `{id}` is owned by `{owner}`: write that person"));
+            }
+            (Some(_), _) => {}
+            (None, Some(Level::Soft)) => {
+                find(&path, format!("`{id}` has no @owner who could give it up: name one there"))
+            }
+            (None, Some(level)) => {
+                find(
+                    &path,
+                    format!("`{id}` is of level {}, and only soft guardrails are lifted: remove it", level.as_str()),
+                );
+            }
+            (None, None) => find(&path, format!("no policy has the @id `{id}`: mend it, or remove it")),
+        }
+    }
 }
 
 /// The tools whose definitions were approved.

@@ -15,6 +15,7 @@ mod copies;
 mod events;
 mod explain;
 mod graduate;
+mod happening;
 mod house;
 mod keeper;
 mod listen;

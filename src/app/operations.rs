@@ -9,17 +9,16 @@ use serde_json::Value;
 use super::{house::House, keeper::KeepError, view};
 use crate::{
     api::{
-        AccessRequest, Act, ApiError, CatalogView, ControlView, Decided, DraftRequest, DraftView, Evaluation,
-        EvidencePage, ExceptionView, Explanation, KeyFor, KeyView, LinkView, MadeKey, NewKey, Operations, ReloadView,
-        ServerView, Study, TaskAnswer, ToolApproval, ToolView,
+        AccessRequest, Act, ApiError, Caller, CatalogView, ControlView, Decided, DraftRequest, DraftView, Evaluation,
+        EvidencePage, ExceptionView, Explanation, HappeningOperations as _, KeyFor, KeyView, LinkView, MadeKey, NewKey,
+        Operations, ReloadView, ServerView, Study, TaskAnswer, ToolApproval, ToolView,
     },
     catalog::{Pin, PinStore as _},
-    domain::{CredentialId, DecisionId, Document, ExceptionId, Fault, Findings, Obligation, Person, Reason},
+    domain::{CredentialId, DecisionId, Document, ExceptionId, Findings, Obligation, Person, Reason},
     evidence::{Freeze, Record},
-    exception::{DeskError, Exception, Spec, parse},
+    exception::{Exception, Spec, parse},
     gateway::{Changes, Cut},
-    identity::{Identity, KeyPrincipal, KeyStore as _, issue},
-    policy::PolicySet,
+    identity::{KeyPrincipal, KeyStore as _, issue},
     report::{Register, Sprawl},
 };
 
@@ -45,23 +44,6 @@ impl House {
         Ok(view::exception(exception, used, self.clock.now()))
     }
 
-    /// Who must be among the approvers of an exemption is who owns the rules that it lifts.
-    fn rule_owners(&self, record: &Document, spec: &Spec, policies: &PolicySet) -> Findings {
-        let mut findings = Findings::default();
-        for id in &spec.access.rules {
-            let owner = policies.owner_of(id);
-            if owner != spec.rule_owner {
-                let owner = owner.map_or_else(|| "nobody".to_owned(), |owner| format!("`{owner}`"));
-                record.find(
-                    &mut findings,
-                    "/rule_owner",
-                    format!("the rule `{id}` is owned by {owner}: write that person"),
-                );
-            }
-        }
-        findings
-    }
-
     /// Where calls go can be seen for a server that is reached over HTTP, and for no other.
     fn egress(&self, record: &Document, spec: &Spec) -> Findings {
         let mut findings = Findings::default();
@@ -83,17 +65,11 @@ impl House {
 #[async_trait]
 impl Operations for House {
     async fn authenticate(&self, headers: &HeaderMap) -> Result<Arc<Person>, ApiError> {
-        match self.authenticator.authenticate(headers).await {
-            Ok(Identity::Person(person)) => Ok(person),
-            Ok(Identity::Agent(_)) => {
+        match self.identify(headers).await? {
+            Caller::Person(person) => Ok(person),
+            Caller::Agent(_) => {
                 Err(ApiError::forbidden("this key belongs to an agent; people administer with keys of their own"))
             }
-            Err(error) => match error.fault() {
-                Fault::Caller | Fault::Refused => Err(ApiError::unauthenticated()),
-                Fault::Unavailable | Fault::Internal => {
-                    Err(ApiError::unavailable("the credential cannot be checked now"))
-                }
-            },
         }
     }
 
@@ -136,32 +112,10 @@ impl Operations for House {
 
     async fn submit(&self, by: &Arc<Person>, record: Document) -> Result<ExceptionView, ApiError> {
         let spec = parse(&record).map_err(ApiError::faulty)?;
-        let world = self.keeper.world.load_full();
-        self.rule_owners(&record, &spec, &world.policies).or(()).map_err(ApiError::faulty)?;
         self.egress(&record, &spec).or(()).map_err(ApiError::faulty)?;
         let analysis = self.analysed(&record, &spec).await?;
         let exception = self.desk.submit_analysed(&record, by, Some(analysis)).await.map_err(view::desk_error)?;
         self.viewed(&exception).await
-    }
-
-    async fn report_event(&self, by: &Arc<Person>, event: &str, reason: &str) -> Result<Vec<ExceptionView>, ApiError> {
-        let (mut ended, mut refused) = (Vec::new(), None);
-        for id in self.desk.ending_on(event).await.map_err(view::desk_error)? {
-            match self.desk.finish(&id, by, event, reason).await {
-                Ok(done) => {
-                    self.in_flight.cut(&Cut::Exception(id), Reason::ExceptionRevoked);
-                    ended.push(self.viewed(&done).await?);
-                }
-                // Those of other people stay; they are told only if there is nothing else.
-                Err(error @ DeskError::Forbidden(_)) => refused = Some(error),
-                Err(error) => return Err(view::desk_error(error)),
-            }
-        }
-        if let (true, Some(error)) = (ended.is_empty(), refused) {
-            return Err(view::desk_error(error));
-        }
-        tracing::info!(event, reason, by = %by.id, exceptions = ended.len(), "an event was reported");
-        Ok(ended)
     }
 
     async fn draft(&self, by: &Arc<Person>, request: DraftRequest) -> Result<DraftView, ApiError> {
@@ -221,7 +175,7 @@ impl Operations for House {
             Act::Suspend { reason } => self.desk.suspend(id, by, &reason).await,
             Act::Resume { reason } => self.desk.resume(id, by, &reason).await,
             Act::Revoke { reason } => self.desk.revoke(id, by, &reason).await,
-            Act::Finish { event } => self.desk.finish(id, by, &event, "").await,
+            Act::Finish { event } => self.desk.finish(id, by, &event).await,
             Act::Milestone { name, reason } => self.desk.milestone(id, by, &name, &reason).await,
             Act::Graduate { reason } => {
                 self.nothing_is_lost(id).await?;

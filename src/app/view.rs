@@ -3,11 +3,11 @@
 use serde_json::{Value, json};
 
 use crate::{
-    api::{ApiError, ApprovalView, DueView, ExceptionView, KeyView, ToolView},
+    api::{ApiError, ApprovalView, DueView, ExceptionView, KeyView, MilestoneView, ReviewView, ToolView},
     catalog::{Entry, Pin, Quarantine},
     domain::{Digest, Timestamp},
     evidence::Row,
-    exception::{DeskError, Exception, Phase},
+    exception::{DeskError, Exception, Milestone, Phase},
     identity::{KeyPrincipal, KeyRow},
 };
 
@@ -40,6 +40,10 @@ pub(super) fn exception(exception: &Exception, used: u64, now: Timestamp) -> Exc
         used,
         attestation_due: exception.lapses().filter(|due| exception.is_live(now) && *due < spec.window.not_after),
         due: exception.due(now).map(|(what, at)| DueView { what: what.as_str().to_owned(), at }),
+        rules: spec.access.rules.iter().map(ToString::to_string).collect(),
+        incident: spec.incident.clone(),
+        milestones: milestones(exception),
+        post_review: post_review(exception, now),
         approvals: exception
             .state
             .approvals()
@@ -47,6 +51,7 @@ pub(super) fn exception(exception: &Exception, used: u64, now: Timestamp) -> Exc
             .map(|approval| ApprovalView {
                 by: approval.by.clone(),
                 as_security: approval.as_security,
+                as_vendor_risk: approval.as_vendor_risk,
                 at: approval.at,
             })
             .collect(),
@@ -55,6 +60,22 @@ pub(super) fn exception(exception: &Exception, used: u64, now: Timestamp) -> Exc
         trial: exception.trial.as_ref().filter(|trial| now < trial.until).map(|trial| json!(trial)),
         spec: serde_json::to_value(spec.as_ref()).ok(),
     }
+}
+
+fn milestones(exception: &Exception) -> Vec<MilestoneView> {
+    let milestones = exception.spec.exit.iter().flat_map(|exit| &exit.milestones);
+    let view = |step: &Milestone| MilestoneView {
+        name: step.name.clone(),
+        due: step.due.clone(),
+        met: exception.met.contains(&step.name),
+    };
+    milestones.map(view).collect()
+}
+
+fn post_review(exception: &Exception, now: Timestamp) -> Option<ReviewView> {
+    let state = exception.post_review(now)?.as_str().to_owned();
+    let (by, at) = exception.review.clone().unzip();
+    Some(ReviewView { state, due: exception.review_due(), by, at })
 }
 
 /// A row of the journal: its number, its chain value and its record.

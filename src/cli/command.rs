@@ -216,7 +216,7 @@ pub(super) enum CatalogCommand {
 
 #[derive(Debug, Subcommand)]
 pub(super) enum EventCommand {
-    /// Report an event: the temporary elevations that end on it are over
+    /// Report an event: the temporary elevations that end on it are over; an agent's key reports for its own
     Report {
         /// The event, as `ends_on` of the records names it
         event: String,

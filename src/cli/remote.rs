@@ -20,8 +20,8 @@ use super::{
 };
 use crate::{
     api::{
-        CatalogView, ChangesView, ControlView, ExceptionView, Explanation, KeyView, LinkView, MadeKey, ReloadView,
-        WhoView,
+        CatalogView, ChangesView, ControlView, ExceptionView, Explanation, HappeningView, KeyView, LinkView, MadeKey,
+        ReloadView, WhoView,
     },
     domain::{Digest, Document, ExceptionId},
 };
@@ -84,11 +84,13 @@ async fn ask(
         }
         Remote::Event(EventCommand::Report { event, reason }) => {
             let body = json!({"event": event, "reason": reason});
-            ended(&event, client.post("/api/v1/events", Body::Json(body)).await?, screen)?;
+            let view: HappeningView = client.post("/api/v1/events", Body::Json(body)).await?;
+            screen.show(&view, render::happening)?;
         }
         Remote::Incident(IncidentCommand::Close { incident, reason }) => {
             let path = format!("/api/v1/incidents/{}/close", encoded(&incident));
-            ended(&incident, client.post(&path, Body::Json(json!({"reason": reason}))).await?, screen)?;
+            let view: HappeningView = client.post(&path, Body::Json(json!({"reason": reason}))).await?;
+            screen.show(&view, render::happening)?;
         }
         Remote::Controls => {
             screen.show(&client.get::<Vec<ControlView>>("/api/v1/controls").await?, |v| render::controls(v))?
@@ -215,16 +217,6 @@ async fn approve(
         }
     };
     step(client, id, "approve", json!({"digest": digest})).await
-}
-
-/// What an event ended.
-fn ended(event: &str, views: Vec<ExceptionView>, screen: &mut Screen<'_>) -> Result<(), Failure> {
-    Ok(screen.show(&views, |views| {
-        if views.is_empty() {
-            return format!("no live exception ends on `{}`\n", printable(event));
-        }
-        views.iter().map(render::exception_line).collect()
-    })?)
 }
 
 /// One segment of a path.

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::table::{facts, printable, table};
 use crate::{
-    api::{CatalogView, ControlView, ExceptionView, Explanation, KeyView, MadeKey, ReloadView, WhoView},
+    api::{CatalogView, ControlView, ExceptionView, Explanation, HappeningView, KeyView, MadeKey, ReloadView, WhoView},
     domain::{Digest, Timestamp},
 };
 
@@ -141,9 +141,41 @@ pub(super) fn exceptions(views: &[ExceptionView]) -> String {
     table(["exception", "kind", "state", "owner", "agents", "tools", "ends", "used", "due"], &rows)
 }
 
-/// The deadline that comes near.
+/// The deadline that comes near, or where the review stands.
 fn due(view: &ExceptionView) -> String {
-    view.due.as_ref().map(|due| format!("{} {}", due.what, time(due.at))).unwrap_or_default()
+    match (&view.due, &view.post_review) {
+        (Some(due), _) => format!("{} {}", due.what, time(due.at)),
+        (None, Some(_)) if !matches!(view.state.as_str(), "active" | "scheduled") => format!("review {}", review(view)),
+        (None, _) => String::new(),
+    }
+}
+
+fn review(view: &ExceptionView) -> String {
+    let Some(review) = &view.post_review else { return String::new() };
+    match (review.due, &review.by, review.at) {
+        (Some(due), _, _) => format!("{} {}", review.state, time(due)),
+        (None, Some(by), Some(at)) => format!("{} by {by} at {}", review.state, time(at)),
+        (None, _, _) => review.state.clone(),
+    }
+}
+
+fn milestones(view: &ExceptionView) -> String {
+    let line = |step: &crate::api::MilestoneView| {
+        format!("{} by {}{}", step.name, step.due, if step.met { " (met)" } else { "" })
+    };
+    view.milestones.iter().map(line).collect::<Vec<_>>().join(", ")
+}
+
+/// What an event or a closed incident ended, and what stays.
+pub(super) fn happening(view: &HappeningView) -> String {
+    let mut out: String = view.ended.iter().chain(&view.rejected).map(exception_line).collect();
+    for stayed in &view.refused {
+        out.push_str(&(printable(&format!("{} stays: {}", stayed.exception, stayed.why)) + "\n"));
+    }
+    if out.is_empty() {
+        out = format!("no live exception of yours ends on `{}`\n", printable(&view.event));
+    }
+    out
 }
 
 /// One line after something was done with an exception.
@@ -169,7 +201,11 @@ pub(super) fn exception(view: &ExceptionView) -> String {
     let approvals: Vec<String> = view
         .approvals
         .iter()
-        .map(|yes| format!("{}{} at {}", yes.by, if yes.as_security { " (security)" } else { "" }, time(yes.at)))
+        .map(|yes| {
+            let security = if yes.as_security { " (security)" } else { "" };
+            let vendor = if yes.as_vendor_risk { " (vendor risk)" } else { "" };
+            format!("{}{security}{vendor} at {}", yes.by, time(yes.at))
+        })
         .collect();
     let mut out = facts(&[
         ("exception", view.id.to_string()),
@@ -183,11 +219,15 @@ pub(super) fn exception(view: &ExceptionView) -> String {
         ("approved by", approvals.join(", ")),
         ("agents", joined(&view.agents)),
         ("tools", format!("{}: {}", view.server, view.tools.join(", "))),
+        ("lifts", view.rules.join(", ")),
+        ("incident", view.incident.clone().unwrap_or_default()),
+        ("milestones", milestones(view)),
         ("from", time(view.not_before)),
         ("until", time(view.not_after)),
         ("used", format!("{} of {} calls", view.used, view.calls)),
         ("due", due(view)),
         ("attestation", view.attestation_due.map(|at| format!("due {}", time(at))).unwrap_or_default()),
+        ("post review", review(view)),
         ("removal test", removal_test(view)),
         ("trial", view.trial.as_ref().map(ToString::to_string).unwrap_or_default()),
     ]);

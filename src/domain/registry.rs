@@ -1,6 +1,9 @@
 //! The agents and people that the policies know.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use serde::{Deserialize, Serialize};
 
@@ -74,7 +77,7 @@ pub struct GroupEntry {
     pub roles: BTreeSet<RoleName>,
 }
 
-/// agents.yaml and people.yaml, read and checked.
+/// agents.yaml and people.yaml, read and checked, and who owns the guardrails that can be lifted.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Registry {
     /// By the agent's stable id.
@@ -84,6 +87,9 @@ pub struct Registry {
     /// Groups that identity providers assert, by name.
     #[serde(default)]
     pub groups: BTreeMap<GroupName, GroupEntry>,
+    /// The soft guardrails in force, each with its `@owner`, without whom nobody is exempt from it.
+    #[serde(default)]
+    pub soft_rules: BTreeMap<Arc<str>, PersonId>,
 }
 
 impl Registry {

@@ -2,7 +2,7 @@
 
 use chrono::TimeDelta;
 
-use super::{Ceiling, Desk, DeskError, Ending, Exception, Phase, Spec, State};
+use super::{Ceiling, Desk, DeskError, Ending, Exception, Phase, Spec, State, ceiling::later};
 use crate::domain::{SuspendReason, Timestamp, Window};
 
 impl Desk {
@@ -12,7 +12,7 @@ impl Desk {
     pub(super) async fn not_again(&self, spec: &Spec, now: Timestamp) -> Result<(), DeskError> {
         let ceiling = Ceiling::of(spec.kind);
         let since = back(spec.window.not_after, ceiling.lifetime + ceiling.lifetime);
-        let mut held = vec![spec.window];
+        let (mut held, mut named) = (Vec::new(), Vec::new());
         let known = self.parts.ledger().granted(spec, since);
         for id in known {
             let earlier = match self.parts.read(&id).await {
@@ -27,15 +27,15 @@ impl Desk {
             if spec.supersedes.is_none() && ceiling.renewals > 0 && goes_on(spec, over, ceiling.window) {
                 self.named(&earlier, ceiling.renewals, now).await?;
             }
+            if over > since {
+                named.push(format!("`{id}`"));
+            }
             held.push(Window { not_before: earlier.spec.window.not_before.max(since), not_after: over });
         }
-        if together(held) > ceiling.lifetime {
-            let message = format!(
-                "with what was granted before, the same tools would be open for longer than the {} that this kind may \
-                 last: end it earlier, or settle it by a role",
-                span(ceiling.lifetime)
-            );
-            return Err(DeskError::Conflict(message));
+        let before = together(held.clone());
+        held.push(spec.window);
+        if together(held.clone()) > ceiling.lifetime {
+            return Err(DeskError::Conflict(too_long(spec, &named, (before, &held), ceiling.lifetime)));
         }
         Ok(())
     }
@@ -106,6 +106,32 @@ fn together(mut windows: Vec<Window>) -> TimeDelta {
     sum
 }
 
+/// What was granted before, what is left of the time that the kind may last, and from when on all of it is free again.
+fn too_long(spec: &Spec, named: &[String], (before, held): (TimeDelta, &[Window]), lifetime: TimeDelta) -> String {
+    let within = span(lifetime + lifetime);
+    let length = spec.window.not_after.signed_duration_since(spec.window.not_before);
+    let last = held.iter().map(|window| window.not_after).filter(|end| *end < spec.window.not_after).max();
+    let free = last.map(|last| back(later(last, lifetime + lifetime), length));
+    let free = free.filter(|free| *free > spec.window.not_before);
+    let free = free.map_or_else(String::new, |free| format!(", or begin no sooner than {}", free.format("%FT%TZ")));
+    let left = lifetime.checked_sub(&before).filter(|left| *left > TimeDelta::zero()).map_or_else(
+        || "nothing is left of it".to_owned(),
+        |left| format!("{} are left of it: ask for no longer", span(left)),
+    );
+    format!(
+        "{} granted the same tools before, and together they may be open for no longer than {} within {within}; \
+         {left}{free}, or settle it by a role",
+        named.join(", "),
+        span(lifetime)
+    )
+}
+
 fn span(length: TimeDelta) -> String {
-    if length.num_days() > 1 { format!("{} days", length.num_days()) } else { format!("{} hours", length.num_hours()) }
+    if length.num_days() > 1 {
+        format!("{} days", length.num_days())
+    } else if length.num_minutes() % 60 == 0 {
+        format!("{} hours", length.num_hours())
+    } else {
+        format!("{} minutes", length.num_minutes())
+    }
 }

@@ -41,6 +41,9 @@ pub struct Approval {
     pub by: PersonId,
     /// Whether the person had the duty `security` then.
     pub as_security: bool,
+    /// Whether the person had the duty `approve` or `security` then; only vendor risk approves without them.
+    #[serde(default = "yes", skip_serializing_if = "is_yes")]
+    pub as_approver: bool,
     /// Whether the person had the duty `vendor_risk` then.
     #[serde(default, skip_serializing_if = "is_not")]
     pub as_vendor_risk: bool,
@@ -61,6 +64,9 @@ struct Message<'a> {
     digest: Digest,
     by: &'a PersonId,
     as_security: bool,
+    // What older approvals do not have is left out, so that they still verify.
+    #[serde(skip_serializing_if = "is_yes")]
+    as_approver: bool,
     #[serde(skip_serializing_if = "is_not")]
     as_vendor_risk: bool,
     at: Timestamp,
@@ -80,6 +86,7 @@ impl Approval {
             digest: self.digest,
             by: &self.by,
             as_security: self.as_security,
+            as_approver: self.as_approver,
             as_vendor_risk: self.as_vendor_risk,
             at: self.at,
             nonce: &self.nonce,
@@ -116,6 +123,16 @@ const fn is_not(value: &bool) -> bool {
     !*value
 }
 
+const fn yes() -> bool {
+    true
+}
+
+/// `serde` asks by reference.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde asks for")]
+const fn is_yes(value: &bool) -> bool {
+    *value
+}
+
 /// Who must be among the approvers (GOVERNANCE section 3).
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Quorum<'a> {
@@ -128,6 +145,7 @@ pub(super) struct Quorum<'a> {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Vote<'a> {
     pub(super) by: &'a PersonId,
+    pub(super) approver: bool,
     pub(super) security: bool,
     pub(super) vendor_risk: bool,
 }
@@ -135,38 +153,54 @@ pub(super) struct Vote<'a> {
 impl<'a> Vote<'a> {
     /// As it was when the approval was given.
     pub(super) fn then(approval: &'a Approval) -> Self {
-        Self { by: &approval.by, security: approval.as_security, vendor_risk: approval.as_vendor_risk }
+        Self {
+            by: &approval.by,
+            approver: approval.as_approver,
+            security: approval.as_security,
+            vendor_risk: approval.as_vendor_risk,
+        }
     }
 
     /// As the registry has it now; none if the person may not approve any more.
     pub(super) fn now(by: &'a PersonId, registry: &Registry) -> Option<Self> {
         let (security, vendor_risk) = (registry.may(by, Duty::Security), registry.may(by, Duty::VendorRisk));
-        may_approve(registry, by).then_some(Self { by, security, vendor_risk })
+        let approver = may_approve(registry, by);
+        (approver || vendor_risk).then_some(Self { by, approver, security, vendor_risk })
     }
 }
 
 impl Quorum<'_> {
-    /// Whether these suffice.
+    /// Whether these suffice. Whoever stands for vendor risk is none of the other approvers.
     #[must_use]
     pub(super) fn suffices<'v>(self, votes: impl IntoIterator<Item = Vote<'v>>) -> bool {
         let ceiling = Ceiling::of(self.kind);
-        let mut distinct = BTreeSet::new();
-        let (mut security, mut vendor_risk, mut rule_owner) = (false, false, false);
+        let (mut approvers, mut vendor_risk) = (BTreeSet::new(), BTreeSet::new());
+        let (mut security, mut rule_owner) = (false, false);
         for vote in votes {
-            distinct.insert(vote.by);
-            security |= vote.security;
-            vendor_risk |= vote.vendor_risk;
-            rule_owner |= Some(vote.by) == self.rule_owner;
+            if vote.vendor_risk {
+                vendor_risk.insert(vote.by);
+            }
+            if vote.approver {
+                approvers.insert(vote.by);
+                security |= vote.security;
+                rule_owner |= Some(vote.by) == self.rule_owner;
+            }
         }
-        distinct.len() >= ceiling.approvers
-            && (security || !ceiling.security)
-            && (vendor_risk || !ceiling.vendor_risk)
-            && (rule_owner || !ceiling.rule_owner)
+        let beside = |one: &&PersonId| approvers.iter().filter(|by| *by != one).count() >= ceiling.approvers;
+        let enough =
+            if ceiling.vendor_risk { vendor_risk.iter().any(beside) } else { approvers.len() >= ceiling.approvers };
+        enough && (security || !ceiling.security) && (rule_owner || !ceiling.rule_owner)
     }
 }
 
-/// Whether the person may approve now; each of the three duties counts.
+/// Whether the person may approve now; both duties count.
 #[must_use]
 pub(super) fn may_approve(registry: &Registry, person: &PersonId) -> bool {
-    [Duty::Approve, Duty::Security, Duty::VendorRisk].into_iter().any(|duty| registry.may(person, duty))
+    registry.may(person, Duty::Approve) || registry.may(person, Duty::Security)
+}
+
+/// Whether the person may approve one of this kind now; for third-party connectors vendor risk counts as well.
+#[must_use]
+pub(super) fn may_approve_kind(registry: &Registry, person: &PersonId, kind: Kind) -> bool {
+    may_approve(registry, person) || Ceiling::of(kind).vendor_risk && registry.may(person, Duty::VendorRisk)
 }

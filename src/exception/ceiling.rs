@@ -9,8 +9,22 @@ use crate::domain::{Kind, Timestamp};
 
 /// Live exceptions that may name the same agent at once (T089).
 pub const LIVE_PER_AGENT: usize = 5;
-/// Within this time of the end, the review of a break-glass exception is due.
+/// Within this time of the end, a review is due.
 pub const REVIEW_DUE: TimeDelta = TimeDelta::hours(72);
+
+/// One of so many temporary elevations is drawn for a review after its end.
+pub const SAMPLE: u8 = 5;
+
+/// Which exceptions of a kind are reviewed after their end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Review {
+    /// None.
+    None,
+    /// One of [`SAMPLE`], drawn by lot.
+    Sample,
+    /// Every one.
+    Every,
+}
 
 /// The ceilings of a kind. Nothing raises them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,8 +49,10 @@ pub struct Ceiling {
     pub request: TimeDelta,
     /// The longest time between attestations; `None` where none is demanded.
     pub attestation: Option<TimeDelta>,
-    /// Whether it is reviewed after its end, and the owner's next one waits for that (I18).
-    pub review: bool,
+    /// Which of them are reviewed after their end; where all are, the owner's next one waits for that (I18).
+    pub review: Review,
+    /// The longest time between removal tests, and how old one may be at a renewal.
+    pub removal: TimeDelta,
 }
 
 /// The longest that an exception works after its attestation was due.
@@ -58,7 +74,8 @@ impl Ceiling {
                 milestones: false,
                 request: TimeDelta::hours(24),
                 attestation: None,
-                review: false,
+                review: Review::Sample,
+                removal: TimeDelta::days(7),
             },
             Kind::Pilot => Self {
                 window: TimeDelta::days(30),
@@ -71,7 +88,8 @@ impl Ceiling {
                 milestones: false,
                 request: TimeDelta::hours(24),
                 attestation: Some(TimeDelta::days(7)),
-                review: false,
+                review: Review::None,
+                removal: TimeDelta::days(7),
             },
             Kind::BreakGlass => Self {
                 window: TimeDelta::hours(4),
@@ -84,7 +102,8 @@ impl Ceiling {
                 milestones: false,
                 request: TimeDelta::minutes(15),
                 attestation: None,
-                review: true,
+                review: Review::Every,
+                removal: TimeDelta::days(7),
             },
             Kind::RuleExemption => Self {
                 window: TimeDelta::days(90),
@@ -97,7 +116,8 @@ impl Ceiling {
                 milestones: true,
                 request: TimeDelta::hours(24),
                 attestation: Some(TimeDelta::days(30)),
-                review: false,
+                review: Review::None,
+                removal: TimeDelta::days(30),
             },
             Kind::ThirdPartyConnector => Self {
                 window: TimeDelta::days(180),
@@ -110,7 +130,8 @@ impl Ceiling {
                 milestones: true,
                 request: TimeDelta::hours(24),
                 attestation: Some(TimeDelta::days(30)),
-                review: false,
+                review: Review::None,
+                removal: TimeDelta::days(90),
             },
         }
     }

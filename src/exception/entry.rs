@@ -180,6 +180,11 @@ impl Entry {
             .agents
             .get(agent)
             .is_some_and(|entry| entry.operator != self.owner && !self.approvers.contains(&entry.operator));
+        // The old owner's consent says nothing about the rule of another (GOVERNANCE section 3).
+        let foreign = |rule: &Arc<str>| registry.soft_rules.get(rule) != self.rule_owner.as_ref();
+        if self.rules.iter().any(foreign) {
+            return Standing::Suspended(SuspendReason::Drift);
+        }
         let quorum = Quorum { kind: self.kind, rule_owner: self.rule_owner.as_ref() };
         if !apart || !quorum.suffices(self.approvers.iter().filter_map(|person| Vote::now(person, registry))) {
             return Standing::Suspended(SuspendReason::Drift);

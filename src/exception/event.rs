@@ -84,8 +84,13 @@ pub enum Event {
     },
     /// The event that it ends on was reported.
     Finished {
-        /// Who reported it.
-        by: PersonId,
+        /// Who reported it: a person, or an agent that it names.
+        by: String,
+    },
+    /// A renewal of it has begun.
+    Superseded {
+        /// The renewal.
+        by: ExceptionId,
     },
     /// Its window is over; a note for readers, since the clock decides without it.
     Expired,
@@ -152,6 +157,7 @@ impl Event {
             Self::MilestoneMet { .. } => "milestone_met",
             Self::Revoked { .. } => "revoked",
             Self::Finished { .. } => "finished",
+            Self::Superseded { .. } => "superseded",
             Self::Expired => "expired",
             Self::Exhausted => "exhausted",
             Self::RemovalTested { .. } => "removal_tested",

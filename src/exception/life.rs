@@ -10,7 +10,7 @@ use serde::Serialize;
 use super::{
     Deadline, Ending, Event, Hold, RemovalTest, Spec, State, StoredEvent, TransitionError, Trial, Verifier,
     approval::Vote,
-    ceiling::{Ceiling, REVIEW_DUE, later},
+    ceiling::{Ceiling, later},
     trial,
 };
 use crate::domain::{Digest, ExceptionId, PersonId, SuspendReason, Timestamp};
@@ -218,6 +218,7 @@ impl Exception {
             Event::RequestExpired => state.end(Ending::RequestExpired, at),
             Event::Revoked { .. } => state.end(Ending::Revoked, at),
             Event::Finished { .. } => state.end(Ending::Finished, at),
+            Event::Superseded { .. } => state.end(Ending::Superseded, at),
             Event::Expired => state.end(Ending::Expired, at),
             Event::Exhausted => state.end(Ending::Exhausted, at),
             Event::Reminded { of, due, ahead_s } => {
@@ -319,22 +320,6 @@ impl Exception {
             Phase::Scheduled | Phase::Active | Phase::Suspended(_) => true,
             Phase::PendingApproval | Phase::Ended(_) => false,
         }
-    }
-
-    /// Whether it waits for a review: approved under a kind that demands one, and not reviewed yet.
-    #[must_use]
-    pub fn is_review_open(&self) -> bool {
-        Ceiling::of(self.spec.kind).review && self.state.live().is_some() && self.review.is_none()
-    }
-
-    /// Until when the review is due, for one that waits for it: its end, and the time that its kind leaves after that.
-    #[must_use]
-    pub fn review_due(&self) -> Option<Timestamp> {
-        let end = match &self.state {
-            State::Ended { at, .. } => (*at).min(self.spec.window.not_after),
-            State::Pending { .. } | State::Approved(_) | State::Suspended { .. } => self.spec.window.not_after,
-        };
-        self.is_review_open().then(|| later(end, REVIEW_DUE))
     }
 
     /// Whether every approval bears our signature and they suffice, for one that was approved (T082, T083).

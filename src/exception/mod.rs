@@ -16,10 +16,13 @@ mod approval;
 mod ceiling;
 mod desk;
 mod draft;
+mod ends;
 mod entry;
 mod event;
 mod form;
+mod guardrail;
 mod index;
+mod ledger;
 mod life;
 mod lived;
 mod parse;
@@ -29,6 +32,7 @@ mod pilot_form;
 mod pilots;
 mod reminder;
 mod request;
+mod review;
 mod separation;
 mod spec;
 mod sprawl;
@@ -39,9 +43,10 @@ mod tests;
 mod trial;
 
 pub use approval::{Approval, SignError, Signer, Verifier};
-pub use ceiling::{Ceiling, Period};
+pub use ceiling::{Ceiling, Period, Review};
 pub use desk::{Desk, DeskError, Opening};
 pub use draft::{Draft, Refused, Wish};
+pub use ends::{Reported, Reporter};
 pub use event::{Change, Event, ExceptionStore, StoreError, StoredEvent};
 pub use index::Index;
 pub use life::{Exception, FoldError, Phase, fold};
@@ -51,6 +56,7 @@ pub use pilot::{Pilot, PilotEnd, PilotEvent, PilotExit, PilotPhase, PilotSpec, P
 pub use pilot_form::{PILOT_SCHEMA, parse_pilot};
 pub use pilots::EndedPilot;
 pub use reminder::{Deadline, Notice, Notices};
+pub use review::PostReview;
 pub use spec::{
     Access, Attestation, Beneficiary, Category, Control, Deviation, Exit, ExitWay, Milestone, Owner, Removal, Risk,
     Spec, Validation,

@@ -153,7 +153,7 @@ fn attestation(document: &Document, kind: Option<Kind>, findings: &mut Findings)
         parsed.ok()
     };
     let (every, grace) = (period("/attestation/every"), period("/attestation/grace"));
-    period("/removal/shadow_every");
+    let removal = period("/removal/shadow_every");
     let count = document.value.get("controls").and_then(Value::as_array).map_or(0, Vec::len);
     for at in 0..count {
         period(&format!("/controls/{at}/validation/every"));
@@ -164,6 +164,13 @@ fn attestation(document: &Document, kind: Option<Kind>, findings: &mut Findings)
     {
         let days = most.num_days();
         document.find(findings, "/attestation/every", format!("this kind is attested at least every {days} days"));
+    }
+    let most = kind.map(|kind| Ceiling::of(kind).removal);
+    if let (Some(every), Some(most)) = (removal, most)
+        && every.delta() > most
+    {
+        let message = format!("without this kind is tried at least every {} days", most.num_days());
+        document.find(findings, "/removal/shadow_every", message);
     }
     if grace.is_some_and(|grace| grace.delta() > GRACE) {
         document.find(findings, "/attestation/grace", "the grace is at most 24 hours");
@@ -263,6 +270,9 @@ fn of_kind(document: &Document, kind: Option<Kind>, findings: &mut Findings) {
             document.find(findings, &format!("/exit/milestones/{at}/due"), "there is no such day: write `2026-12-01`");
         }
     }
+    if Ceiling::of(kind).milestones {
+        milestones(document, findings);
+    }
     if kind != Kind::ThirdPartyConnector {
         return;
     }
@@ -274,6 +284,26 @@ fn of_kind(document: &Document, kind: Option<Kind>, findings: &mut Findings) {
             let message = format!("a third_party_connector says {what}: add a control with the obligation `{duty}`");
             document.find(findings, "/controls", message);
         }
+    }
+}
+
+/// A kind that hangs on its milestones has one that is asked about while it lasts.
+fn milestones(document: &Document, findings: &mut Findings) {
+    let moment = |path: &str| text(document, path).and_then(|text| text.parse::<Timestamp>().ok());
+    let (Some(begin), Some(end)) = (moment("/not_before"), moment("/not_after")) else { return };
+    let mut within = None;
+    for (at, step) in items(document, "/exit/milestones") {
+        let due = step.get("due").and_then(Value::as_str).unwrap_or_default().to_owned();
+        let Some(due) = (Milestone { name: String::new(), due }).overdue_from() else { return };
+        if due <= begin {
+            let path = format!("/exit/milestones/{at}/due");
+            document.find(findings, &path, "it is due before the exception begins: give a later day");
+        }
+        within = Some(within.unwrap_or(false) || due <= end);
+    }
+    if within == Some(false) {
+        let message = "none is due before the exception ends: at least one must be, so that it is asked about";
+        document.find(findings, "/exit/milestones", message);
     }
 }
 

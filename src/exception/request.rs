@@ -4,8 +4,8 @@ use aws_lc_rs::rand;
 
 use super::{
     Approval, Ceiling, Desk, DeskError, Ending, Event, Exception, Phase, Spec, State, StoreError, TestResult,
-    approval::{Vote, may_approve},
-    ceiling::{LIVE_PER_AGENT, later},
+    approval::{Vote, may_approve, may_approve_kind},
+    ceiling::{LIVE_PER_AGENT, Review, later},
     parse, separation, trial,
 };
 use crate::domain::{
@@ -106,7 +106,8 @@ impl Desk {
         let turn = self.turn().await?;
         let exception = self.pending(id).await?;
         let registry = self.parts.registry.load_full();
-        if !may_approve(&registry, &by.id) && !separation::may(&registry, by, Duty::Administer) {
+        let may = may_approve_kind(&registry, &by.id, exception.spec.kind);
+        if !may && !separation::may(&registry, by, Duty::Administer) {
             return Err(DeskError::Forbidden(format!(
                 "`{}` has none of the duties `approve`, `security`, `administer`",
                 by.id
@@ -149,6 +150,7 @@ impl Desk {
             digest: exception.digest,
             by: by.id.clone(),
             as_security: registry.may(&by.id, Duty::Security),
+            as_approver: may_approve(registry, &by.id),
             as_vendor_risk: registry.may(&by.id, Duty::VendorRisk),
             at: self.parts.clock.now(),
             nonce: format!("{:032x}", u128::from_be_bytes(nonce)),
@@ -172,7 +174,10 @@ impl Desk {
             let message = format!("`{agent}` has {LIVE_PER_AGENT} live exceptions, which is the most: end one first");
             return Err(DeskError::Conflict(message));
         }
-        if Ceiling::of(spec.kind).review {
+        if let Some(incident) = spec.incident.as_ref().filter(|incident| self.parts.ledger().is_closed(incident)) {
+            return Err(DeskError::Conflict(format!("the incident `{incident}` is closed: name one that is open")));
+        }
+        if Ceiling::of(spec.kind).review == Review::Every {
             let ledger = self.parts.ledger();
             if let Some(open) = ledger.open_review(&spec.owner.human, &spec.id) {
                 let message =
@@ -219,9 +224,6 @@ impl Desk {
     }
 }
 
-/// How old the removal test of one without a plan may be.
-const SHADOW: chrono::TimeDelta = chrono::TimeDelta::days(7);
-
 /// The revision that a submission becomes, and the version that it expects.
 fn next_revision(earlier: &Exception, by: &Person, digest: Digest, now: Timestamp) -> Result<(u32, u64), DeskError> {
     let refuse = |message: String| Err(DeskError::Conflict(message));
@@ -251,7 +253,16 @@ fn may_renew(spec: &Spec, earlier: &Exception, now: Timestamp) -> Result<(), Str
         Phase::Suspended(SuspendReason::AttestationLapsed) => {
             Err(format!("the owner's word on `{id}` is overdue: attest it first"))
         }
+        Phase::Suspended(SuspendReason::MilestoneOverdue) => {
+            Err(format!("a milestone of `{id}` is overdue: its owner reports it as met first"))
+        }
+        Phase::Suspended(_) if earlier.milestone_due().is_some_and(|due| due <= now) => {
+            Err(format!("`{id}` is suspended and a milestone of it is overdue: clear both first"))
+        }
         Phase::Suspended(_) => Err(format!("`{id}` is suspended: clear that first")),
+        Phase::Ended(_) if earlier.milestone_due().is_some_and(|due| due <= ended(earlier)) => {
+            Err(format!("`{id}` ended with an overdue milestone and cannot be renewed: submit a new case"))
+        }
         Phase::Ended(Ending::Expired)
             if earlier.lapses().is_some_and(|lapse| lapse < earlier.spec.window.not_after) =>
         {
@@ -270,11 +281,8 @@ fn may_renew(spec: &Spec, earlier: &Exception, now: Timestamp) -> Result<(), Str
 /// not due again; for one that is over, both as of its end.
 fn is_still_needed(earlier: &Exception, now: Timestamp) -> Result<(), String> {
     let (id, spec) = (&earlier.id, &earlier.spec);
-    let moment = match &earlier.state {
-        State::Ended { at, .. } => now.min(*at).min(spec.window.not_after),
-        State::Pending { .. } | State::Approved(_) | State::Suspended { .. } => now.min(spec.window.not_after),
-    };
-    let every = spec.removal.map_or(SHADOW, |plan| plan.shadow_every.delta());
+    let moment = now.min(ended(earlier));
+    let every = spec.removal.map_or(Ceiling::of(spec.kind).removal, |plan| plan.shadow_every.delta());
     let Some((test, at)) = &earlier.tested else {
         return Err(format!("nobody tried what breaks without `{id}`: run `postern removal report {id}` first"));
     };
@@ -295,6 +303,12 @@ fn is_still_needed(earlier: &Exception, now: Timestamp) -> Result<(), String> {
         return Err(format!("the owner's word on `{id}` is due: attest it first"));
     }
     Ok(())
+}
+
+/// When it ended, or will.
+fn ended(earlier: &Exception) -> Timestamp {
+    let end = earlier.spec.window.not_after;
+    if let State::Ended { at, .. } = &earlier.state { end.min(*at) } else { end }
 }
 
 fn length(spec: &Spec) -> chrono::TimeDelta {

@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use super::{Exception, Spec, approval::may_approve};
+use super::{
+    Ceiling, Exception, Spec,
+    approval::{may_approve, may_approve_kind},
+};
 use crate::domain::{AgentId, Document, Duty, Findings, Person, PersonId, Registry};
 
 /// Whether the person has the duty now. The registry decides, not what the credential once said; only the first
@@ -48,6 +51,25 @@ pub(super) fn people(document: &Document, spec: &Spec, requester: &PersonId, reg
         find("/owner/backup", "the owner cannot be the backup as well: name another, or nobody".to_owned());
     }
     if let Some(rule_owner) = &spec.rule_owner {
+        for rule in &spec.access.rules {
+            match registry.soft_rules.get(rule) {
+                Some(owner) if owner == rule_owner => {}
+                Some(owner) => {
+                    find("/rule_owner", format!("the rule `{rule}` is owned by `{owner}`: write that person"))
+                }
+                None => {
+                    find("/rule_ids", format!("`{rule}` is no soft guardrail, and nothing else is lifted: remove it"))
+                }
+            }
+        }
+        let benefits = spec.subject.users.contains(rule_owner)
+            || operators(spec, registry).any(|(_, operator)| operator == Some(rule_owner));
+        if benefits {
+            find(
+                "/rule_owner",
+                format!("`{rule_owner}` would benefit and cannot approve it: let another own the rule"),
+            );
+        }
         if !may_approve(registry, rule_owner) {
             find("/rule_owner", format!("`{rule_owner}` has no duty to approve in people.yaml, so nobody could"));
         }
@@ -66,8 +88,10 @@ pub(super) fn people(document: &Document, spec: &Spec, requester: &PersonId, reg
 
 /// Why this person cannot approve this exception, if so.
 pub(super) fn approver(exception: &Exception, person: &PersonId, registry: &Registry) -> Result<(), String> {
-    if !may_approve(registry, person) {
-        return Err(format!("`{person}` has none of the duties `approve`, `security` and `vendor_risk`"));
+    let kind = exception.spec.kind;
+    if !may_approve_kind(registry, person, kind) {
+        let vendor = if Ceiling::of(kind).vendor_risk { ", nor `vendor_risk`" } else { "" };
+        return Err(format!("`{person}` has neither of the duties `approve` and `security`{vendor}"));
     }
     if let Some((part, _)) = parts(&exception.spec, &exception.requester).into_iter().find(|(_, one)| *one == person) {
         return Err(format!("`{person}` is its {part} and cannot approve it"));
@@ -98,7 +122,7 @@ pub(super) fn is_owner(exception: &Exception, person: &PersonId, registry: &Regi
 #[must_use]
 pub(super) fn is_steward(exception: &Exception, person: &Person, registry: &Registry) -> bool {
     is_owner(exception, &person.id, registry)
-        || may_approve(registry, &person.id)
+        || may_approve_kind(registry, &person.id, exception.spec.kind)
         || may(registry, person, Duty::Administer)
 }
 

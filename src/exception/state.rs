@@ -82,6 +82,8 @@ pub enum Ending {
     Finished,
     /// A role took over.
     Graduated,
+    /// Its renewal has begun.
+    Superseded,
 }
 
 /// The step does not lead out of this state.
@@ -260,6 +262,7 @@ impl Ending {
             Self::Revoked => "revoked",
             Self::Finished => "finished",
             Self::Graduated => "graduated",
+            Self::Superseded => "superseded",
         }
     }
 }

@@ -2,10 +2,7 @@
 
 use std::cmp::Reverse;
 
-use super::{
-    Change, Desk, DeskError, Ending, Event, Exception, Notice, Phase, Spec, State, desk::PAGE, parse, request::not,
-    separation,
-};
+use super::{Change, Desk, DeskError, Ending, Event, Exception, Notice, Phase, State, parse, request::not, separation};
 use crate::domain::{Document, Duty, ExceptionId, Person, Registry, SuspendReason, Timestamp};
 
 /// Due exceptions that one [`Desk::tick`] looks at.
@@ -70,7 +67,8 @@ impl Desk {
             SuspendReason::AttestationLapsed | SuspendReason::MilestoneOverdue | SuspendReason::RemovalTrial => false,
             SuspendReason::OwnerIneligible => !gone,
             SuspendReason::StoreBehind => guards,
-            SuspendReason::ControlUnhealthy | SuspendReason::Drift | SuspendReason::Manual => true,
+            SuspendReason::Drift => exception.foreign_rule(&registry).is_none(),
+            SuspendReason::ControlUnhealthy | SuspendReason::Manual => true,
         };
         let events: Vec<_> = holds
             .keys()
@@ -79,7 +77,9 @@ impl Desk {
             .map(|reason| Event::Resumed { reason, by: Some(by.id.clone()) })
             .collect();
         if events.is_empty() {
-            return Err(lapsed_or(&exception, self.parts.clock.now()));
+            let foreign =
+                exception.foreign_rule(&registry).map(|why| DeskError::Conflict(format!("{why}: submit a new case")));
+            return Err(foreign.unwrap_or_else(|| lapsed_or(&exception, self.parts.clock.now())));
         }
         self.append(turn, id, exception.version, self.change(events, by, reason)).await
     }
@@ -102,43 +102,6 @@ impl Desk {
         steward(&exception, by, &self.parts.registry.load())?;
         let change = self.change(vec![Event::Revoked { by: by.id.clone() }], by, reason);
         self.append(turn, id, exception.version, change).await
-    }
-
-    /// A person reports the event that a temporary elevation ends on, or that the incident of a break-glass exception
-    /// is closed.
-    ///
-    /// # Errors
-    /// It ends on no such event, it is not live, or the person is neither its steward nor its requester.
-    pub async fn finish(&self, id: &ExceptionId, by: &Person, event: &str, why: &str) -> Result<Exception, DeskError> {
-        let turn = self.turn().await?;
-        let exception = self.live(id).await?;
-        if exception.requester != by.id {
-            steward(&exception, by, &self.parts.registry.load())?;
-        }
-        let ends = exception.spec.ends_on.as_deref().into_iter().chain(exception.spec.incident.as_deref());
-        if !ends.into_iter().any(|one| one == event) {
-            return Err(DeskError::Conflict(format!("`{id}` does not end on `{event}`")));
-        }
-        let reason = if why.is_empty() { event.to_owned() } else { format!("{event}: {why}") };
-        let change = self.change(vec![Event::Finished { by: by.id.clone() }], by, &reason);
-        self.append(turn, id, exception.version, change).await
-    }
-
-    /// The live exceptions that end on this event or belong to this incident, in the order of their ids.
-    ///
-    /// # Errors
-    /// The store cannot be read.
-    pub async fn ending_on(&self, event: &str) -> Result<Vec<ExceptionId>, DeskError> {
-        let now = self.parts.clock.now();
-        let mut found = Vec::new();
-        let mut after = None;
-        loop {
-            let page = self.list(after.as_ref(), PAGE).await?;
-            let Some(last) = page.last() else { return Ok(found) };
-            after = Some(last.id.clone());
-            let of = |spec: &Spec| spec.ends_on.as_deref() == Some(event) || spec.incident.as_deref() == Some(event);
-            found.extend(page.into_iter().filter(|one| one.is_live(now) && of(&one.spec)).map(|one| one.id));
-        }
     }
 
     /// The owner, or the backup, reports that a milestone is met; that ends the suspension for it.
@@ -327,7 +290,8 @@ impl Desk {
         if events.is_empty() {
             let due = exception.next_due(now).filter(|due| *due > now);
             self.parts.ledger().due.extend(due.map(|due| Reverse((due, id.clone()))));
-            return Ok(());
+            drop(turn);
+            return self.supersede(&exception, now).await;
         }
         let due: Vec<_> = events
             .iter()
@@ -335,11 +299,23 @@ impl Desk {
             .collect();
         let why = events.first().map_or("", brought);
         self.append(turn, id, exception.version, self.own(events, why)).await?;
+        self.supersede(&exception, now).await?;
         for (deadline, at) in due {
             let owner = exception.spec.owner.human.clone();
             self.tell(&Notice::Due { exception: id.clone(), owner, deadline, at });
         }
         Ok(())
+    }
+
+    /// Ends what this one renews, once this one has begun: two grants of the same would be two budgets.
+    async fn supersede(&self, renewal: &Exception, now: Timestamp) -> Result<(), DeskError> {
+        let begun = renewal.is_live(now) && renewal.spec.window.not_before <= now;
+        let Some(earlier) = renewal.spec.supersedes.as_ref().filter(|_| begun) else { return Ok(()) };
+        let turn = self.turn().await?;
+        let Ok(exception) = self.live(earlier).await else { return Ok(()) };
+        let detail = format!("its renewal `{}` has begun", renewal.id);
+        let change = self.own(vec![Event::Superseded { by: renewal.id.clone() }], &detail);
+        self.append(turn, earlier, exception.version, change).await.map(drop)
     }
 
     /// Events by the gateway itself at this moment.
@@ -387,6 +363,11 @@ fn lapsed_or(exception: &Exception, now: Timestamp) -> DeskError {
     if exception.lapses().is_some_and(|lapse| now >= lapse) {
         return DeskError::Conflict(format!(
             "the owner's word on `{id}` is overdue: only its owner can mend that, by attesting it"
+        ));
+    }
+    if exception.milestone_due().is_some_and(|due| now >= due) {
+        return DeskError::Conflict(format!(
+            "a milestone of `{id}` is overdue: only its owner can mend that, by reporting it as met"
         ));
     }
     not(exception, "suspended")

@@ -16,11 +16,11 @@ use super::{
     registry,
     rule::{Rule, report},
     set::{Parts, PolicySet},
-    source::{Place, SourceFile, Sources},
+    source::{Level, Place, SourceFile, Sources},
 };
 use crate::{
     catalog::Tool,
-    domain::{Digest, Findings, ServerName, ToolRef},
+    domain::{Digest, Findings, PersonId, ServerName, ToolRef},
 };
 
 /// Compiles the files against the tools that may be called. Warnings of Cedar are errors here.
@@ -34,7 +34,8 @@ pub fn compile(sources: &Sources, tools: &[Arc<Tool>]) -> Result<PolicySet, Find
     let names = Names::new().map_err(|error| Findings::one("", 0, "", error.to_string()))?;
     let mut findings = Findings::default();
     let read = Read::of(sources, &names, &mut findings);
-    let registry = registry::read(read.agents, read.people, &mut findings);
+    let mut registry = registry::read(read.agents, read.people, &mut findings);
+    registry.soft_rules = soft_rules(&read.rules);
     let mut known: HashMap<ToolRef, Known> = HashMap::new();
     for tool in tools {
         let mut entry = Known::new(Arc::clone(tool), &names);
@@ -50,6 +51,12 @@ pub fn compile(sources: &Sources, tools: &[Arc<Tool>]) -> Result<PolicySet, Find
     let digest = digest(sources, tools);
     findings.or(())?;
     Ok(PolicySet::new(Parts { digest, registry, names, rules: read.rules, known, notes }))
+}
+
+/// Who owns each soft guardrail.
+pub(super) fn soft_rules(rules: &[Rule]) -> BTreeMap<Arc<str>, PersonId> {
+    let soft = rules.iter().filter(|rule| rule.level == Level::Soft);
+    soft.filter_map(|rule| Some((Arc::clone(&rule.id), PersonId::from(rule.policy.annotation("owner")?)))).collect()
 }
 
 /// The digest of all that a decision hangs on: the files, and the definitions that they were typed against.

@@ -3,6 +3,8 @@
 use std::{collections::HashSet, sync::Arc};
 
 use super::{
+    compile::soft_rules,
+    model::Names,
     registry,
     rule::Rule,
     set::PolicySet,
@@ -51,7 +53,14 @@ impl Sources {
     #[must_use]
     pub fn registry(&self) -> Registry {
         let find = |wanted: Place| self.files.iter().find(|file| Place::of(&file.path) == Ok(wanted));
-        registry::read(find(Place::Agents), find(Place::People), &mut Findings::default())
+        let mut ignored = Findings::default();
+        let mut registry = registry::read(find(Place::Agents), find(Place::People), &mut ignored);
+        if let Ok(names) = Names::new() {
+            let soft = self.files.iter().filter(|file| Place::of(&file.path) == Ok(Place::Policies(Level::Soft)));
+            let rules: Vec<_> = soft.flat_map(|file| Rule::read(file, Level::Soft, &names, &mut ignored)).collect();
+            registry.soft_rules = soft_rules(&rules);
+        }
+        registry
     }
 }
 

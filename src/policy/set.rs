@@ -162,13 +162,6 @@ impl PolicySet {
         findings
     }
 
-    /// The owner of a policy, as its `@owner` says.
-    #[must_use]
-    pub fn owner_of(&self, id: &str) -> Option<PersonId> {
-        let rule = self.rules.iter().find(|rule| &*rule.id == id)?;
-        rule.policy.annotation("owner").map(PersonId::from)
-    }
-
     /// The tool, if its definition is the one that the policies were typed against.
     pub(super) fn known(&self, tool: &ToolRef, digest: Digest) -> Option<&Known> {
         self.known.get(tool).filter(|known| known.tool.digest == digest)

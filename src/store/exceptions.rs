@@ -73,6 +73,7 @@ impl Known {
             | Event::Revoked { .. }
             | Event::Finished { .. }
             | Event::Graduated { .. }
+            | Event::Superseded { .. }
             | Event::Expired => self.live = None,
             // The budget itself refuses, and says so.
             Event::Exhausted => {}

@@ -120,6 +120,7 @@ pub fn history() -> Vec<StoredEvent> {
             digest,
             by: by.into(),
             as_security,
+            as_approver: true,
             as_vendor_risk: false,
             at: at("2026-11-01T08:00:00Z"),
             nonce: by.to_owned(),

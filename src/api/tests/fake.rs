@@ -15,10 +15,10 @@ use tower_service::Service as _;
 
 use crate::{
     api::{
-        AccessRequest, Act, ApiError, ApiSettings, CatalogView, ChangeOperations, ChangesView, ControlView, Decided,
-        DraftRequest, DraftView, Evaluation, EventOperations, EventStream, EventWish, EvidencePage, ExceptionView,
-        Explanation, KeyView, LinkView, MadeKey, NewKey, Operations, PilotOperations, PilotView, ReloadView, Study,
-        Task, TaskAnswer, ToolApproval, ToolView, WatchView, router,
+        AccessRequest, Act, ApiError, ApiSettings, Caller, CatalogView, ChangeOperations, ChangesView, ControlView,
+        Decided, DraftRequest, DraftView, Evaluation, EventOperations, EventStream, EventWish, EvidencePage,
+        ExceptionView, Explanation, HappeningOperations, HappeningView, KeyView, LinkView, MadeKey, NewKey, Operations,
+        PilotOperations, PilotView, ReloadView, Study, Task, TaskAnswer, ToolApproval, ToolView, WatchView, router,
     },
     domain::{
         Credential, CredentialId, CredentialKind, DecisionId, Digest, Document, Duty, ExceptionId, Findings, Kind,
@@ -56,6 +56,10 @@ pub(super) fn exception() -> ExceptionView {
         used: 1,
         attestation_due: None,
         due: None,
+        rules: vec![],
+        incident: None,
+        milestones: vec![],
+        post_review: None,
         approvals: vec![],
         analysis: None,
         removal_test: None,
@@ -196,10 +200,6 @@ impl Operations for Fake {
         self.note(format!("lifecycle submit {}", by.id));
         Ok(exception())
     }
-    async fn report_event(&self, by: &Arc<Person>, event: &str, _why: &str) -> Result<Vec<ExceptionView>, ApiError> {
-        self.note(format!("lifecycle {event} {}", by.id));
-        Ok(vec![exception()])
-    }
     async fn draft(&self, _by: &Arc<Person>, _request: DraftRequest) -> Result<DraftView, ApiError> {
         Ok(DraftView { record: Value::Null, missing: Vec::new() })
     }
@@ -327,5 +327,17 @@ impl Api {
             request = request.header("content-type", "application/json");
         }
         self.send(request.body(Body::from(body.to_owned())).unwrap()).await
+    }
+}
+
+#[async_trait]
+impl HappeningOperations for Fake {
+    async fn identify(&self, headers: &HeaderMap) -> Result<Caller, ApiError> {
+        Operations::authenticate(self, headers).await.map(Caller::Person)
+    }
+    async fn report_event(&self, by: &Caller, event: &str, _why: &str) -> Result<HappeningView, ApiError> {
+        let Caller::Person(person) = by else { panic!() };
+        self.note(format!("lifecycle {event} {}", person.id));
+        Ok(HappeningView { event: event.to_owned(), ended: vec![exception()], ..HappeningView::default() })
     }
 }

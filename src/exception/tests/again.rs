@@ -61,7 +61,7 @@ async fn what_was_granted_before_counts_against_the_longest_life_of_the_kind() {
     }
     room.turn_to(at("2026-11-01T06:00:00Z"));
     let told = refused(room.submit(hours("EX-3", "06", "10")).await.unwrap_err());
-    assert!(told.contains("longer than the 8 hours"), "{told}");
+    assert!(told.contains("no longer than 8 hours within 16 hours; 2 hours are left"), "{told}");
     room.submit(hours("EX-4", "06", "08")).await.unwrap();
     room.pass(TimeDelta::days(2));
     let later = lasting(elevation(), "EX-5", "2026-11-03T06:00:00Z", "2026-11-03T14:00:00Z");

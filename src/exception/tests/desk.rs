@@ -8,7 +8,7 @@ use serde_json::json;
 use super::support::{AGENT, Room, at, break_glass, elevation, id, needed, person, pilot, with};
 use crate::{
     domain::{Document, Duty, Standing, SuspendReason, ToolRef},
-    exception::{Approval, DeskError, Ending, Event, Exception, Phase, StoreError},
+    exception::{Approval, DeskError, Ending, Event, Exception, Phase, Reporter, StoreError},
 };
 
 macro_rules! refused {
@@ -411,9 +411,9 @@ async fn break_glass_waits_for_the_review_of_the_last_one() {
 async fn an_elevation_ends_with_its_event_and_a_spent_budget_ends_it_visibly() {
     let room = Room::new();
     let one = room.approved(elevation()).await;
-    refused!(room.desk.finish(&one.id, &person("carol"), "other", ""), DeskError::Conflict(_));
-    refused!(room.desk.finish(&one.id, &person("audrey"), "deployment.finished", ""), DeskError::Forbidden(_));
-    room.desk.finish(&one.id, &person("carol"), "deployment.finished", "it is out").await.unwrap();
+    refused!(room.desk.finish(&one.id, &person("carol"), "other"), DeskError::Conflict(_));
+    refused!(room.desk.finish(&one.id, &person("audrey"), "deployment.finished"), DeskError::Forbidden(_));
+    room.desk.report(Reporter::Person(&person("carol")), "deployment.finished", "it is out").await.unwrap();
     assert_eq!(room.store.rows.lock().unwrap()[&one.id].last().unwrap().reason, "deployment.finished: it is out");
     assert!(room.candidates().is_empty());
     let two = room.approved(with(elevation(), "id", json!("EX-2"))).await;

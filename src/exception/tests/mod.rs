@@ -5,6 +5,8 @@ mod desk;
 mod draft;
 mod index;
 mod invariants;
+mod kinds;
+mod lives;
 mod people;
 mod pilots;
 mod properties;

@@ -3,7 +3,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::{
-        Arc, Mutex,
+        Arc, LazyLock, Mutex,
         atomic::{AtomicBool, Ordering},
     },
 };
@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use crate::{
     domain::{
         AgentEntry, AgentId, Candidate, Clock, Credential, CredentialId, CredentialKind, Digest, Document, Duty,
-        ExceptionId, Person, PersonEntry, PersonId, Registry, Standing, Timestamp, ToolRef,
+        ExceptionId, Kind, Person, PersonEntry, PersonId, Registry, Standing, Timestamp, ToolRef,
     },
     exception::{
         Change, Desk, DeskError, Exception, ExceptionStore, PilotEvent, PilotStore, RemovalTest, SignError, Signer,
@@ -89,6 +89,11 @@ impl PilotStore for Memory {
 
 /// `PI-crm`, which the records of these tests name, as if it had been submitted.
 fn standing_pilot() -> StoredPilot {
+    static STANDING: LazyLock<StoredPilot> = LazyLock::new(submitted_pilot);
+    STANDING.clone()
+}
+
+fn submitted_pilot() -> StoredPilot {
     let document = Document::of_value(pilot_file("PI-crm"));
     let mut spec = parse_pilot(&document).unwrap();
     spec.requester = Some("carol".into());
@@ -230,7 +235,9 @@ impl Room {
     /// Submitted, and approved by as many as its kind needs.
     pub async fn approved(&self, record: Value) -> Exception {
         let mut exception = self.submit(record).await.unwrap();
-        for by in ["sam", "dave"] {
+        let owner = exception.spec.rule_owner.as_ref().map(|owner| owner.as_str().to_owned());
+        let vendor = (exception.spec.kind == Kind::ThirdPartyConnector).then(|| "victor".to_owned());
+        for by in owner.iter().chain(&vendor).map(String::as_str).chain(["sam", "dave"]) {
             if exception.state.live().is_none() {
                 exception = self.yes(&exception, by).await.unwrap();
             }
@@ -293,6 +300,7 @@ pub fn registry() -> Registry {
         groups: BTreeMap::new(),
         people: people.iter().map(|(id, duties)| (PersonId::from(*id), entry(duties))).collect(),
         agents: [AGENT, "agent-2"].map(|id| (AgentId::from(id), agent(id))).into(),
+        soft_rules: [("network".into(), "erin".into())].into(),
     }
 }
 

@@ -180,7 +180,7 @@ fn registry() -> Registry {
     Registry {
         agents: [("agent-1".into(), agent(["reader"])), ("agent-2".into(), agent(["writer"]))].into(),
         people: [("alice@corp".into(), person(true)), ("gone@corp".into(), person(false))].into(),
-        groups: BTreeMap::new(),
+        ..Registry::default()
     }
 }
 

@@ -108,6 +108,7 @@ impl House {
                 digest,
                 by,
                 as_security,
+                as_approver: true,
                 as_vendor_risk: false,
                 at,
                 nonce,

@@ -188,6 +188,7 @@ pub async fn approved(store: &Store, calls: u64) -> Charge {
             digest,
             by: PersonId::from(by),
             as_security,
+            as_approver: true,
             as_vendor_risk: false,
             at: noon(),
             nonce: by.to_owned(),

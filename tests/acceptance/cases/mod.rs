@@ -5,6 +5,7 @@ mod durability;
 mod exceptions;
 mod governance;
 mod hostile;
+mod kinds;
 mod lifecycle;
 mod methods;
 mod monitoring;
@@ -25,6 +26,7 @@ pub fn all() -> Vec<Case> {
     [
         exceptions::cases(),
         governance::cases(),
+        kinds::cases(),
         wire::cases(),
         lifecycle::cases(),
         policy::cases(),
