@@ -57,4 +57,4 @@ pub use spec::{
 };
 pub use sprawl::{Live as LiveCounts, SprawlBudget};
 pub use state::{Ending, Hold, Live, State, TransitionError};
-pub use trial::{RemovalTest, TestResult, Trial};
+pub use trial::{RemovalTest, TestResult, Trial, Tried};

@@ -3,7 +3,7 @@
 use chrono::TimeDelta;
 use serde_json::json;
 
-use super::support::{AGENT, Room, at, id, needed, person, pilot, tool, with};
+use super::support::{AGENT, Room, at, id, needed, person, pilot, tool, tried, with};
 use crate::{
     domain::{Document, Standing, SuspendReason},
     exception::{DeskError, Ending, Lived, Phase, RemovalTest, TestResult, fold},
@@ -86,6 +86,12 @@ async fn a_renewal_needs_a_fresh_removal_test_that_shows_the_need_and_a_word_tha
     room.turn_to(at("2026-11-14T06:00:00Z"));
     refused("is due").await;
     room.desk.attest(&exception.id, &person("alice"), "still needed").await.unwrap();
+    refused("had none").await;
+    room.desk.begin_trial(&exception.id, &person("sam"), (5, 30), "who notices?").await.unwrap();
+    refused("under way").await;
+    room.desk.end_trial(&exception.id, &person("sam"), "seen enough").await.unwrap();
+    refused("its plan says 10").await;
+    tried(&room, &exception.id).await;
     room.submit(renewal.clone()).await.unwrap();
 }
 
