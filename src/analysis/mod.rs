@@ -8,6 +8,7 @@
 //!
 //! Deliberately absent: I/O (records come through [`RecordedCalls`]), and any way to put something in force.
 
+mod gain;
 mod graduation;
 mod recorded;
 mod removal;
@@ -22,6 +23,7 @@ mod timeline;
 mod walk;
 mod world;
 
+pub use gain::{Gain, MemberGain};
 pub use graduation::{Graduated, Graduation};
 pub use recorded::{RecordedCall, Unjudged};
 pub use removal::{Loss, RemovalReport, RemovalStudy};

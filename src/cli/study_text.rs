@@ -5,7 +5,7 @@ use super::{
     table::{facts, printable, table},
 };
 use crate::{
-    analysis::{Change, Completeness, Graduated, RemovalReport, Replayed},
+    analysis::{Change, Completeness, Gain, Graduated, RemovalReport, Replayed},
     api::{CanView, ExceptionView},
     app::Proposal,
 };
@@ -173,6 +173,26 @@ pub(super) fn graduated(view: &Graduated) -> String {
     if let Some(replay) = &view.replay {
         out.push_str("\nreplay of what was recorded, under the role and without the exceptions:\n");
         out.push_str(&replayed(replay));
+    }
+    if let Some(gain) = &view.gain {
+        out.push_str(&gained(gain));
+    }
+    out
+}
+
+/// The solver's answers; what is not proven is said first and loudly.
+fn gained(gain: &Gain) -> String {
+    let mut out = if gain.proven {
+        format!(
+            "\nproven for every agent of the cohort: the role gains nothing beyond the exceptions ({})\n",
+            gain.solver
+        )
+    } else {
+        format!("\nNOT PROVEN: that the role gains nothing beyond the exceptions ({})\n", gain.solver)
+    };
+    for one in &gain.members {
+        let told = if one.told.is_empty() { &one.answer } else { &one.told };
+        out.push_str(&format!("  {}: {}\n", printable(one.member.as_str()), printable(told)));
     }
     out
 }
