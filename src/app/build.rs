@@ -87,7 +87,8 @@ pub(super) async fn build(
     let keys: Arc<dyn KeyStore> = store.clone();
     let ports = Ports { keys, registry, clock: Arc::clone(&clock), fetch: Arc::new(Web::default()) };
     let authenticator = Arc::new(Authenticator::new(convert::identity(settings), &store.keyring().pepper, ports)?);
-    let controls = Arc::new(Controls::new(store.lease(), Arc::clone(telemetry.lease())));
+    let controls = Controls::new(store.lease(), Arc::clone(telemetry.lease()));
+    let controls = Arc::new(controls.with("shadow.evaluate", Arc::new(super::shadow::Observation)));
     let in_flight = Arc::new(InFlight::default());
     let (exhausted, spent) = mpsc::channel(limits::IN_FLIGHT);
     let admission: Arc<dyn Admission> = store.clone();
@@ -133,6 +134,7 @@ pub(super) async fn build(
         require_proofs: settings.exceptions.require_proofs,
         copies,
         tally: tokio::sync::Mutex::default(),
+        shadowed: watch::Sender::new(0),
         admin_url,
     };
     Ok((Arc::new(house), Loose { exhausted: spent, changes }))

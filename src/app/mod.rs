@@ -25,7 +25,9 @@ mod prove;
 mod recorded;
 mod removal;
 mod report;
+mod routine;
 mod serve;
+mod shadow;
 mod study;
 mod view;
 

@@ -104,6 +104,17 @@ pub(super) fn report(view: &RemovalReport) -> String {
         ("last use", view.last_use.map_or_else(|| "never in that time".to_owned(), time)),
     ]);
     out.push_str(&complete(&view.completeness));
+    if let Some(shadow) = &view.shadow {
+        let missing = if shadow.missing == 0 { "none" } else { "the window is incomplete" };
+        out.push_str(&facts(&[
+            ("judged at the time", format!("{}, of which {} would have broken", shadow.judged, shadow.would_break)),
+            (
+                "under the new role",
+                format!("{}, of which it refuses {}", shadow.under_candidate, shadow.candidate_refuses),
+            ),
+            ("shadow missing", format!("{} ({missing})", shadow.missing)),
+        ]));
+    }
     out.push('\n');
     let agents: Vec<_> = view
         .agents

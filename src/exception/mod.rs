@@ -29,6 +29,7 @@ mod pilot_form;
 mod pilots;
 mod reminder;
 mod request;
+mod routine;
 mod separation;
 mod spec;
 mod sprawl;
@@ -51,6 +52,7 @@ pub use pilot::{Pilot, PilotEnd, PilotEvent, PilotExit, PilotPhase, PilotSpec, P
 pub use pilot_form::{PILOT_SCHEMA, parse_pilot};
 pub use pilots::EndedPilot;
 pub use reminder::{Deadline, Notice, Notices};
+pub use routine::Unneeded;
 pub use spec::{
     Access, Attestation, Beneficiary, Category, Control, Deviation, Exit, ExitWay, Milestone, Owner, Removal, Risk,
     Spec, Validation,
