@@ -134,6 +134,7 @@ pub(super) async fn build(
         require_proofs: settings.exceptions.require_proofs,
         copies,
         tally: tokio::sync::Mutex::default(),
+        needs: tokio::sync::Mutex::default(),
         shadowed: watch::Sender::new(0),
         admin_url,
     };

@@ -17,6 +17,7 @@ mod graduate;
 mod house;
 mod keeper;
 mod listen;
+mod need;
 mod operations;
 mod overview;
 mod pilots;

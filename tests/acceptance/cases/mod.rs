@@ -16,6 +16,7 @@ mod requests;
 mod rounds;
 mod stops;
 mod studies;
+mod unneeded;
 mod wire;
 
 use crate::Case;
@@ -38,6 +39,7 @@ pub fn all() -> Vec<Case> {
         crowd::cases(),
         requests::cases(),
         studies::cases(),
+        unneeded::cases(),
         reports::cases(),
     ]
     .into_iter()
