@@ -82,7 +82,8 @@ fn judged(
     match need {
         Some(Need::Dead) => return Some((true, "solver: it admits nothing that guardrails leave")),
         Some(Need::Redundant) => return Some((false, "solver: roles permit every call that it admits")),
-        Some(Need::Needed) => return None,
+        // Some call is admitted by it alone; whether anybody makes it, the records say.
+        Some(Need::Needed) => return unneeded(exception, set),
         Some(Need::Unknown(_)) | None => {}
     }
     let pairs = || grant.agents.iter().flat_map(|agent| tools.iter().map(move |(tool, _)| (agent, tool)));
@@ -108,8 +109,12 @@ fn judged(
     if implied {
         return Some((false, "policies: roles allow all of it whatever the arguments"));
     }
-    let unneeded = exception.tested.as_ref().is_some_and(|(test, _)| {
-        test.result == TestResult::Unneeded && test.admitted > 0 && test.policy_set == set.digest()
-    });
-    unneeded.then_some((false, "recorded calls: its last removal test found that nothing breaks"))
+    unneeded(exception, set)
+}
+
+/// What its last removal test says, if that was made under these policies.
+fn unneeded(exception: &Exception, set: &PolicySet) -> Option<(bool, &'static str)> {
+    let (test, _) = exception.tested.as_ref()?;
+    let nothing_breaks = test.result == TestResult::Unneeded && test.admitted > 0 && test.policy_set == set.digest();
+    nothing_breaks.then_some((false, "recorded calls: its last removal test found that nothing breaks"))
 }
