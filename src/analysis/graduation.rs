@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::{
-    Completeness, Filter, RecordedCall, Replay, Replayed, Role, Study, Unjudged, World,
+    Completeness, Filter, Gain, RecordedCall, Replay, Replayed, Role, Study, Unjudged, World,
     role::{Used, cedar},
 };
 use crate::{
@@ -51,6 +51,9 @@ pub struct Graduated {
     /// The replay under the role without the exceptions; absent where nothing was used.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub replay: Option<Replayed>,
+    /// What a solver says: that nothing is gained beyond the exceptions; absent where nothing was used.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gain: Option<Gain>,
 }
 
 impl Graduation {
@@ -104,6 +107,7 @@ impl Graduation {
             unused: unused.map(|tool| tool.to_string()).collect(),
             completeness: self.completeness.clone(),
             replay: None,
+            gain: None,
         }
     }
 
@@ -117,6 +121,12 @@ impl Graduation {
         let without = self.ids().into_iter().fold(now.clone(), World::without);
         let now = self.grants.iter().cloned().fold(without, World::with);
         Replay::new(now, then, self.completeness.since)
+    }
+
+    /// The exceptions that it takes over from.
+    #[must_use]
+    pub fn grants(&self) -> &[Grant] {
+        &self.grants
     }
 
     fn ids(&self) -> Vec<ExceptionId> {

@@ -8,11 +8,13 @@
 //!
 //! Deliberately absent: I/O (records come through [`RecordedCalls`]), and any way to put something in force.
 
+mod gain;
 mod graduation;
 mod recorded;
 mod removal;
 mod replay;
 mod role;
+mod shadow;
 mod simulate;
 mod stand;
 mod submission;
@@ -22,11 +24,13 @@ mod timeline;
 mod walk;
 mod world;
 
+pub use gain::{Gain, MemberGain};
 pub use graduation::{Graduated, Graduation};
 pub use recorded::{RecordedCall, Unjudged};
 pub use removal::{Loss, RemovalReport, RemovalStudy};
 pub use replay::{Replay, Replayed};
 pub use role::Role;
+pub use shadow::{ShadowVerdict, Shadowed};
 pub use simulate::Simulation;
 pub use stand::{Change, Changes, Completeness, Stand};
 pub use submission::{Admits, Analysis, Guardrail, Implied, Sprawl, Submission};

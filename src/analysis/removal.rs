@@ -1,12 +1,14 @@
 //! What would break without an exception: every call that it admitted, judged without it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Change, Changes, Completeness, Filter, RecordedCall, Stand, Study, World};
+use super::{
+    Change, Changes, Completeness, Filter, RecordedCall, ShadowVerdict, Shadowed, Stand, Study, World, shadow::Shadow,
+};
 use crate::{
-    domain::{AgentId, Digest, Effect, ExceptionId, Reason, Timestamp},
+    domain::{AgentId, DecisionId, Digest, Effect, ExceptionId, Reason, Timestamp},
     exception::{Event, RemovalTest, StoredEvent, TestResult},
 };
 
@@ -53,6 +55,9 @@ pub struct RemovalReport {
     pub last_use: Option<Timestamp>,
     /// How complete this is.
     pub completeness: Completeness,
+    /// What was judged of each call at its time; absent where the exception has not the duty `shadow.evaluate`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shadow: Option<Shadowed>,
 }
 
 impl RemovalReport {
@@ -84,6 +89,7 @@ pub struct RemovalStudy {
     changes: Changes,
     last_use: Option<Timestamp>,
     completeness: Completeness,
+    shadow: Option<Shadow>,
 }
 
 impl RemovalStudy {
@@ -102,7 +108,15 @@ impl RemovalStudy {
             changes: Changes::default(),
             last_use: None,
             completeness: Completeness::new(since),
+            shadow: None,
         }
+    }
+
+    /// The same for an exception with the duty `shadow.evaluate`: what was judged of its calls at their time. A call
+    /// without that leaves the test incomplete.
+    #[must_use]
+    pub fn shadowed(self, known: HashMap<DecisionId, ShadowVerdict>) -> Self {
+        Self { shadow: Some(Shadow::of(known)), ..self }
     }
 
     /// The calls that it looks at.
@@ -114,7 +128,9 @@ impl RemovalStudy {
     /// The report.
     #[must_use]
     pub fn finish(self, at: Timestamp, in_force: bool) -> RemovalReport {
-        let enough = self.completeness.percent >= ENOUGH && !self.completeness.truncated;
+        let shadow = self.shadow.map(|shadow| shadow.found);
+        let whole = shadow.as_ref().is_none_or(|shadow| shadow.missing == 0);
+        let enough = self.completeness.percent >= ENOUGH && !self.completeness.truncated && whole;
         let result = match (self.would_break, enough) {
             (1.., _) => TestResult::Needed,
             (0, true) => TestResult::Unneeded,
@@ -135,6 +151,7 @@ impl RemovalStudy {
             more,
             last_use: self.last_use,
             completeness: self.completeness,
+            shadow,
         }
     }
 
@@ -157,6 +174,9 @@ impl Study for RemovalStudy {
         loss.admitted = loss.admitted.saturating_add(1);
         self.admitted = self.admitted.saturating_add(1);
         self.last_use = self.last_use.max(Some(call.at));
+        if let Some(shadow) = &mut self.shadow {
+            shadow.take(&call.decision);
+        }
         let to = match self.then.judge(call) {
             Ok(verdict) => Stand::from(&verdict),
             Err(why) => return self.completeness.missed(why),

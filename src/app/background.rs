@@ -32,6 +32,8 @@ pub(super) fn start(house: &Arc<House>, loose: Loose) -> JoinSet<()> {
     tasks.spawn(exceptions(Arc::clone(house), changes));
     tasks.spawn(freeze(Arc::clone(house)));
     tasks.spawn(watching(Arc::clone(house)));
+    tasks.spawn(super::routine::run(Arc::clone(house)));
+    tasks.spawn(super::shadow::run(Arc::clone(house)));
     if let Some(copies) = &house.copies {
         tasks.spawn(Arc::clone(copies).keep(house.store.checkpoints()));
     }

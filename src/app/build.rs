@@ -90,7 +90,8 @@ pub(super) async fn build(
     let authenticator = Arc::new(Authenticator::new(convert::identity(settings), &store.keyring().pepper, ports)?);
     let attendance = Arc::new(Attendance::default());
     let controls = Controls::new(store.lease(), Arc::clone(telemetry.lease()))
-        .with("watch.attached", Arc::clone(&attendance) as Arc<dyn Probe>);
+        .with("watch.attached", Arc::clone(&attendance) as Arc<dyn Probe>)
+        .with("shadow.evaluate", Arc::new(super::shadow::Observation));
     let controls = Arc::new(controls);
     let in_flight = Arc::new(InFlight::default());
     let (exhausted, spent) = mpsc::channel(limits::IN_FLIGHT);
@@ -139,6 +140,8 @@ pub(super) async fn build(
         require_proofs: settings.exceptions.require_proofs,
         copies,
         tally: tokio::sync::Mutex::default(),
+        needs: tokio::sync::Mutex::default(),
+        shadowed: watch::Sender::new(0),
         admin_url,
     };
     Ok((Arc::new(house), Loose { exhausted: spent, changes }))

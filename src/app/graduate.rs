@@ -1,12 +1,21 @@
 //! The role that takes over from an exception or a pilot: a draft for people, tried on what was recorded.
 
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
+
 use super::{house::House, study::unreadable, view};
 use crate::{
-    analysis::{Graduated, Graduation, walk},
+    analysis::{self, Gain, Graduated, walk},
     api::{ApiError, Graduate, days},
-    domain::{Grant, PilotId},
-    policy::SourceFile,
+    domain::{AgentId, Grant, PilotId},
+    policy::{
+        PolicySet, SourceFile,
+        proof::{Graduation, nothing_gained},
+    },
 };
+
+/// How long a solver may take for one question about a role, and for all of them: people wait for the answer.
+const QUESTION: Duration = Duration::from_secs(5);
+const ALL: Duration = Duration::from_secs(60);
 
 /// Exceptions of one page.
 const PAGE: usize = 500;
@@ -27,7 +36,7 @@ impl House {
         };
         let _turn = self.turn()?;
         let now = self.as_it_is(since).await?;
-        let graduation = Graduation::new(graduate.role, source, grants, since);
+        let graduation = analysis::Graduation::new(graduate.role, source, grants, since);
         let filter = graduation.filter();
         let graduation = walk(&self.journal(), since, &filter, graduation).await.map_err(unreadable)?;
         let mut draft = graduation.draft(now.set());
@@ -40,7 +49,29 @@ impl House {
         let replay = graduation.replay(&now, with_role);
         let replay = walk(&self.journal(), since, &graduation.trial(), replay).await.map_err(unreadable)?;
         draft.replay = Some(replay.finish());
+        draft.gain = Some(self.gain(now.set(), &draft, graduation.grants()).await?);
         Ok(draft)
+    }
+
+    /// What the solver says of the draft, for every agent of the cohort: whoever merges the file may give the role to
+    /// those, too, who did not use the exceptions.
+    async fn gain(&self, set: &Arc<PolicySet>, draft: &Graduated, grants: &[Grant]) -> Result<Gain, ApiError> {
+        let solver = self.prover.solver().map(|(_, version)| version.to_owned()).map_err(str::to_owned);
+        let cohort: BTreeSet<AgentId> = draft.members.union(&draft.idle).cloned().collect();
+        let members: Vec<AgentId> = cohort.into_iter().collect();
+        if solver.is_err() {
+            return Ok(Gain::of(solver, &members, &[]));
+        }
+        let candidate = SourceFile { path: draft.file.clone(), text: draft.cedar.clone() };
+        let (prover, set) = (self.prover.clone().within(QUESTION, ALL), Arc::clone(set));
+        let (role, agents) = (draft.role.clone(), members.clone());
+        let grants: Vec<Arc<Grant>> = grants.iter().cloned().map(Arc::new).collect();
+        let work = tokio::task::spawn_blocking(move || {
+            let asked = Graduation { candidate: &candidate, role: &role, grants: &grants, members: &agents };
+            nothing_gained(&prover, &set, asked)
+        });
+        let proofs = work.await.map_err(|_| ApiError::internal())?.map_err(ApiError::faulty)?;
+        Ok(Gain::of(solver, &members, &proofs))
     }
 
     /// What the exceptions of a pilot grant, ended ones included.

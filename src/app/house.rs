@@ -48,6 +48,10 @@ pub(super) struct House {
     pub(super) copies: Option<Arc<Copies>>,
     /// What reports have read of the journal so far.
     pub(super) tally: tokio::sync::Mutex<crate::report::Tally>,
+    /// What the solver has said of whether exceptions are needed.
+    pub(super) needs: tokio::sync::Mutex<super::need::Needs>,
+    /// How far the shadow of calls has followed the journal.
+    pub(super) shadowed: tokio::sync::watch::Sender<u64>,
     /// Where people reach the administration listener.
     pub(super) admin_url: String,
 }

@@ -19,6 +19,7 @@ mod happening;
 mod house;
 mod keeper;
 mod listen;
+mod need;
 mod operations;
 mod overview;
 mod pilots;
@@ -27,7 +28,9 @@ mod prove;
 mod recorded;
 mod removal;
 mod report;
+mod routine;
 mod serve;
+mod shadow;
 mod study;
 mod view;
 

@@ -8,7 +8,7 @@ use super::{house::House, study::unreadable, view};
 use crate::{
     analysis::{RemovalReport, RemovalStudy, walk},
     api::{ApiError, Removal, days},
-    domain::{ExceptionId, Person, PersonId, Timestamp},
+    domain::{ExceptionId, Obligation, Person, PersonId, Timestamp},
     exception::{Phase, TestResult},
     policy::PolicySet,
 };
@@ -62,16 +62,30 @@ impl House {
         days: u32,
         candidate: Option<Arc<PolicySet>>,
     ) -> Result<RemovalReport, ApiError> {
-        let history = self.desk.history(id).await.map_err(view::desk_error)?;
         let _turn = self.turn()?;
+        self.judged_without(id, days, candidate).await
+    }
+
+    /// The same without a turn: for the gateway itself, which asks one thing at a time.
+    pub(super) async fn judged_without(
+        &self,
+        id: &ExceptionId,
+        days: u32,
+        candidate: Option<Arc<PolicySet>>,
+    ) -> Result<RemovalReport, ApiError> {
+        let history = self.desk.history(id).await.map_err(view::desk_error)?;
         let since = self.ago(days);
-        let agents = self.known(id).await?.spec.subject.agents.clone();
-        let mut then = self.as_it_is_for(&agents, since).await?;
+        let spec = Arc::clone(&self.known(id).await?.spec);
+        let mut then = self.as_it_is_for(&spec.subject.agents, since).await?;
         let in_force = candidate.is_none();
         if let Some(set) = candidate {
             then = then.under(set);
         }
-        let study = RemovalStudy::new(id, &history, then, since);
+        let mut study = RemovalStudy::new(id, &history, then, since);
+        if spec.obligations().contains(&Obligation::ShadowEvaluate) {
+            let known = self.shadow_of(id).await.map_err(|error| ApiError::unavailable(error.to_string()))?;
+            study = study.shadowed(known);
+        }
         let filter = study.filter();
         let study = walk(&self.journal(), since, &filter, study).await.map_err(unreadable)?;
         Ok(study.finish(self.clock.now(), in_force))

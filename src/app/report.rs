@@ -27,9 +27,10 @@ impl House {
     pub(super) async fn measured(&self, days: u32) -> Result<Sprawl, ApiError> {
         let tally = self.read_on().await?;
         let register = self.register_of(&tally).await?;
+        let analysis = self.needless(&register).await?;
         let health = self.controls.health(self.clock.now());
         let health: BTreeMap<_, _> = health.into_iter().map(|one| (one.id.to_owned(), one.healthy)).collect();
-        Ok(Sprawl::of(&register, &tally, Scope { days, health: Some(&health), analysis: None }))
+        Ok(Sprawl::of(&register, &tally, Scope { days, health: Some(&health), analysis: Some(&analysis) }))
     }
 
     /// Reads what was written since the last report.

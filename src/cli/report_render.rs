@@ -52,6 +52,7 @@ pub(super) fn sprawl(sprawl: &Sprawl) -> String {
         ("attestation in grace", list(&sprawl.attestations.in_grace)),
         ("unused", list(&sprawl.unused)),
         ("redundant", sprawl.analysis.as_ref().map(|found| list(&found.redundant)).unwrap_or_default()),
+        ("found by", how(sprawl)),
         ("dead", sprawl.analysis.as_ref().map(|found| list(&found.dead)).unwrap_or_default()),
         ("post-review overdue", list(&sprawl.reviews_overdue)),
     ];
@@ -126,4 +127,14 @@ pub(super) fn standards(map: &Standards, mapped: &[Mapped], checkpoints: u64) ->
         let _ = writeln!(out, "{} means {}: {}", alias.id, alias.means.join(", "), alias.note);
     }
     out
+}
+
+/// How each redundant or dead exception was found.
+fn how(sprawl: &Sprawl) -> String {
+    let Some(analysis) = &sprawl.analysis else { return String::new() };
+    let mut all: Vec<String> = analysis.how.iter().map(|(id, how)| format!("{id} by {how}")).collect();
+    if analysis.not_looked_at > 0 {
+        all.push(format!("{} were not looked at", analysis.not_looked_at));
+    }
+    all.join("; ")
 }

@@ -109,6 +109,9 @@ pub(super) struct GraduateArguments {
     /// Days to look back
     #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=400))]
     days: u32,
+    /// Fail unless a solver proves for every agent of the cohort that nothing is gained beyond the exceptions
+    #[arg(long)]
+    require_proofs: bool,
 }
 
 pub(super) async fn simulate(
@@ -171,11 +174,16 @@ pub(super) async fn graduate(
     client: &Client,
     screen: &mut Screen<'_>,
 ) -> Result<(), Failure> {
-    let GraduateArguments { id, role, days } = arguments;
+    let GraduateArguments { id, role, days, require_proofs } = arguments;
     let key = if id.starts_with("PI-") { "pilot" } else { "exception" };
     let body = json!({key: id, "role": RoleName::from(role.as_str()), "days": days});
     let view: Graduated = client.post("/api/v1/graduate", Body::Json(body)).await?;
-    Ok(screen.show(&view, text::graduated)?)
+    screen.show(&view, text::graduated)?;
+    if require_proofs && !view.gain.as_ref().is_some_and(|gain| gain.proven) {
+        let why = view.gain.map_or("nothing was used, so there is no role".to_owned(), |gain| gain.solver);
+        return Err(Failure::Refused(format!("it is not proven that nothing is gained beyond the exceptions ({why})")));
+    }
+    Ok(())
 }
 
 /// The files of a policies folder, path to text.

@@ -5,7 +5,7 @@ use super::{
     table::{facts, printable, table},
 };
 use crate::{
-    analysis::{Change, Completeness, Graduated, RemovalReport, Replayed},
+    analysis::{Change, Completeness, Gain, Graduated, RemovalReport, Replayed},
     api::{CanView, ExceptionView},
     app::Proposal,
 };
@@ -104,6 +104,17 @@ pub(super) fn report(view: &RemovalReport) -> String {
         ("last use", view.last_use.map_or_else(|| "never in that time".to_owned(), time)),
     ]);
     out.push_str(&complete(&view.completeness));
+    if let Some(shadow) = &view.shadow {
+        let missing = if shadow.missing == 0 { "none" } else { "the window is incomplete" };
+        out.push_str(&facts(&[
+            ("judged at the time", format!("{}, of which {} would have broken", shadow.judged, shadow.would_break)),
+            (
+                "under the new role",
+                format!("{}, of which it refuses {}", shadow.under_candidate, shadow.candidate_refuses),
+            ),
+            ("shadow missing", format!("{} ({missing})", shadow.missing)),
+        ]));
+    }
     out.push('\n');
     let agents: Vec<_> = view
         .agents
@@ -173,6 +184,26 @@ pub(super) fn graduated(view: &Graduated) -> String {
     if let Some(replay) = &view.replay {
         out.push_str("\nreplay of what was recorded, under the role and without the exceptions:\n");
         out.push_str(&replayed(replay));
+    }
+    if let Some(gain) = &view.gain {
+        out.push_str(&gained(gain));
+    }
+    out
+}
+
+/// The solver's answers; what is not proven is said first and loudly.
+fn gained(gain: &Gain) -> String {
+    let mut out = if gain.proven {
+        format!(
+            "\nproven for every agent of the cohort: the role gains nothing beyond the exceptions ({})\n",
+            gain.solver
+        )
+    } else {
+        format!("\nNOT PROVEN: that the role gains nothing beyond the exceptions ({})\n", gain.solver)
+    };
+    for one in &gain.members {
+        let told = if one.told.is_empty() { &one.answer } else { &one.told };
+        out.push_str(&format!("  {}: {}\n", printable(one.member.as_str()), printable(told)));
     }
     out
 }

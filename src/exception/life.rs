@@ -8,7 +8,7 @@ use std::{
 use serde::Serialize;
 
 use super::{
-    Deadline, Ending, Event, Hold, RemovalTest, Spec, State, StoredEvent, TransitionError, Trial, Verifier,
+    Deadline, Ending, Event, Hold, RemovalTest, Spec, State, StoredEvent, TransitionError, Trial, Tried, Verifier,
     approval::Vote,
     ceiling::{Ceiling, later},
     trial,
@@ -49,6 +49,9 @@ pub struct Exception {
     /// The trial that was begun last and not ended by an event; over at its end by the clock.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub trial: Option<Trial>,
+    /// The last trial, over or not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tried: Option<Tried>,
     /// The last reminder of each deadline: what was due then, and how many seconds before that people were told.
     pub reminded: BTreeMap<Deadline, (Timestamp, i64)>,
 }
@@ -148,6 +151,7 @@ impl Exception {
             analysis: None,
             tested: None,
             trial: None,
+            tried: None,
             reminded: BTreeMap::new(),
         })
     }
@@ -182,15 +186,17 @@ impl Exception {
                 self.tested = Some((test.clone(), at));
                 Ok(state)
             }
-            Event::TrialBegun { members, until, .. } => {
+            Event::TrialBegun { percent, members, until, .. } => {
                 if !members.is_subset(&self.spec.subject.agents) {
                     return Err(FoldError::Broken(version));
                 }
                 self.trial = Some(Trial { members: members.clone(), until: *until });
+                self.tried = Some(Tried { percent: *percent, from: at, until: *until });
                 state.holds_on("put to a trial")
             }
             Event::TrialEnded { .. } => {
                 self.trial = None;
+                self.tried.iter_mut().for_each(|tried| tried.until = tried.until.min(at));
                 Ok(state)
             }
             Event::Graduated { .. } => state.end(Ending::Graduated, at),

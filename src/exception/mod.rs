@@ -33,6 +33,7 @@ mod pilots;
 mod reminder;
 mod request;
 mod review;
+mod routine;
 mod separation;
 mod spec;
 mod sprawl;
@@ -57,10 +58,11 @@ pub use pilot_form::{PILOT_SCHEMA, parse_pilot};
 pub use pilots::EndedPilot;
 pub use reminder::{Deadline, Notice, Notices};
 pub use review::PostReview;
+pub use routine::Unneeded;
 pub use spec::{
     Access, Attestation, Beneficiary, Category, Control, Deviation, Exit, ExitWay, Milestone, Owner, Removal, Risk,
     Spec, Validation,
 };
 pub use sprawl::{Live as LiveCounts, SprawlBudget};
 pub use state::{Ending, Hold, Live, State, TransitionError};
-pub use trial::{RemovalTest, TestResult, Trial};
+pub use trial::{RemovalTest, TestResult, Trial, Tried};

@@ -17,6 +17,8 @@ pub enum Deadline {
     Expiry,
     /// The owner's word is due.
     Attestation,
+    /// It looks unneeded: it is proposed to let it go.
+    Removal,
 }
 
 impl Deadline {
@@ -26,6 +28,7 @@ impl Deadline {
         match self {
             Self::Expiry => "expiry",
             Self::Attestation => "attestation",
+            Self::Removal => "removal",
         }
     }
 }

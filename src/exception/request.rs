@@ -302,7 +302,7 @@ fn is_still_needed(earlier: &Exception, now: Timestamp) -> Result<(), String> {
     if word.is_some_and(|(attestation, live)| later(live.attested, attestation.every.delta()) < moment) {
         return Err(format!("the owner's word on `{id}` is due: attest it first"));
     }
-    Ok(())
+    earlier.canary(now)
 }
 
 /// When it ended, or will.

@@ -11,7 +11,7 @@ use super::{
     separation::{is_owner, may},
     steward::steward,
 };
-use crate::domain::{AgentId, Digest, Duty, ExceptionId, Person, Timestamp};
+use crate::domain::{AgentId, Digest, Duty, ExceptionId, Kind, Person, Timestamp};
 
 /// The longest trial.
 const LONGEST: TimeDelta = TimeDelta::hours(24);
@@ -54,6 +54,44 @@ pub struct Trial {
     pub members: BTreeSet<AgentId>,
     /// Until then.
     pub until: Timestamp,
+}
+
+/// A trial of its removal, kept when it is over: a pilot is renewed only after one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tried {
+    /// The part of its agents that was asked for, in per cent.
+    pub percent: u8,
+    /// When it began.
+    pub from: Timestamp,
+    /// When it ended, or will end.
+    pub until: Timestamp,
+}
+
+impl Exception {
+    /// Refuses the renewal of a pilot that was never tried without a part of its agents while it could be used. An
+    /// exception is approved once, so every trial in its life came after its last approval.
+    pub(super) fn canary(&self, now: Timestamp) -> Result<(), String> {
+        let (id, spec) = (&self.id, &self.spec);
+        if spec.kind != Kind::Pilot {
+            return Ok(());
+        }
+        let percent = spec.removal.and_then(|plan| plan.canary_percent).unwrap_or(1);
+        let how = format!("run `postern removal trial {id} --percent {} --minutes N` first", percent.max(10));
+        let Some(tried) = self.tried else {
+            return Err(format!("a pilot is renewed after a trial of its removal, and `{id}` had none: {how}"));
+        };
+        if now < tried.until {
+            return Err(format!("a trial of the removal of `{id}` is under way until {}: wait for it", tried.until));
+        }
+        if tried.until <= spec.window.not_before {
+            return Err(format!("`{id}` could not be used yet when its removal was tried: {how}"));
+        }
+        if tried.percent < percent {
+            let asked = tried.percent;
+            return Err(format!("the trial of `{id}` took {asked} per cent, and its plan says {percent}: {how}"));
+        }
+        Ok(())
+    }
 }
 
 impl Trial {

@@ -16,7 +16,7 @@ not open them.
 | records.jsonl | the records: sequence number, exact text, inclusion proof |
 | checkpoint.txt | the signed statement of how many records there are and what they are (C2SP tlog-checkpoint) |
 | key.txt | the key that signed it and the approvals (C2SP signed-note verifier key, Ed25519) |
-| exception.json | for reading: revisions with digests, approvals with signatures, events, attestations, alarms |
+| exception.json | for reading: revisions with digests, approvals with signatures, events, attestations, alarms, health of controls, removal tests, trials |
 | decisions.csv | for reading: every decision and outcome |
 | SHA256SUMS | the digests of the other files |
 | README.md | this text |

@@ -61,13 +61,20 @@ pub struct Removals {
     pub mean_hours: Option<f64>,
 }
 
-/// What an analysis of policies found; the report does not prove it.
+/// What an analysis found at this moment; the report itself proves nothing.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Analysis {
     /// Exceptions that roles imply already.
     pub redundant: Vec<ExceptionId>,
     /// Exceptions that can admit nothing.
     pub dead: Vec<ExceptionId>,
+    /// How each of them was found: `solver` (proven for every call), `policies` (read off them) or `recorded calls` (of
+    /// its last removal test), and what was found.
+    #[serde(default)]
+    pub how: BTreeMap<ExceptionId, String>,
+    /// Active exceptions that were not looked at, because there are too many.
+    #[serde(default)]
+    pub not_looked_at: u64,
 }
 
 /// Whether the controls of active exceptions work at this moment.
@@ -243,6 +250,8 @@ impl Sprawl {
         for (name, group) in groups {
             all.extend(group.iter().map(|(of, number)| (name, of.clone(), number.to_string())));
         }
+        let how = self.analysis.iter().flat_map(|found| &found.how);
+        all.extend(how.map(|(id, how)| ("not needed", id.to_string(), how.clone())));
         all.extend(self.active_by_age.iter().map(|age| ("active by age", age.age.clone(), age.active.to_string())));
         all
     }

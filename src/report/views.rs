@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::{csv, register::moment};
 use crate::{
     domain::{Digest, ExceptionId, Timestamp},
-    evidence::{Lifecycle, Record},
+    evidence::{AlarmKind, Lifecycle, Record},
 };
 
 /// Makes the views while the records go by.
@@ -19,6 +19,9 @@ pub(super) struct Views<W> {
     attestations: Vec<Value>,
     events: Vec<Value>,
     alarms: Vec<Value>,
+    removal_tests: Vec<Value>,
+    trials: Vec<Value>,
+    control_health: Vec<Value>,
     counts: [(&'static str, u64); 4],
 }
 
@@ -31,7 +34,20 @@ impl<W: Write> Views<W> {
         let counts = [("intent", 0), ("denial", 0), ("outcome", 0), ("aborted", 0)];
         let (revisions, approvals, attestations) = (Vec::new(), Vec::new(), Vec::new());
         let (events, alarms) = (Vec::new(), Vec::new());
-        Ok(Self { decisions, id: id.clone(), revisions, approvals, attestations, events, alarms, counts })
+        let (removal_tests, trials, control_health) = (Vec::new(), Vec::new(), Vec::new());
+        Ok(Self {
+            decisions,
+            id: id.clone(),
+            revisions,
+            approvals,
+            attestations,
+            events,
+            alarms,
+            removal_tests,
+            trials,
+            control_health,
+            counts,
+        })
     }
 
     /// One more record.
@@ -45,7 +61,11 @@ impl<W: Write> Views<W> {
             return Ok(());
         }
         if let Record::Alarm(alarm) = record {
-            self.alarms.push(json!({"seq": seq, "at": alarm.at, "about": alarm.about, "detail": alarm.detail}));
+            let told = json!({"seq": seq, "at": alarm.at, "about": alarm.about, "detail": alarm.detail});
+            if alarm.about == AlarmKind::ControlUnhealthy {
+                self.control_health.push(told.clone());
+            }
+            self.alarms.push(told);
             return Ok(());
         }
         let Some(decision) = summary.decision else { return Ok(()) };
@@ -66,6 +86,9 @@ impl<W: Write> Views<W> {
             "attestations": self.attestations,
             "events": self.events,
             "alarms": self.alarms,
+            "control_health": self.control_health,
+            "removal_tests": self.removal_tests,
+            "trials": self.trials,
             "decisions": counts,
         });
         let mut text = serde_json::to_vec_pretty(&whole)?;
@@ -85,6 +108,15 @@ impl<W: Write> Views<W> {
             "approved" => self.approvals.push(json!({"seq": seq, "at": lifecycle.at, "approval": part("approval")})),
             "attested" => self.attestations.push(json!({"seq": seq, "at": lifecycle.at, "by": part("by"),
                 "reason": lifecycle.reason})),
+            "removal_tested" => self.removal_tests.push(json!({"seq": seq, "at": lifecycle.at,
+                "actor": lifecycle.actor, "reason": lifecycle.reason, "test": part("test")})),
+            "trial_begun" | "trial_ended" => self.trials.push(json!({"seq": seq, "at": lifecycle.at, "event": name,
+                "actor": lifecycle.actor, "percent": part("percent"), "members": part("members"),
+                "until": part("until")})),
+            "suspended" | "resumed" if event.get("reason").and_then(Value::as_str) == Some("control_unhealthy") => {
+                self.control_health.push(json!({"seq": seq, "at": lifecycle.at, "event": name,
+                    "actor": lifecycle.actor, "detail": lifecycle.reason}));
+            }
             _ => {}
         }
         // The record and the approvals stand above; the event names them by the digest of their text.

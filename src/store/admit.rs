@@ -9,7 +9,7 @@ use super::{
     store::Terms,
 };
 use crate::{
-    domain::{Basis, CredentialId, Timestamp},
+    domain::{AgentId, Basis, CredentialId, Timestamp},
     evidence::{Alarm, AlarmKind, Freeze, Journal, JournalError, PolicyChange, PolicyEvent, Position, Record},
     gateway::{Admission, AdmissionError, Admit, AdmitInquiry, Charge},
 };
@@ -29,6 +29,7 @@ impl From<JournalError> for AdmissionError {
 /// What is read again before the intent is written.
 struct Check {
     at: Timestamp,
+    agent: AgentId,
     credential: CredentialId,
     epoch: u64,
     charge: Option<Charge>,
@@ -45,7 +46,7 @@ impl Admission for Store {
         }
         let early = self.settings.durability == Durability::Exceptions && intent.verdict.basis == Basis::Rbac;
         let late = Late { decision: intent.decision.clone(), refund: intent.charged().cloned() };
-        let check = Check { at: intent.at, credential, epoch, charge };
+        let check = Check { at: intent.at, agent: intent.caller.agent.clone(), credential, epoch, charge };
         let entry = Entry::of(&Record::Intent(intent))?;
         let terms = Terms { limit: self.settings.commit_timeout, late: Some(late), early };
         self.ask(terms, move |ledger| admit_in(ledger, &check, &entry)).await?
@@ -112,7 +113,7 @@ fn admit_in(
         return Ok(Done::plain(Err(refusal)));
     }
     if let Some(charge) = &check.charge {
-        match exceptions::standing(ledger, charge, check.at)? {
+        match exceptions::standing(ledger, charge, &check.agent, check.at)? {
             exceptions::Standing::Same => {}
             exceptions::Standing::Ended(why) => return Ok(Done::plain(Err(AdmissionError::ExceptionChanged(why)))),
             exceptions::Standing::Tampered(why) => {

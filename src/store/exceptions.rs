@@ -13,9 +13,9 @@ use super::{
     store::Terms,
 };
 use crate::{
-    domain::{Digest, ExceptionId, SuspendReason, Timestamp, Window},
+    domain::{AgentId, Digest, ExceptionId, SuspendReason, Timestamp, Window},
     evidence::{JournalError, Lifecycle, Record, chain},
-    exception::{Change, Event, ExceptionStore, StoreError, StoredEvent},
+    exception::{Change, Event, ExceptionStore, StoreError, StoredEvent, Trial},
     gateway::Charge,
 };
 
@@ -42,6 +42,8 @@ struct Live {
     fingerprint: Digest,
     scheduled: bool,
     suspended: BTreeSet<SuspendReason>,
+    /// The agents that go without it for a while.
+    trial: Option<Trial>,
 }
 
 impl Known {
@@ -53,9 +55,9 @@ impl Known {
             self.digest = Some(digest);
             self.tampered |= spec.digest().ok() != Some(digest);
             let (founding, fingerprint) = (vec![seq], Digest::of(payload));
-            let suspended = BTreeSet::new();
-            self.live =
-                Some(Box::new(Live { revision, digest, window, founding, fingerprint, scheduled: false, suspended }));
+            let (scheduled, suspended, trial) = (false, BTreeSet::new(), None);
+            let live = Live { revision, digest, window, founding, fingerprint, scheduled, suspended, trial };
+            self.live = Some(Box::new(live));
             return;
         }
         let Some(live) = &mut self.live else { return };
@@ -79,8 +81,10 @@ impl Known {
             Event::Exhausted => {}
             // The owner's word also ends a suspension for the want of it.
             Event::Attested { .. } => drop(live.suspended.remove(&SuspendReason::AttestationLapsed)),
-            // Trials are a matter of decisions: a call that was decided before one began may still be admitted.
-            Event::TrialBegun { .. } | Event::TrialEnded { .. } => {}
+            Event::TrialBegun { members, until, .. } => {
+                live.trial = Some(Trial { members: members.clone(), until: *until });
+            }
+            Event::TrialEnded { .. } => live.trial = None,
             Event::Submitted { .. }
             | Event::Analysed { .. }
             | Event::Activated
@@ -103,7 +107,7 @@ pub(super) enum Standing {
 }
 
 /// Holds an exception against what was judged, reading its spec and approvals again.
-pub(super) fn standing(ledger: &Ledger, charge: &Charge, at: Timestamp) -> rusqlite::Result<Standing> {
+pub(super) fn standing(ledger: &Ledger, charge: &Charge, agent: &AgentId, at: Timestamp) -> rusqlite::Result<Standing> {
     let id = &charge.exception;
     let ended = |why: &str| Ok(Standing::Ended(format!("`{id}` {why}")));
     let Some(known) = ledger.memory.known.get(id) else { return ended("is not known") };
@@ -120,6 +124,9 @@ pub(super) fn standing(ledger: &Ledger, charge: &Charge, at: Timestamp) -> rusql
     }
     if !live.suspended.is_empty() {
         return ended("is suspended");
+    }
+    if live.trial.as_ref().is_some_and(|trial| trial.holds(agent, at)) {
+        return ended("is suspended for this agent: a trial of its removal has begun");
     }
     if at >= live.window.not_after {
         return ended("is over");

@@ -20,6 +20,7 @@ mod open;
 mod pilots;
 mod pins;
 mod schema;
+mod shadow;
 mod since;
 #[expect(clippy::module_inception, reason = "the room's main thing has the room's name")]
 mod store;
@@ -31,6 +32,7 @@ pub use keyring::{Keyring, KeyringError};
 pub use load::LoadError;
 pub use open::{Durability, OpenError, Recovery, Settings};
 pub use schema::SchemaError;
+pub use shadow::ShadowRow;
 pub use since::Since;
 pub use store::Store;
 

@@ -3,7 +3,7 @@
 use chrono::TimeDelta;
 use serde_json::{Value, json};
 
-use super::support::{Room, at, elevation, id, needed, person, pilot, with};
+use super::support::{Room, at, elevation, id, needed, person, pilot, tried, with};
 use crate::exception::DeskError;
 
 fn lasting(record: Value, id: &str, from: &str, to: &str) -> Value {
@@ -26,6 +26,7 @@ async fn a_renewal_that_does_not_say_so_is_refused() {
     let told = refused(room.submit(next("EX-2")).await.unwrap_err());
     assert!(told.contains("goes on with `EX-1`"), "{told}");
     room.desk.tested(&first.id, &person("sam"), needed(&room)).await.unwrap();
+    tried(&room, &first.id).await;
     room.submit(with(next("EX-3"), "supersedes", json!("EX-1"))).await.unwrap();
     let other =
         with(with(next("EX-4"), "grant/tools", json!(["list"])), "owner", json!({"human": "bob", "team": "crm"}));

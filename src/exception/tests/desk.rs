@@ -5,7 +5,7 @@ use std::sync::{Arc, atomic::Ordering};
 use chrono::TimeDelta;
 use serde_json::json;
 
-use super::support::{AGENT, Room, at, break_glass, elevation, id, needed, person, pilot, with};
+use super::support::{AGENT, Room, at, break_glass, elevation, id, needed, person, pilot, tried, with};
 use crate::{
     domain::{Document, Duty, Standing, SuspendReason, ToolRef},
     exception::{Approval, DeskError, Ending, Event, Exception, Phase, Reporter, StoreError},
@@ -347,6 +347,7 @@ async fn renewals_are_counted_and_their_sum_is_bounded_and_none_is_renewed_twice
             room.desk.attest(&exception.id, &person("alice"), "still needed").await.unwrap();
         }
         room.desk.tested(&exception.id, &person("sam"), needed(&room)).await.unwrap();
+        tried(&room, &exception.id).await;
     }
     refused!(
         room.submit(with(with(elevation(), "id", json!("EX-e")), "supersedes", json!("EX-0"))),

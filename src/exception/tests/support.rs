@@ -414,3 +414,10 @@ pub fn needed(room: &Room) -> RemovalTest {
         report: Digest::of(b"report"),
     }
 }
+
+/// A trial of its removal that was held and ended by a person a minute later.
+pub async fn tried(room: &Room, exception: &ExceptionId) {
+    room.desk.begin_trial(exception, &person("sam"), (10, 30), "who notices?").await.unwrap();
+    room.turn_to(room.now() + TimeDelta::minutes(1));
+    room.desk.end_trial(exception, &person("sam"), "seen enough").await.unwrap();
+}

@@ -3,7 +3,7 @@
 use chrono::TimeDelta;
 use serde_json::json;
 
-use super::support::{AGENT, Room, at, id, needed, person, pilot, tool, with};
+use super::support::{AGENT, Room, at, id, needed, person, pilot, tool, tried, with};
 use crate::{
     domain::{Document, Standing, SuspendReason},
     exception::{DeskError, Ending, Lived, Phase, RemovalTest, TestResult, fold},
@@ -86,6 +86,12 @@ async fn a_renewal_needs_a_fresh_removal_test_that_shows_the_need_and_a_word_tha
     room.turn_to(at("2026-11-14T06:00:00Z"));
     refused("is due").await;
     room.desk.attest(&exception.id, &person("alice"), "still needed").await.unwrap();
+    refused("had none").await;
+    room.desk.begin_trial(&exception.id, &person("sam"), (5, 30), "who notices?").await.unwrap();
+    refused("under way").await;
+    room.desk.end_trial(&exception.id, &person("sam"), "seen enough").await.unwrap();
+    refused("its plan says 10").await;
+    tried(&room, &exception.id).await;
     room.submit(renewal.clone()).await.unwrap();
 }
 
@@ -116,4 +122,33 @@ async fn an_analysis_is_kept_with_its_revision_and_an_edited_one_is_found() {
         }
     });
     assert!(matches!(room.desk.show(&exception.id).await, Err(DeskError::Damaged { .. })));
+}
+
+#[tokio::test]
+async fn what_lies_idle_is_proposed_for_removal_once_and_again_only_after_another_use() {
+    let room = Room::new();
+    let exception = room.approved(pilot()).await;
+    let begun = room.now();
+    assert!(!room.desk.propose(&exception.id, None).await.unwrap(), "it was just approved");
+    let used = begun + TimeDelta::days(2);
+    room.turn_to(begun + TimeDelta::days(6));
+    room.desk.attest(&exception.id, &person("alice"), "still needed").await.unwrap();
+    room.desk.tested_by_plan(&exception.id, needed(&room)).await.unwrap();
+    assert!(!room.desk.propose(&exception.id, Some(used)).await.unwrap(), "calls would break");
+    let test = RemovalTest { result: TestResult::Unneeded, ..needed(&room) };
+    let tested = room.desk.tested_by_plan(&exception.id, test).await.unwrap();
+    assert_eq!(tested.test_due(room.now()), Some(room.now() + TimeDelta::days(7)));
+    assert!(room.desk.propose(&exception.id, Some(used)).await.unwrap());
+    assert!(!room.desk.propose(&exception.id, Some(used)).await.unwrap(), "once");
+    assert_eq!(room.store.names(&exception.id).last(), Some(&"reminded"));
+    room.pass(TimeDelta::days(1));
+    assert!(!room.desk.propose(&exception.id, Some(room.now())).await.unwrap(), "it was used since its test");
+    for day in [12, 18, 24] {
+        room.turn_to(begun + TimeDelta::days(day));
+        room.desk.attest(&exception.id, &person("alice"), "still needed").await.unwrap();
+    }
+    let last = Some(begun + TimeDelta::days(8));
+    let found = room.desk.show(&exception.id).await.unwrap().unneeded(last, room.now()).expect("idle for 15 days");
+    assert!(found.why.contains("not used since"), "{}", found.why);
+    assert!(room.desk.propose(&exception.id, last).await.unwrap());
 }

@@ -9,7 +9,7 @@ use std::{
 use super::{
     answer::{Answer, Claim, Proof},
     diff::{self, Comparison},
-    exception,
+    exception::{self, Need},
     graduate::{self, Graduation},
     prover::Prover,
     rules,
@@ -47,6 +47,15 @@ pub async fn prove_grant(prover: &Prover, set: &Arc<PolicySet>, grant: &Grant) -
 pub fn grant_proofs(prover: &Prover, set: &PolicySet, grant: &Grant) -> Vec<Proof> {
     apart(|| exception::prove(prover, set, grant, grant.window))
         .unwrap_or_else(|why| unknown(grant.exception.as_str(), &exception::CLAIMS, &why))
+}
+
+/// Asks whether an exception is needed at all under this set. For those who must not wait.
+pub async fn prove_need(prover: &Prover, set: &Arc<PolicySet>, grant: &Grant) -> Need {
+    let (prover, set, grant) = (prover.clone(), Arc::clone(set), grant.clone());
+    let work = tokio::task::spawn_blocking(move || {
+        apart(|| exception::need(&prover, &set, &grant)).unwrap_or_else(Need::Unknown)
+    });
+    work.await.unwrap_or_else(|error| Need::Unknown(error.to_string()))
 }
 
 /// Asks of each policy of roles and guardrails whether any call makes it fail. It waits.

@@ -26,18 +26,40 @@ use crate::{
 pub(super) const CLAIMS: [Claim; 5] =
     [Claim::ClearOfHardGuardrails, Claim::AddsToRoles, Claim::Alive, Claim::NeverErrors, Claim::WithinItsWindow];
 
+/// Whether an exception is needed, as the solver sees it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Need {
+    /// It admits something that no role permits.
+    Needed,
+    /// Roles permit every call that it admits.
+    Redundant,
+    /// It can admit nothing.
+    Dead,
+    /// Nobody knows, and why.
+    Unknown(String),
+}
+
+/// Asks only whether it admits anything, and anything that roles do not, now and under these policies.
+pub(super) async fn need(prover: &Prover, set: &PolicySet, grant: &Grant) -> Need {
+    let mut inquiry = Inquiry::new(prover, set, grant);
+    inquiry.brief = true;
+    if let Err(why) = inquiry.all(grant.window).await {
+        return Need::Unknown(why);
+    }
+    let (asked, dead, unknown) = inquiry.alive.counts();
+    let (_, implied, besides) = inquiry.adds.counts();
+    match unknown.or(besides) {
+        _ if asked == 0 => Need::Unknown("there was nothing to ask about".to_owned()),
+        _ if dead == asked => Need::Dead,
+        _ if dead + implied == asked => Need::Redundant,
+        _ if dead + implied < asked && unknown.or(besides).is_none() => Need::Needed,
+        why => Need::Unknown(why.cloned().unwrap_or_default()),
+    }
+}
+
 /// Asks about one exception that shall admit nothing outside of this window.
 pub(super) async fn prove(prover: &Prover, set: &PolicySet, grant: &Grant, window: Window) -> Vec<Proof> {
-    let mut inquiry = Inquiry {
-        session: prover.session(),
-        set,
-        grant,
-        hard: Tally::new(Claim::ClearOfHardGuardrails),
-        adds: Tally::new(Claim::AddsToRoles),
-        alive: Tally::new(Claim::Alive),
-        errors: Tally::new(Claim::NeverErrors),
-        window: Tally::new(Claim::WithinItsWindow),
-    };
+    let mut inquiry = Inquiry::new(prover, set, grant);
     if let Err(why) = inquiry.all(window).await {
         inquiry.none(&why);
     }
@@ -61,6 +83,24 @@ struct Inquiry<'a> {
     alive: Tally,
     errors: Tally,
     window: Tally,
+    /// Only whether it is alive and adds to roles.
+    brief: bool,
+}
+
+impl<'a> Inquiry<'a> {
+    fn new(prover: &'a Prover, set: &'a PolicySet, grant: &'a Grant) -> Self {
+        Self {
+            session: prover.session(),
+            set,
+            grant,
+            hard: Tally::new(Claim::ClearOfHardGuardrails),
+            adds: Tally::new(Claim::AddsToRoles),
+            alive: Tally::new(Claim::Alive),
+            errors: Tally::new(Claim::NeverErrors),
+            window: Tally::new(Claim::WithinItsWindow),
+            brief: false,
+        }
+    }
 }
 
 impl Inquiry<'_> {
@@ -83,7 +123,9 @@ impl Inquiry<'_> {
             let known = self.set.tool(&reference).ok_or_else(|| format!("no approved tool is called `{reference}`"))?;
             let ground = Ground::call(known, &[self.set])?;
             let exception = policy(self.grant, known, true).map_err(|(_, message)| message)?;
-            self.itself(&ground, &exception, window).await?;
+            if !self.brief {
+                self.itself(&ground, &exception, window).await?;
+            }
             for id in &self.grant.agents {
                 self.pair(&ground, &exception, &agent(self.set, id), &persons).await;
             }
@@ -113,7 +155,9 @@ impl Inquiry<'_> {
                 Ok(world) => world,
                 Err(why) => return self.none(&why),
             };
-            self.guardrails(&world).await;
+            if !self.brief {
+                self.guardrails(&world).await;
+            }
             let since = Instant::now();
             alive = either(alive, self.is_alive(&world).await);
             self.alive.spent(since);

@@ -25,7 +25,8 @@ mod world;
 mod tests;
 
 pub use answer::{Answer, Claim, Example, Proof};
-pub use apart::{compare, grant_proofs, nothing_gained, policy_proofs, prove_grant};
+pub use apart::{compare, grant_proofs, nothing_gained, policy_proofs, prove_grant, prove_need};
 pub use diff::{Change, Comparison};
+pub use exception::Need;
 pub use graduate::Graduation;
 pub use prover::Prover;

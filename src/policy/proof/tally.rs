@@ -58,6 +58,11 @@ impl Tally {
         self.unknown.get_or_insert(why);
     }
 
+    /// How many were asked, how many of them have no such call, and why nobody knows of others.
+    pub(super) const fn counts(&self) -> (usize, usize, Option<&String>) {
+        (self.asked, self.idle.len(), self.unknown.as_ref())
+    }
+
     /// Time that was spent.
     pub(super) fn spent(&mut self, since: Instant) {
         self.took += since.elapsed();

@@ -130,7 +130,7 @@ async fn health_and_analysis_are_shown_when_they_are_given_and_unknown_when_not(
     house.approved(spec("EX-1")).await;
     let (register, tally) = house.counted().await;
     let mut health: BTreeMap<String, bool> = register.rows[0].duties.iter().map(|duty| (duty.clone(), true)).collect();
-    let analysis = Analysis { redundant: vec![id("EX-1")], dead: vec![] };
+    let analysis = Analysis { redundant: vec![id("EX-1")], ..Analysis::default() };
     let asked = |health: &BTreeMap<String, bool>| {
         Sprawl::of(&register, &tally, Scope { days: 30, health: Some(health), analysis: Some(&analysis) })
     };

@@ -55,6 +55,33 @@ async fn an_exception_that_ended_or_changed_after_the_decision_admits_nothing() 
     assert!(!house.kinds().await.contains(&"alarm"));
 }
 
+#[tokio::test]
+async fn a_call_that_was_decided_before_a_trial_of_its_agent_began_is_not_admitted_after() {
+    let house = House::new();
+    let charge = approved(&house.store, 5).await;
+    let id = exception_id();
+    let begun = |agent: &str| Event::TrialBegun {
+        percent: 10,
+        members: [agent.into()].into(),
+        until: super::support::noon() + chrono::TimeDelta::minutes(30),
+        by: PersonId::from("olga"),
+    };
+    house.store.append(&id, 4, change(vec![begun("agent-2")])).await.unwrap();
+    house.store.admit(admit_under(1, &charge)).await.expect("it is the trial of another agent");
+    house.store.append(&id, 5, change(vec![Event::TrialEnded { by: None }, begun("agent-1")])).await.unwrap();
+    let refused = |result| match result {
+        Err(AdmissionError::ExceptionChanged(why)) => assert!(why.contains("trial"), "{why}"),
+        other => panic!("{other:?}"),
+    };
+    refused(house.store.admit(admit_under(2, &charge)).await);
+    assert_eq!(house.store.uses(&id).await, Ok(1), "nothing is charged");
+    let (_temp, dir) = house.after_a_crash();
+    let (again, _) = open(&dir, patient()).unwrap();
+    refused(again.admit(admit_under(3, &charge)).await);
+    again.append(&id, 7, change(vec![Event::TrialEnded { by: None }])).await.unwrap();
+    again.admit(admit_under(4, &charge)).await.unwrap();
+}
+
 /// T082
 #[tokio::test]
 async fn an_exception_that_was_edited_in_the_database_admits_nothing_and_raises_an_alarm() {

@@ -18,6 +18,7 @@ mod rounds;
 mod stops;
 mod studies;
 mod tail;
+mod unneeded;
 mod wire;
 
 use crate::Case;
@@ -41,6 +42,7 @@ pub fn all() -> Vec<Case> {
         crowd::cases(),
         requests::cases(),
         studies::cases(),
+        unneeded::cases(),
         reports::cases(),
         tail::cases(),
     ]

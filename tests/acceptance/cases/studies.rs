@@ -118,6 +118,10 @@ async fn graduated(gateway: &Gateway) -> anyhow::Result<()> {
     let draft = gateway.ok(SECURITY, &["graduate", "EX-S", "--role", "rememberer"]).await?;
     let replay = &draft["replay"];
     ensure!(replay["lost"] == 0 && replay["gained"] == 0, "the draft: {draft}");
+    ensure!(draft["gain"]["members"][0]["member"] == AGENT, "no answer for the member: {draft}");
+    let strict = gateway.cli(SECURITY, &["graduate", "EX-S", "--role", "rememberer", "--require-proofs"]).await?;
+    let (proven, told) = (draft["gain"]["proven"] == true, String::from_utf8_lossy(&strict.stderr));
+    ensure!(strict.status.success() == proven, "--require-proofs: {} {told} {draft}", strict.status);
     let (file, cedar) = (draft["file"].as_str().context("no file")?, draft["cedar"].as_str().context("no cedar")?);
     let policies = gateway.folder.path().join("policies");
     fs::write(policies.join(file), cedar)?;
