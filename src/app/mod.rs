@@ -1,5 +1,6 @@
 //! Puts the parts together: build, serve, reload, drain.
 
+mod access;
 mod admin;
 mod analyse;
 mod ask;
@@ -15,6 +16,7 @@ mod copies;
 mod explain;
 mod graduate;
 mod house;
+mod judge;
 mod keeper;
 mod listen;
 mod operations;
@@ -25,6 +27,7 @@ mod prove;
 mod recorded;
 mod removal;
 mod report;
+mod seek;
 mod serve;
 mod study;
 mod view;

@@ -9,9 +9,8 @@ use serde_json::Value;
 use super::{house::House, keeper::KeepError, view};
 use crate::{
     api::{
-        AccessRequest, Act, ApiError, CatalogView, ControlView, Decided, DraftRequest, DraftView, Evaluation,
-        EvidencePage, ExceptionView, Explanation, KeyFor, KeyView, LinkView, MadeKey, NewKey, Operations, ReloadView,
-        ServerView, Study, TaskAnswer, ToolApproval, ToolView,
+        Act, ApiError, CatalogView, ControlView, DraftRequest, DraftView, EvidencePage, ExceptionView, Explanation,
+        KeyFor, KeyView, LinkView, MadeKey, NewKey, Operations, ReloadView, ServerView, Study, ToolApproval, ToolView,
     },
     catalog::{Pin, PinStore as _},
     domain::{CredentialId, DecisionId, Document, ExceptionId, Fault, Findings, Obligation, Person, Reason},
@@ -166,31 +165,6 @@ impl Operations for House {
 
     async fn draft(&self, by: &Arc<Person>, request: DraftRequest) -> Result<DraftView, ApiError> {
         self.drafted(by, &request.decision, &request.wish).await
-    }
-
-    fn metadata(&self) -> Value {
-        self.authzen_metadata()
-    }
-
-    async fn evaluate(&self, by: &Arc<Person>, question: Evaluation) -> Result<Decided, ApiError> {
-        self.evaluated(by, question).await
-    }
-
-    async fn request_access(
-        &self,
-        by: &Arc<Person>,
-        request: AccessRequest,
-        idempotency: Option<String>,
-    ) -> Result<TaskAnswer, ApiError> {
-        self.requested(by, request, idempotency.as_deref()).await
-    }
-
-    async fn access_task(&self, by: &Arc<Person>, handle: &str) -> Result<TaskAnswer, ApiError> {
-        Ok(self.task(by, handle).await?.1)
-    }
-
-    async fn cancel_access(&self, by: &Arc<Person>, handle: &str, comment: String) -> Result<TaskAnswer, ApiError> {
-        self.cancelled(by, handle, &comment).await
     }
 
     async fn exceptions(&self) -> Result<Vec<ExceptionView>, ApiError> {
