@@ -29,6 +29,7 @@ mod pilot_form;
 mod pilots;
 mod reminder;
 mod request;
+mod schema;
 mod separation;
 mod spec;
 mod sprawl;
