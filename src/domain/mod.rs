@@ -3,6 +3,7 @@
 pub mod limits;
 pub mod names;
 
+mod assurance;
 mod digest;
 mod document;
 mod fault;
@@ -19,6 +20,7 @@ mod secret;
 mod time;
 mod verdict;
 
+pub use assurance::{Assurance, SignIn, TooWeak};
 pub use digest::Digest;
 pub use document::Document;
 pub use fault::Fault;

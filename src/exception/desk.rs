@@ -14,8 +14,8 @@ use super::{
     StoredEvent, fold, sprawl::Sprawl,
 };
 use crate::domain::{
-    AgentId, Clock, ExceptionId, Fault, Findings, Kind, Person, PersonId, PilotId, Registry, SuspendReason, Timestamp,
-    Window,
+    AgentId, Assurance, Clock, ExceptionId, Fault, Findings, Kind, Person, PersonId, PilotId, Registry, SuspendReason,
+    Timestamp, TooWeak, Window,
 };
 
 /// Exceptions that are read from the store at once.
@@ -36,6 +36,9 @@ pub enum DeskError {
     /// This person may not do that.
     #[error("{0}")]
     Forbidden(String),
+    /// The sign-in is not strong or fresh enough for that.
+    #[error(transparent)]
+    TooWeak(#[from] TooWeak),
     /// It cannot be done as things stand.
     #[error("{0}")]
     Conflict(String),
@@ -58,7 +61,7 @@ impl DeskError {
     pub const fn fault(&self) -> Fault {
         match self {
             Self::Invalid(_) | Self::Unknown(_) | Self::UnknownPilot(_) => Fault::Caller,
-            Self::Forbidden(_) | Self::Conflict(_) => Fault::Refused,
+            Self::Forbidden(_) | Self::TooWeak(_) | Self::Conflict(_) => Fault::Refused,
             Self::Damaged { .. } => Fault::Internal,
             Self::Store(error) => error.fault(),
         }
@@ -88,6 +91,8 @@ pub(super) struct Parts {
     pub(super) index: Arc<Index>,
     pub(super) ledger: Mutex<Ledger>,
     pub(super) notices: OnceLock<Arc<dyn Notices>>,
+    /// What is demanded of the sign-in of those who approve.
+    pub(super) assurance: OnceLock<Assurance>,
     /// One change at a time, so that caps hold.
     turn: Arc<Semaphore>,
 }
@@ -132,8 +137,17 @@ impl Desk {
     ) -> Self {
         let index = Arc::new(Index::new(Arc::clone(&registry)));
         let turn = Arc::new(Semaphore::new(1));
-        let parts =
-            Parts { store, registry, signer, clock, index, ledger: Mutex::default(), notices: OnceLock::new(), turn };
+        let parts = Parts {
+            store,
+            registry,
+            signer,
+            clock,
+            index,
+            ledger: Mutex::default(),
+            notices: OnceLock::new(),
+            assurance: OnceLock::new(),
+            turn,
+        };
         Self { parts: Arc::new(parts) }
     }
 

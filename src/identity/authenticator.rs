@@ -147,7 +147,9 @@ fn holder_of(row: KeyRow) -> (Holder, Credential) {
     let credential =
         Credential { issued: Some(row.created), expires: row.end(), id: row.id, kind: CredentialKind::ApiKey };
     let holder = match row.principal {
-        KeyPrincipal::Agent(agent) => Holder::Agent { agent, roles: Vec::new(), person: None, groups: None },
+        KeyPrincipal::Agent(agent) => {
+            Holder::Agent { agent, roles: Vec::new(), person: None, groups: None, sign_in: None }
+        }
         KeyPrincipal::Person(person) => Holder::Person(person),
     };
     (holder, credential)

@@ -121,6 +121,7 @@ pub fn history() -> Vec<StoredEvent> {
             by: by.into(),
             as_security,
             as_vendor_risk: false,
+            methods: vec![],
             at: at("2026-11-01T08:00:00Z"),
             nonce: by.to_owned(),
             signature: String::new(),

@@ -100,7 +100,7 @@ fn person(headers: &HeaderMap) -> Option<Person> {
         .collect();
     let credential =
         Credential { id: "crd_1".parse().unwrap(), kind: CredentialKind::ApiKey, issued: None, expires: moment() };
-    Some(Person { id: id.into(), duties, credential })
+    Some(Person { id: id.into(), duties, credential, sign_in: None })
 }
 
 pub(super) fn pilot() -> PilotView {

@@ -109,6 +109,7 @@ impl House {
                 by,
                 as_security,
                 as_vendor_risk: false,
+                methods: vec![],
                 at,
                 nonce,
                 signature: String::new(),

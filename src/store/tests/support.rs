@@ -189,6 +189,7 @@ pub async fn approved(store: &Store, calls: u64) -> Charge {
             by: PersonId::from(by),
             as_security,
             as_vendor_risk: false,
+            methods: vec![],
             at: noon(),
             nonce: by.to_owned(),
             signature: String::new(),
