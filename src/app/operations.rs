@@ -17,7 +17,7 @@ use crate::{
     evidence::{Freeze, Record},
     exception::{DeskError, Exception, Spec, parse},
     gateway::{Changes, Cut},
-    identity::{Identity, KeyPrincipal, KeyStore as _, issue},
+    identity::{Identity, KeyPrincipal, KeyStore as _, Shown, issue},
     policy::PolicySet,
     report::{Register, Sprawl},
 };
@@ -82,7 +82,7 @@ impl House {
 #[async_trait]
 impl Operations for House {
     async fn authenticate(&self, headers: &HeaderMap) -> Result<Arc<Person>, ApiError> {
-        match self.authenticator.authenticate(headers).await {
+        match self.authenticator.authenticate(headers, Shown::Somewhere).await {
             Ok(Identity::Person(person)) => Ok(person),
             Ok(Identity::Agent(_)) => {
                 Err(ApiError::forbidden("this key belongs to an agent; people administer with keys of their own"))
@@ -111,8 +111,9 @@ impl Operations for House {
         };
         let now = self.clock.now();
         let note = format!("{} (made by {})", key.note, by.id);
-        let (secret, row) = issue(&self.store.keyring().pepper, principal, key.days, note.trim(), now)
+        let (secret, mut row) = issue(&self.store.keyring().pepper, principal, key.days, note.trim(), now)
             .map_err(|error| ApiError::invalid(error.to_string()))?;
+        row.networks = key.networks;
         let made = MadeKey { id: row.id.clone(), key: secret.expose().clone(), expires: row.end() };
         self.store.insert(row).await.map_err(unavailable)?;
         Ok(made)

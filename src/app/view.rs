@@ -76,6 +76,7 @@ pub(super) fn key(row: &KeyRow) -> KeyView {
         expires: row.expires,
         revoked: row.revoked,
         note: row.note.clone(),
+        networks: row.networks.clone(),
     }
 }
 

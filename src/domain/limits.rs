@@ -60,6 +60,8 @@ pub const REPLAY_ALL_BYTES: usize = 64 << 20;
 pub const CANDIDATES: usize = 8;
 /// Agents that one exception may name.
 pub const AGENTS_PER_EXCEPTION: usize = 50;
+/// Ranges of addresses that one key may be bound to.
+pub const NETWORKS_PER_KEY: usize = 16;
 /// Questions of one AuthZEN batch.
 pub const EVALUATIONS: usize = 50;
 /// Items of one access request.

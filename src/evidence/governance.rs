@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::domain::{CredentialId, DecisionId, Digest, ExceptionId, PilotId, ServerName, Timestamp, ToolName};
+use crate::domain::{CredentialId, DecisionId, Digest, ExceptionId, Network, PilotId, ServerName, Timestamp, ToolName};
 
 /// Something happened to an exception.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -126,6 +126,9 @@ pub struct KeyChange {
     pub principal: String,
     /// When it ends.
     pub expires: Timestamp,
+    /// From where it may be shown; none means from anywhere.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub networks: Vec<Network>,
 }
 
 /// The gateway was frozen or released.
