@@ -4,5 +4,6 @@ mod answers;
 mod arguments;
 mod asking;
 mod evidence;
+mod help;
 mod reports;
 mod tables;

@@ -1,5 +1,6 @@
 //! The cases, the most important first.
 
+mod asks;
 mod crowd;
 mod durability;
 mod exceptions;
@@ -37,6 +38,7 @@ pub fn all() -> Vec<Case> {
         hostile::cases(),
         crowd::cases(),
         requests::cases(),
+        asks::cases(),
         studies::cases(),
         reports::cases(),
     ]
