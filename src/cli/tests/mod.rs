@@ -4,6 +4,5 @@ mod answers;
 mod arguments;
 mod asking;
 mod evidence;
-mod help;
 mod reports;
 mod tables;

@@ -2,9 +2,9 @@
 
 use clap::CommandFactory as _;
 
-use crate::cli::Cli;
+use postern::cli::Cli;
 
-const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/cli/tests/help.txt");
+const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/help.txt");
 
 /// The help of this command and of all below it.
 fn told(command: &mut clap::Command, path: &str, out: &mut String) {
@@ -18,7 +18,7 @@ fn told(command: &mut clap::Command, path: &str, out: &mut String) {
     }
 }
 
-/// `POSTERN_WRITE_HELP=1 cargo test --lib cli::tests::help` writes the file anew.
+/// `POSTERN_WRITE_HELP=1 cargo test --test it help` writes the file anew.
 #[test]
 fn the_help_of_every_command_is_the_one_that_was_read() {
     let mut root = Cli::command().term_width(100);
@@ -31,7 +31,7 @@ fn the_help_of_every_command_is_the_one_that_was_read() {
     }
     let read = std::fs::read_to_string(FILE).unwrap_or_default();
     let first = said.lines().zip(read.lines()).find(|(said, read)| said != read);
-    assert!(said == read, "the help is not that of src/cli/tests/help.txt; the first other line: {first:?}");
+    assert!(said == read, "the help is not that of tests/it/help.txt; the first other line: {first:?}");
 }
 
 /// A command without a word about itself, or an option without one, helps nobody.
