@@ -38,7 +38,6 @@ mod steward;
 #[cfg(test)]
 mod tests;
 mod trial;
-
 pub use approval::{Approval, SignError, Signer, Verifier};
 pub use ceiling::{Ceiling, Period};
 pub use desk::{Desk, DeskError, Opening};
