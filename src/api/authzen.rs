@@ -1,12 +1,9 @@
 //! AuthZEN on the wire: Authorization API 1.0 (evaluation) and the Access Request and Approval Profile, draft 1
 //! (requestable denial, access request, task, re-evaluation). Members that we do not read are ignored, as both say.
 
-use axum::response::{IntoResponse as _, Response};
-use http::{HeaderMap, HeaderName, StatusCode, header};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::ApiError;
 use crate::{
     domain::{DecisionId, Timestamp},
     exception::Wish,
@@ -82,23 +79,41 @@ pub struct Decided {
     pub context: Value,
 }
 
-/// `POST /access/v1/requests`.
+/// `POST /access/v1/requests`: `action` and `resource`, or `items`.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 pub struct AccessRequest {
-    /// Whose call was refused.
+    /// Whose calls were refused.
     pub subject: Thing,
-    /// What was refused; several at once (`items`) are not taken.
-    pub action: Action,
+    /// What was refused.
+    pub action: Option<Action>,
     /// On what.
-    pub resource: Thing,
+    pub resource: Option<Thing>,
+    /// Several refusals in one request; each becomes an exception of its own.
+    pub items: Option<Vec<Item>>,
     /// As it was evaluated, and what people add.
     #[serde(default)]
     pub context: Context,
     /// What binds the request to the refusal.
-    pub denial: Binding,
+    pub denial: Option<Binding>,
     /// What is asked for.
     #[serde(default)]
     pub requested_access: Requested,
+}
+
+/// One of several refusals that are asked about at once.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+pub struct Item {
+    /// On what.
+    pub resource: Thing,
+    /// What was refused.
+    pub action: Action,
+    /// As this one was evaluated, where it differs from the request's; an addition to the profile, since calls of
+    /// different tools have different arguments.
+    pub context: Option<Context>,
+    /// What is asked for, where it differs from the request's.
+    pub requested_access: Option<Requested>,
+    /// What binds this item to its refusal.
+    pub denial: Option<Binding>,
 }
 
 /// Which refusal an access request is about.
@@ -117,7 +132,7 @@ pub struct Requested {
     /// Until when.
     pub requested_until: Option<Timestamp>,
     /// A break-glass exception.
-    pub emergency: bool,
+    pub emergency: Option<bool>,
 }
 
 /// An approval as an enforcement point carries it.
@@ -147,7 +162,7 @@ pub struct TaskAnswer {
 pub struct Task {
     /// Unguessable.
     pub id: String,
-    /// pending, approved, denied, expired or cancelled.
+    /// pending, approved, denied, expired or cancelled; partial where several items ended differently.
     pub status: String,
     /// Where to ask again.
     pub status_endpoint: String,
@@ -155,6 +170,25 @@ pub struct Task {
     pub expires_at: Timestamp,
     /// Where it is looked at and cancelled.
     pub links: Value,
+    /// The exception that it became; with several items, that of the first.
+    pub exception: String,
+    /// The items of a request with several, in its order.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub items: Option<Vec<TaskItem>>,
+}
+
+/// One item of a request with several.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TaskItem {
+    /// On what.
+    pub resource: Thing,
+    /// What is asked for.
+    pub action: Action,
+    /// As [`Task::status`], of this item.
+    pub status: String,
+    /// Only when it is approved.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub result: Option<Completion>,
     /// The exception that it became.
     pub exception: String,
 }
@@ -166,35 +200,4 @@ pub struct Completion {
     pub mode: String,
     /// What to carry along.
     pub approval: Reference,
-}
-
-/// The body of a cancellation.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-pub(super) struct Cancellation {
-    pub(super) comment: Option<String>,
-}
-
-const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-
-/// The caller's request id comes back (Authorization API 1.0, section on transport).
-pub(super) fn echo(asked: &HeaderMap, response: &mut Response) {
-    response.headers_mut().extend(asked.get(REQUEST_ID).map(|id| (REQUEST_ID, id.clone())));
-}
-
-/// The caller's key for telling a repeated request from a new one.
-pub(super) fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, ApiError> {
-    let Some(key) = headers.get("idempotency-key") else { return Ok(None) };
-    match key.to_str() {
-        Ok(key) if (1..=256).contains(&key.len()) => Ok(Some(key.to_owned())),
-        _ => Err(ApiError::invalid("`Idempotency-Key` must have 1 to 256 visible ASCII characters")),
-    }
-}
-
-/// 202 with the place of the task.
-pub(super) fn accepted(answer: &TaskAnswer) -> Result<Response, ApiError> {
-    let body = serde_json::to_vec(answer).map_err(|_| ApiError::internal())?;
-    let place = answer.task.status_endpoint.clone();
-    let headers = [(header::CONTENT_TYPE, "application/json".to_owned()), (header::LOCATION, place)];
-    Ok((StatusCode::ACCEPTED, headers, body).into_response())
 }

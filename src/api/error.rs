@@ -20,11 +20,13 @@ pub struct ApiError {
     pub findings: Findings,
     /// The type of an RFC 9457 problem, where a specification asks for one.
     pub problem: Option<String>,
+    /// The value of `WWW-Authenticate`, where it is not the ordinary one.
+    pub challenge: Option<String>,
 }
 
 impl ApiError {
     fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
-        Self { status, code, message: message.into(), findings: Findings::default(), problem: None }
+        Self { status, code, message: message.into(), findings: Findings::default(), problem: None, challenge: None }
     }
 
     /// 400: what was sent cannot be read.
@@ -37,6 +39,13 @@ impl ApiError {
     #[must_use]
     pub fn unauthenticated() -> Self {
         Self::new(StatusCode::UNAUTHORIZED, "unauthenticated", "a valid key of a person is required")
+    }
+
+    /// 401: known, but to sign in more strongly first (RFC 9470).
+    #[must_use]
+    pub fn step_up(message: impl Into<String>, challenge: String) -> Self {
+        let new = Self::new(StatusCode::UNAUTHORIZED, "insufficient_user_authentication", message);
+        Self { challenge: Some(challenge), ..new }
     }
 
     /// 403: known, but not allowed.
@@ -120,7 +129,8 @@ impl IntoResponse for ApiError {
         let body = json!({"error": {"code": self.code, "message": self.message, "findings": self.findings}});
         let mut response = (self.status, axum::Json(body)).into_response();
         if self.status == StatusCode::UNAUTHORIZED {
-            let challenge = HeaderValue::from_static("Bearer realm=\"postern administration\"");
+            let plain = HeaderValue::from_static("Bearer realm=\"postern administration\"");
+            let challenge = self.challenge.and_then(|challenge| challenge.try_into().ok()).unwrap_or(plain);
             response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
         }
         response

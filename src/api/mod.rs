@@ -1,8 +1,10 @@
 //! HTTP for programs: the administration API, health and metrics.
 
+mod access;
 mod act;
 mod ask;
 mod authzen;
+mod batch;
 mod changes;
 mod error;
 mod events;
@@ -18,12 +20,14 @@ mod serve;
 mod studies;
 mod views;
 
+pub use access::{AccessOperations, AccessRoute};
 pub use act::Act;
 pub use ask::{DraftRequest, DraftView};
 pub use authzen::{
-    AccessRequest, Action, CALL, CAPABILITY, Completion, Context, Decided, Evaluation, PROBLEM, REQUEST_SCHEMA,
-    Reference, Task, TaskAnswer, Thing,
+    AccessRequest, Action, Binding, CALL, CAPABILITY, Completion, Context, Decided, Evaluation, Item, PROBLEM,
+    REQUEST_SCHEMA, Reference, Requested, Task, TaskAnswer, TaskItem, Thing,
 };
+pub use batch::{Batch, BatchAnswer, Found, Hit, Kindred, Options, Page, PageWish, Part, Search, Semantic, Sought};
 pub use changes::{ChangeOperations, ChangesView, ToolChange};
 pub use error::ApiError;
 pub use events::{Decision, EventFilter, EventOperations, EventRoute, EventStream, EventWish, WatchView};

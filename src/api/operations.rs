@@ -7,9 +7,9 @@ use http::HeaderMap;
 use serde_json::Value;
 
 use super::{
-    AccessRequest, Act, ApiError, CatalogView, ChangeOperations, ControlView, Decided, DraftRequest, DraftView,
-    Evaluation, EventOperations, EvidencePage, ExceptionView, Explanation, HappeningOperations, KeyView, LinkView,
-    MadeKey, NewKey, PilotOperations, ReloadView, Study, TaskAnswer, ToolApproval, ToolView,
+    AccessOperations, Act, ApiError, CatalogView, ChangeOperations, ControlView, DraftRequest, DraftView,
+    EventOperations, EvidencePage, ExceptionView, Explanation, HappeningOperations, KeyView, LinkView, MadeKey, NewKey,
+    PilotOperations, ReloadView, Study, ToolApproval, ToolView,
 };
 use crate::{
     domain::{CredentialId, DecisionId, Document, ExceptionId, Person},
@@ -20,7 +20,9 @@ use crate::{
 /// names before it asks; what depends on the thing itself (own exception, separation of duties) is checked
 /// behind this port. Whoever changes something leaves a record, or nothing is changed.
 #[async_trait]
-pub trait Operations: PilotOperations + ChangeOperations + EventOperations + HappeningOperations {
+pub trait Operations:
+    PilotOperations + ChangeOperations + EventOperations + HappeningOperations + AccessOperations
+{
     /// The person whose key or token stands in `Authorization`.
     async fn authenticate(&self, headers: &HeaderMap) -> Result<Arc<Person>, ApiError>;
     /// Whether the gateway can take calls.
@@ -39,21 +41,6 @@ pub trait Operations: PilotOperations + ChangeOperations + EventOperations + Hap
     async fn submit(&self, by: &Arc<Person>, record: Document) -> Result<ExceptionView, ApiError>;
     /// The smallest record that would have admitted a refused call.
     async fn draft(&self, by: &Arc<Person>, request: DraftRequest) -> Result<DraftView, ApiError>;
-    /// AuthZEN: what the two specifications want to know of us.
-    fn metadata(&self) -> Value;
-    /// AuthZEN: whether a role allows it, and how to ask if not.
-    async fn evaluate(&self, by: &Arc<Person>, question: Evaluation) -> Result<Decided, ApiError>;
-    /// AuthZEN: turns a refusal into a request.
-    async fn request_access(
-        &self,
-        by: &Arc<Person>,
-        request: AccessRequest,
-        idempotency: Option<String>,
-    ) -> Result<TaskAnswer, ApiError>;
-    /// AuthZEN: how far a request is.
-    async fn access_task(&self, by: &Arc<Person>, handle: &str) -> Result<TaskAnswer, ApiError>;
-    /// AuthZEN: takes a request back.
-    async fn cancel_access(&self, by: &Arc<Person>, handle: &str, comment: String) -> Result<TaskAnswer, ApiError>;
     /// All exceptions, newest first.
     async fn exceptions(&self) -> Result<Vec<ExceptionView>, ApiError>;
     /// One exception with its spec.

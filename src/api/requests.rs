@@ -3,7 +3,7 @@
 use serde::{Deserialize, de::DeserializeOwned};
 
 use super::ApiError;
-use crate::domain::{AgentId, Digest, PersonId, ServerName, ToolName};
+use crate::domain::{AgentId, Digest, Network, PersonId, ServerName, ToolName, limits};
 
 /// The longest life of a key, in days.
 const KEY_DAYS: u32 = 90;
@@ -28,6 +28,8 @@ pub struct NewKey {
     pub days: u32,
     /// What people call it.
     pub note: String,
+    /// From where it may be shown, for an agent's; none means from anywhere.
+    pub networks: Vec<Network>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -37,6 +39,8 @@ pub(super) struct NewKeyBody {
     person: Option<PersonId>,
     days: Option<u32>,
     note: Option<String>,
+    #[serde(default)]
+    networks: Vec<Network>,
 }
 
 impl NewKeyBody {
@@ -54,7 +58,13 @@ impl NewKeyBody {
         if note.chars().count() > NOTE {
             return Err(ApiError::invalid(format!("`note` is longer than {NOTE} characters")));
         }
-        Ok(NewKey { principal, days, note })
+        if !self.networks.is_empty() && matches!(principal, KeyFor::Person(_)) {
+            return Err(ApiError::invalid("only an agent's key is bound to addresses; leave out `networks`"));
+        }
+        if self.networks.len() > limits::NETWORKS_PER_KEY {
+            return Err(ApiError::invalid(format!("`networks` has at most {} ranges", limits::NETWORKS_PER_KEY)));
+        }
+        Ok(NewKey { principal, days, note, networks: self.networks })
     }
 }
 

@@ -2,7 +2,7 @@
 
 use http::Method;
 
-use super::{EventRoute, PilotRoute};
+use super::{AccessRoute, EventRoute, PilotRoute, Sought};
 use crate::domain::{Duty, Person};
 
 /// Who may use a route.
@@ -65,14 +65,8 @@ pub enum Known {
     CloseIncident,
     /// Draft a record from a refused call.
     Draft,
-    /// AuthZEN: judge a question.
-    Evaluate,
-    /// AuthZEN: ask for access.
-    RequestAccess,
-    /// AuthZEN: how far a request is.
-    Task,
-    /// AuthZEN: take a request back.
-    CancelTask,
+    /// AuthZEN.
+    Access(AccessRoute),
     /// List exceptions.
     Exceptions,
     /// One exception.
@@ -239,10 +233,50 @@ pub const ROUTES: &[Route] = &[
     route(POST, "/api/v1/exceptions/drafts", REQUESTERS, None, Endpoint::Known(Known::Draft)),
     route(GET, "/.well-known/authzen-configuration", Access::Open, None, Endpoint::Metadata),
     route(GET, "/access/v1/request.schema.json", Access::Open, None, Endpoint::RequestSchema),
-    route(POST, "/access/v1/evaluation", ASKERS, Some("denial"), Endpoint::Known(Known::Evaluate)),
-    route(POST, "/access/v1/requests", REQUESTERS, Some("lifecycle"), Endpoint::Known(Known::RequestAccess)),
-    route(GET, "/access/v1/requests/{id}", Access::Person, None, Endpoint::Known(Known::Task)),
-    route(POST, "/access/v1/requests/{id}/cancel", REQUESTERS, Some("lifecycle"), Endpoint::Known(Known::CancelTask)),
+    route(POST, "/access/v1/evaluation", ASKERS, Some("denial"), Endpoint::Known(Known::Access(AccessRoute::Evaluate))),
+    route(
+        POST,
+        "/access/v1/evaluations",
+        ASKERS,
+        Some("denial"),
+        Endpoint::Known(Known::Access(AccessRoute::EvaluateAll)),
+    ),
+    route(
+        POST,
+        "/access/v1/search/subject",
+        ASKERS,
+        None,
+        Endpoint::Known(Known::Access(AccessRoute::Search(Sought::Subject))),
+    ),
+    route(
+        POST,
+        "/access/v1/search/resource",
+        ASKERS,
+        None,
+        Endpoint::Known(Known::Access(AccessRoute::Search(Sought::Resource))),
+    ),
+    route(
+        POST,
+        "/access/v1/search/action",
+        ASKERS,
+        None,
+        Endpoint::Known(Known::Access(AccessRoute::Search(Sought::Action))),
+    ),
+    route(
+        POST,
+        "/access/v1/requests",
+        REQUESTERS,
+        Some("lifecycle"),
+        Endpoint::Known(Known::Access(AccessRoute::Request)),
+    ),
+    route(GET, "/access/v1/requests/{id}", Access::Person, None, Endpoint::Known(Known::Access(AccessRoute::Task))),
+    route(
+        POST,
+        "/access/v1/requests/{id}/cancel",
+        REQUESTERS,
+        Some("lifecycle"),
+        Endpoint::Known(Known::Access(AccessRoute::Cancel)),
+    ),
     route(
         POST,
         "/api/v1/exceptions/{id}/graduate",

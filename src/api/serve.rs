@@ -13,9 +13,9 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::{
-    Act, ApiError, Caller, Endpoint, ExceptionView, Operations, REQUEST_SCHEMA, Route, Study,
+    Act, ApiError, Caller, Endpoint, ExceptionView, Operations, REQUEST_SCHEMA, Route, Study, access,
     act::reason,
-    authzen, events,
+    events,
     happening::name,
     pilots, reports,
     requests::{EventBody, EvidenceQuery, NewKeyBody, ReasonBody, ToolApproval, json as read},
@@ -33,7 +33,7 @@ const DECISIONS: usize = 100;
 /// A request whose sender and duty were checked.
 pub(super) struct Asked {
     pub(super) by: Arc<Person>,
-    id: String,
+    pub(super) id: String,
     pub(super) parts: Parts,
     body: Bytes,
 }
@@ -101,21 +101,7 @@ async fn answer(operations: &dyn Operations, known: Known, asked: Asked) -> Resu
             json_answer(&operations.report_event(&by, name(&asked.id)?, &why).await?)
         }
         Known::Draft => json_answer(&operations.draft(by, json_body(&asked)?).await?),
-        Known::Evaluate => {
-            let mut response = json_answer(&operations.evaluate(by, json_body(&asked)?).await?)?;
-            authzen::echo(&asked.parts.headers, &mut response);
-            Ok(response)
-        }
-        Known::RequestAccess => {
-            let key = authzen::idempotency_key(&asked.parts.headers)?;
-            let answer = operations.request_access(by, json_body(&asked)?, key).await?;
-            authzen::accepted(&answer)
-        }
-        Known::Task => json_answer(&operations.access_task(by, &asked.id).await?),
-        Known::CancelTask => {
-            let comment = json_body::<authzen::Cancellation>(&asked)?.comment.unwrap_or_default();
-            json_answer(&operations.cancel_access(by, &asked.id, comment).await?)
-        }
+        Known::Access(route) => access::answer(operations, route, &asked).await,
         Known::Exceptions => {
             let mut views = operations.exceptions().await?;
             views.retain(|view| view.visible_to(by));

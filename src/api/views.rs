@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::domain::{
-    AgentId, CredentialId, DecisionId, Digest, Duty, ExceptionId, Kind, Person, PersonId, PilotId, Timestamp, Verdict,
+    AgentId, CredentialId, DecisionId, Digest, Duty, ExceptionId, Kind, Network, Person, PersonId, PilotId, Timestamp,
+    Verdict,
 };
 
 /// `GET /api/v1/whoami`.
@@ -57,6 +58,9 @@ pub struct KeyView {
     pub revoked: Option<Timestamp>,
     /// What people call it.
     pub note: String,
+    /// From where it may be shown; none means from anywhere.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub networks: Vec<Network>,
 }
 
 /// One yes of one person.

@@ -4,24 +4,18 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::{house::House, view};
+use super::{access::approval_of, house::House, judge};
 use crate::{
-    api::{
-        AccessRequest, ApiError, CALL, Completion, Context, Decided, Evaluation, PROBLEM, Reference, Task, TaskAnswer,
-        Thing,
-    },
-    catalog::ToolCall,
+    api::{ApiError, Batch, BatchAnswer, CALL, Context, Decided, Evaluation, Part, Thing},
     domain::{
-        AgentId, DecisionId, Delegator, Digest, Document, ExceptionId, Kind, Person, PersonId, Reason, Standing,
-        Subject, Timestamp, ToolRef, Verdict,
+        AgentId, Basis, DecisionId, Effect, Person, PersonId, Reason, Standing, Subject, Timestamp, ToolRef, Verdict,
+        limits,
     },
     evidence::{Arguments, Called, Caller, Denial, Journal as _, Record},
-    exception::{DeskError, Ending, Exception, Phase, Wish, parse},
-    policy::Decision,
 };
 
 /// How long a refusal can be asked about.
-const ASKABLE: chrono::TimeDelta = chrono::TimeDelta::hours(24);
+pub(super) const ASKABLE: chrono::TimeDelta = chrono::TimeDelta::hours(24);
 /// The MCP revision's place in records of questions that came this way.
 const PROTOCOL: &str = "authzen-1.0";
 
@@ -37,13 +31,51 @@ struct Judged {
 impl House {
     /// What the two specifications want to know of us.
     pub(super) fn authzen_metadata(&self) -> Value {
-        let at = |path: &str| format!("{}{path}", self.admin_url);
+        let at = |path: &str| format!("{}/access/v1/{path}", self.admin_url);
         json!({
             "policy_decision_point": self.admin_url,
-            "access_evaluation_endpoint": at("/access/v1/evaluation"),
-            "access_request_endpoint": at("/access/v1/requests"),
+            "access_evaluation_endpoint": at("evaluation"),
+            "access_evaluations_endpoint": at("evaluations"),
+            "search_subject_endpoint": at("search/subject"),
+            "search_resource_endpoint": at("search/resource"),
+            "search_action_endpoint": at("search/action"),
+            "access_request_endpoint": at("requests"),
             "capabilities": [crate::api::CAPABILITY],
         })
+    }
+
+    /// Several questions, each answered as if it were alone; one that cannot be judged is answered no, with its error.
+    pub(super) async fn all_evaluated(&self, by: &Person, mut batch: Batch) -> Result<BatchAnswer, ApiError> {
+        let parts = std::mem::take(&mut batch.evaluations);
+        let missing = |name: &str| ApiError::invalid(format!("`{name}` is missing: give it here or for all questions"));
+        if parts.is_empty() {
+            let question = batch.question(Part::default()).map_err(missing)?;
+            return Ok(BatchAnswer::One(self.evaluated(by, question).await?));
+        }
+        if parts.len() > limits::EVALUATIONS {
+            return Err(ApiError::invalid(format!("at most {} questions at once", limits::EVALUATIONS)));
+        }
+        let mut evaluations = Vec::with_capacity(parts.len());
+        for part in parts {
+            let decided = match batch.question(part).map_err(missing) {
+                Ok(question) => self.evaluated(by, question).await,
+                Err(error) => Err(error),
+            };
+            let decided = match decided {
+                Ok(decided) => decided,
+                Err(error) if error.status.is_client_error() => {
+                    let error = json!({"status": error.status.as_u16(), "message": error.message});
+                    Decided { decision: false, context: json!({"error": error}) }
+                }
+                Err(error) => return Err(error),
+            };
+            let stops = batch.options.evaluations_semantic.stops(decided.decision);
+            evaluations.push(decided);
+            if stops {
+                break;
+            }
+        }
+        Ok(BatchAnswer::Several { evaluations })
     }
 
     /// Whether a role allows it; if not, whether and how it can be asked for. Such a refusal is on record.
@@ -57,7 +89,7 @@ impl House {
             (&id, now),
         )?;
         let verdict = &judged.verdict;
-        if verdict.effect == crate::domain::Effect::Allow {
+        if verdict.effect == Effect::Allow {
             let context = json!({"reason": verdict.reason.as_str(), "determining": &*verdict.determining});
             return Ok(Decided { decision: true, context });
         }
@@ -80,97 +112,6 @@ impl House {
         Ok(Decided { decision: false, context })
     }
 
-    /// Turns a refusal into an exception that waits for approval. The same request again gives the same task.
-    pub(super) async fn requested(
-        &self,
-        by: &Arc<Person>,
-        request: AccessRequest,
-        idempotency: Option<&str>,
-    ) -> Result<TaskAnswer, ApiError> {
-        let (refused, verdict) =
-            self.refused(&request.denial.evaluation_id).await?.ok_or_else(|| unbound("no such refusal"))?;
-        if !matches!(
-            verdict.reason,
-            Reason::NoGrant | Reason::ScopeMismatch | Reason::ExceptionExpired | Reason::ExceptionExhausted
-        ) {
-            return Err(problem(400, "not_requestable", "an exception cannot be asked for after this refusal"));
-        }
-        let now = self.clock.now();
-        if now >= refused.at + ASKABLE || now >= request.denial.expires_at {
-            return Err(problem(410, "expired_denial", "the refusal is too old: make the call again"));
-        }
-        let same = request.subject == agent(&refused.agent)
-            && request.action.name == CALL
-            && request.resource == tool(&refused.tool)
-            && request.context.arguments == refused.arguments
-            && request.context.on_behalf_of.as_deref() == refused.on_behalf_of.as_ref().map(PersonId::as_str);
-        if !same {
-            return Err(unbound("subject, action, resource, arguments or person are not those of the refusal"));
-        }
-        let wish = wish(request);
-        let salt = format!("{}\n{}", by.id, idempotency.unwrap_or_default());
-        let draft = refused.draft(&wish, &salt, &self.keeper.registry.load());
-        let record = Document::of_value(draft.record);
-        let exception = self.submit_once(by, &record).await?;
-        Ok(self.task_of(&exception, now))
-    }
-
-    /// The exception of this record: submitted now, or the one that the same request made before.
-    async fn submit_once(&self, by: &Arc<Person>, record: &Document) -> Result<Exception, ApiError> {
-        let mut spec = parse(record).map_err(ApiError::faulty)?;
-        match self.desk.show(&spec.id).await {
-            Ok(earlier) => {
-                spec.requester = Some(by.id.clone());
-                if earlier.requester == by.id && spec.digest().ok() == Some(earlier.digest) {
-                    return Ok(earlier);
-                }
-                let why = "another request was made of this refusal: send an Idempotency-Key of its own";
-                Err(problem(409, "duplicate_request", why))
-            }
-            Err(DeskError::Unknown(id)) => {
-                crate::api::Operations::submit(self, by, record.clone()).await?;
-                self.desk.show(&id).await.map_err(view::desk_error)
-            }
-            Err(error) => Err(view::desk_error(error)),
-        }
-    }
-
-    /// The task of this handle, if this person may see the exception.
-    pub(super) async fn task(&self, by: &Person, handle: &str) -> Result<(Exception, TaskAnswer), ApiError> {
-        let unknown = || problem(404, "unknown_task", "there is no such task, or it is not yours");
-        let id: ExceptionId = handle
-            .split_once('_')
-            .and_then(|(_, rest)| rest.split_once('_'))
-            .and_then(|(_, id)| id.parse().ok())
-            .ok_or_else(unknown)?;
-        let exception = match self.desk.show(&id).await {
-            Ok(exception) => exception,
-            Err(DeskError::Unknown(_)) => return Err(unknown()),
-            Err(error) => return Err(view::desk_error(error)),
-        };
-        let seen = view::exception(&exception, 0, self.clock.now()).visible_to(by);
-        if !seen || self.handle_of(&id) != handle {
-            return Err(unknown());
-        }
-        let answer = self.task_of(&exception, self.clock.now());
-        Ok((exception, answer))
-    }
-
-    /// The requester takes the request back.
-    pub(super) async fn cancelled(
-        &self,
-        by: &Arc<Person>,
-        handle: &str,
-        comment: &str,
-    ) -> Result<TaskAnswer, ApiError> {
-        let (exception, answer) = self.task(by, handle).await?;
-        if answer.task.status != "pending" {
-            return Err(problem(409, "invalid_task_state", "only a pending task can be cancelled"));
-        }
-        let done = self.desk.withdraw(&exception.id, by, comment).await.map_err(view::desk_error)?;
-        Ok(self.task_of(&done, self.clock.now()))
-    }
-
     fn judged(
         &self,
         by: &Person,
@@ -178,74 +119,28 @@ impl House {
         context: &Context,
         (id, now): (&DecisionId, Timestamp),
     ) -> Result<Judged, ApiError> {
-        if who.kind != "agent" || what.kind != "tool" || action != CALL {
-            let message =
-                "the subject is an `agent`, the action `tools/call`, and the resource a `tool` (`server/tool`)";
-            return Err(ApiError::invalid(message));
-        }
+        typed(&who.kind, action, &what.kind)?;
         let world = self.keeper.world.load_full();
-        let subject = self.subject(by, &who.id, context)?;
-        let named = what
-            .id
-            .split_once('/')
-            .and_then(|(server, tool)| Some(ToolRef { server: server.parse().ok()?, tool: tool.parse().ok()? }));
-        let entry = named.and_then(|tool| world.catalog.entry(&tool));
-        let Some(entry) = entry else {
-            return Ok(Judged {
-                subject,
-                verdict: no(Reason::UnknownTool, world.policies.digest()),
-                requestable: false,
-                called: None,
-            });
+        let person = context.on_behalf_of.as_deref().map(PersonId::from);
+        let mut subject = judge::subject(&world, &AgentId::from(who.id.as_str()), (person.as_ref(), &[]), now)?;
+        subject.credential = by.credential.clone();
+        let Some(tool) = judge::tool_at(&world, &what.id) else {
+            let digest = world.policies.digest();
+            let verdict = Verdict::refusal(Basis::DefaultDeny, Reason::UnknownTool, Vec::new(), digest);
+            return Ok(Judged { subject, verdict, requestable: false, called: None });
         };
-        let text = serde_json::value::to_raw_value(&context.arguments).map_err(|_| ApiError::internal())?;
-        let call = match ToolCall::check(Arc::clone(&entry.tool), Some(&text), Vec::new()) {
-            Ok(call) => call,
-            Err(error) => return Err(ApiError::invalid(format!("the arguments do not fit `{}`: {error}", what.id))),
-        };
-        let sealed = self.store.keyring().sealer.seal(id, text.get().as_bytes()).map_err(|_| ApiError::internal())?;
+        let ruled = judge::rule(&world, &subject, (Arc::clone(&tool), &context.arguments), &[], now)?;
+        let sealer = &self.store.keyring().sealer;
+        let sealed = sealer.seal(id, ruled.arguments.as_bytes()).map_err(|_| ApiError::internal())?;
         let called = Called {
-            server: entry.tool.reference.server.clone(),
-            tool: entry.tool.reference.tool.clone(),
-            exposed: entry.tool.exposed.clone(),
-            definition: entry.tool.digest,
-            arguments: Arguments { digest: call.digest(), sealed },
+            server: tool.reference.server.clone(),
+            tool: tool.reference.tool.clone(),
+            exposed: tool.exposed.clone(),
+            definition: tool.digest,
+            arguments: Arguments { digest: ruled.digest, sealed },
         };
-        let called = Some((entry.tool.reference.clone(), called));
-        Ok(match world.policies.decide(&subject, call, &[], now) {
-            Decision::Permit(permit) => {
-                Judged { subject, verdict: permit.verdict().clone(), requestable: false, called }
-            }
-            Decision::Deny(denial) => {
-                Judged { subject, verdict: denial.verdict, requestable: denial.requestable, called }
-            }
-        })
-    }
-
-    /// The agent with its roles of agents.yaml; what its tokens would assert beside is not known here.
-    fn subject(&self, by: &Person, agent: &str, context: &Context) -> Result<Subject, ApiError> {
-        let registry = self.keeper.registry.load();
-        let agent = AgentId::from(agent);
-        let Some(entry) = registry.agents.get(&agent) else {
-            return Err(ApiError::invalid(format!("agents.yaml does not know `{agent}`")));
-        };
-        let on_behalf_of = match &context.on_behalf_of {
-            None => None,
-            Some(id) => {
-                let person = PersonId::from(id.as_str());
-                let known = registry.people.get(&person).filter(|entry| entry.active);
-                let known = known.ok_or_else(|| {
-                    ApiError::invalid(format!("people.yaml does not know `{person}`, or not as active"))
-                })?;
-                Some(Delegator { roles: known.roles.iter().cloned().collect(), person })
-            }
-        };
-        Ok(Subject {
-            roles: entry.roles.iter().cloned().collect(),
-            agent,
-            on_behalf_of,
-            credential: by.credential.clone(),
-        })
+        let called = Some((tool.reference.clone(), called));
+        Ok(Judged { subject, verdict: ruled.verdict, requestable: ruled.requestable, called })
     }
 
     /// What becomes of an approval that the question carries: only the gateway uses it.
@@ -289,76 +184,21 @@ impl House {
         let kept = self.store.append(Record::Denial(denial)).await;
         kept.map(|_| ()).map_err(|error| ApiError::unavailable(error.to_string()))
     }
+}
 
-    /// An unguessable handle that leads back to the exception.
-    fn handle_of(&self, id: &ExceptionId) -> String {
-        let key = &self.store.keyring().handles;
-        let digest = Digest::of_parts(&[b"postern task\n", key.expose(), b"\n", id.as_str().as_bytes()]);
-        let hex: String = digest.as_bytes().iter().take(16).map(|byte| format!("{byte:02x}")).collect();
-        format!("arq_{hex}_{id}")
+/// The only question that there is here.
+pub(super) fn typed(subject: &str, action: &str, resource: &str) -> Result<(), ApiError> {
+    if subject == "agent" && resource == "tool" && action == CALL {
+        return Ok(());
     }
-
-    fn task_of(&self, exception: &Exception, now: Timestamp) -> TaskAnswer {
-        let handle = self.handle_of(&exception.id);
-        let at = format!("{}/access/v1/requests/{handle}", self.admin_url);
-        let status = match exception.phase(now) {
-            Phase::PendingApproval => "pending",
-            Phase::Ended(Ending::Rejected) => "denied",
-            Phase::Ended(Ending::Withdrawn) => "cancelled",
-            Phase::Ended(Ending::RequestExpired) => "expired",
-            Phase::Scheduled | Phase::Active | Phase::Suspended(_) | Phase::Ended(_) => "approved",
-        };
-        let mut links = json!({"review": format!("{}/api/v1/exceptions/{}", self.admin_url, exception.id)});
-        if status == "pending" {
-            put(&mut links, "cancel", format!("{at}/cancel").into());
-        }
-        let approval = (status == "approved").then(|| approval_of(exception)).flatten();
-        let result = approval.map(|approval| Completion { mode: "reevaluate".to_owned(), approval });
-        let expires_at = exception.request_ends().unwrap_or(exception.spec.window.not_after);
-        let exception = exception.id.to_string();
-        let task = Task { id: handle, status: status.to_owned(), status_endpoint: at, expires_at, links, exception };
-        TaskAnswer { task, result }
-    }
+    let message = "the subject is an `agent`, the action `tools/call`, and the resource a `tool` (`server/tool`)";
+    Err(ApiError::invalid(message))
 }
 
-/// The approval that completed the exception: named by its nonce, which is random.
-fn approval_of(exception: &Exception) -> Option<Reference> {
-    let live = exception.state.live()?;
-    let last = live.approvals.last()?;
-    let id = format!("apr_{}", last.nonce);
-    Some(Reference { id, approved_at: Some(live.since), approved_until: exception.spec.window.not_after })
-}
-
-fn wish(request: AccessRequest) -> Wish {
-    let mut wish = request.context.wish.unwrap_or_default();
-    wish.rationale = wish.rationale.or(request.context.business_justification);
-    wish.until = wish.until.or(request.requested_access.requested_until);
-    if request.requested_access.emergency {
-        wish.kind = Some(Kind::BreakGlass);
-    }
-    wish
-}
-
-fn agent(id: &AgentId) -> Thing {
-    Thing { kind: "agent".to_owned(), id: id.to_string() }
-}
-
-fn tool(reference: &ToolRef) -> Thing {
-    Thing { kind: "tool".to_owned(), id: reference.to_string() }
-}
-
-fn put(value: &mut Value, name: &str, member: Value) {
+pub(super) fn put(value: &mut Value, name: &str, member: Value) {
     if let Some(map) = value.as_object_mut() {
         map.insert(name.to_owned(), member);
     }
-}
-
-fn unbound(why: &str) -> ApiError {
-    problem(400, "invalid_denial_binding", why)
-}
-
-fn problem(status: u16, kind: &str, why: &str) -> ApiError {
-    ApiError::problem(status, format!("{PROBLEM}{kind}"), why)
 }
 
 fn decision_id(now: Timestamp) -> Result<DecisionId, ApiError> {
@@ -367,20 +207,4 @@ fn decision_id(now: Timestamp) -> Result<DecisionId, ApiError> {
     let millis = u128::try_from(now.timestamp_millis()).unwrap_or_default();
     let low = random.iter().fold(0_u128, |bits, byte| bits << 8 | u128::from(*byte));
     Ok(DecisionId::from_bits(millis << 80 | low))
-}
-
-fn no(reason: Reason, policy_set: Digest) -> Verdict {
-    Verdict {
-        effect: crate::domain::Effect::Deny,
-        basis: crate::domain::Basis::DefaultDeny,
-        reason,
-        determining: Arc::from([]),
-        policy_set,
-        exception: None,
-        revision: None,
-        pilot: None,
-        controls: Vec::new(),
-        passed_over: Vec::new(),
-        advisories: Vec::new(),
-    }
 }

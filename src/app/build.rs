@@ -60,6 +60,7 @@ pub(super) async fn build(
     let signer = Arc::clone(&store.keyring().signing);
     let desk = Arc::new(Desk::new(store.clone(), Arc::clone(&registry), signer, Arc::clone(&clock)));
     desk.limit(convert::budget(settings));
+    desk.demand(settings.exceptions.approval.clone());
     desk.notify(Arc::new(Log));
     let opening = desk.open().await.context("the exceptions cannot be read")?;
     for (id, what) in &opening.damaged {

@@ -1,17 +1,12 @@
 //! What one subject can do with one tool now. Nothing of it is recorded as a call.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::sync::Arc;
 
-use serde_json::value::to_raw_value;
-
-use super::{explain::summary, house::House};
+use super::{explain::summary, house::House, judge};
 use crate::{
     api::{ApiError, Can, CanView},
-    catalog::{Tool, ToolCall},
-    domain::{
-        Candidate, Credential, CredentialId, CredentialKind, Delegator, Effect, RoleName, Standing, Subject, ToolRef,
-        Verdict,
-    },
+    catalog::Tool,
+    domain::{Candidate, Effect, Standing, Verdict},
     gateway::{Admission as _, World},
     policy::Visibility,
 };
@@ -22,7 +17,7 @@ impl House {
         let world = self.keeper.world.load_full();
         let now = self.clock.now();
         let tool = named(&world, &can.tool)?;
-        let subject = subject(&world, &can, now)?;
+        let subject = judge::subject(&world, &can.agent, (can.person.as_ref(), &can.roles), now)?;
         let suspect = self.clock.is_suspect();
         let candidates = self.desk.index().candidates(&subject.agent, &tool.reference, now, suspect);
         let policies = &world.policies;
@@ -49,10 +44,7 @@ impl House {
         match can.arguments {
             None => (view.answer, view.summary) = told(sees),
             Some(arguments) => {
-                let raw = to_raw_value(&arguments).map_err(|error| ApiError::invalid(error.to_string()))?;
-                let call = ToolCall::check(tool, Some(&raw), Vec::new())
-                    .map_err(|error| ApiError::invalid(error.to_string()))?;
-                let verdict = policies.decide(&subject, call, &candidates, now).verdict().clone();
+                let verdict = judge::rule(&world, &subject, (tool, &arguments), &candidates, now)?.verdict;
                 view.answer = if verdict.effect == Effect::Allow { "yes" } else { "no" }.to_owned();
                 view.summary = summary(&verdict, None);
                 view.besides.extend(self.unhealthy(&verdict));
@@ -73,35 +65,8 @@ impl House {
 /// The tool of this name: as agents see it on `/mcp`, or `server/tool`.
 fn named(world: &World, name: &str) -> Result<Arc<Tool>, ApiError> {
     let exposed = name.parse().ok().and_then(|name| world.catalog.tool(&name));
-    let plain = || {
-        let (server, tool) = name.split_once('/')?;
-        let reference = ToolRef { server: server.parse().ok()?, tool: tool.parse().ok()? };
-        world.catalog.tool_at(&reference.server, &reference.tool)
-    };
-    let tool = exposed.or_else(plain).cloned();
+    let tool = exposed.cloned().or_else(|| judge::tool_at(world, name));
     tool.ok_or_else(|| ApiError::invalid(format!("no approved tool is called `{name}`; see `postern catalog list`")))
-}
-
-fn subject(world: &World, can: &Can, now: crate::domain::Timestamp) -> Result<Subject, ApiError> {
-    let registry = world.policies.registry();
-    let agent = registry.agents.get(&can.agent);
-    let agent = agent.ok_or_else(|| ApiError::invalid(format!("agents.yaml does not know `{}`", can.agent)))?;
-    let roles: BTreeSet<RoleName> = agent.roles.iter().chain(&can.roles).cloned().collect();
-    let on_behalf_of = match &can.person {
-        None => None,
-        Some(person) => match registry.people.get(person) {
-            Some(entry) if !entry.active => {
-                return Err(ApiError::invalid(format!("`{person}` is not active and lends nothing to an agent")));
-            }
-            entry => Some(Delegator {
-                person: person.clone(),
-                roles: entry.map(|entry| entry.roles.iter().cloned().collect()).unwrap_or_default(),
-            }),
-        },
-    };
-    let credential =
-        Credential { id: CredentialId::from_bits(0), kind: CredentialKind::ApiKey, issued: None, expires: now };
-    Ok(Subject { agent: can.agent.clone(), roles: roles.into_iter().collect(), on_behalf_of, credential })
 }
 
 const fn sees_word(sees: Visibility) -> &'static str {

@@ -17,7 +17,7 @@ use crate::{
     domain::{Duty, ExceptionId, Obligation, Person},
     evidence::{Feed as _, Journal as _, Record, Row, Watching},
     exception::Desk,
-    identity::{Authenticator, Identity},
+    identity::{Authenticator, Identity, Shown},
     monitoring::ATTENTION,
     store::Store,
 };
@@ -241,7 +241,7 @@ impl Tail {
     }
 
     async fn may_go_on(&self) -> bool {
-        match self.authenticator.authenticate(&self.headers).await {
+        match self.authenticator.authenticate(&self.headers, Shown::Somewhere).await {
             Ok(Identity::Person(person)) => !self.all || sees_all(&person),
             Ok(Identity::Agent(_)) | Err(_) => false,
         }

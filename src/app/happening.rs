@@ -9,7 +9,7 @@ use crate::{
     domain::{Fault, Reason},
     exception::{Exception, Reported, Reporter},
     gateway::Cut,
-    identity::Identity,
+    identity::{Identity, Shown},
 };
 
 impl House {
@@ -23,7 +23,7 @@ impl House {
 #[async_trait]
 impl HappeningOperations for House {
     async fn identify(&self, headers: &HeaderMap) -> Result<Caller, ApiError> {
-        match self.authenticator.authenticate(headers).await {
+        match self.authenticator.authenticate(headers, Shown::Somewhere).await {
             Ok(Identity::Person(person)) => Ok(Caller::Person(person)),
             Ok(Identity::Agent(subject)) => Ok(Caller::Agent(subject)),
             Err(error) => match error.fault() {

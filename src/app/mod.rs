@@ -1,5 +1,6 @@
 //! Puts the parts together: build, serve, reload, drain.
 
+mod access;
 mod admin;
 mod analyse;
 mod ask;
@@ -17,6 +18,7 @@ mod explain;
 mod graduate;
 mod happening;
 mod house;
+mod judge;
 mod keeper;
 mod listen;
 mod need;
@@ -29,6 +31,7 @@ mod recorded;
 mod removal;
 mod report;
 mod routine;
+mod seek;
 mod serve;
 mod shadow;
 mod study;

@@ -9,9 +9,9 @@ use serde_json::Value;
 use super::{house::House, keeper::KeepError, view};
 use crate::{
     api::{
-        AccessRequest, Act, ApiError, Caller, CatalogView, ControlView, Decided, DraftRequest, DraftView, Evaluation,
-        EvidencePage, ExceptionView, Explanation, HappeningOperations as _, KeyFor, KeyView, LinkView, MadeKey, NewKey,
-        Operations, ReloadView, ServerView, Study, TaskAnswer, ToolApproval, ToolView,
+        Act, ApiError, Caller, CatalogView, ControlView, DraftRequest, DraftView, EvidencePage, ExceptionView,
+        Explanation, HappeningOperations as _, KeyFor, KeyView, LinkView, MadeKey, NewKey, Operations, ReloadView,
+        ServerView, Study, ToolApproval, ToolView,
     },
     catalog::{Pin, PinStore as _},
     domain::{CredentialId, DecisionId, Document, ExceptionId, Findings, Obligation, Person, Reason},
@@ -88,8 +88,9 @@ impl Operations for House {
         };
         let now = self.clock.now();
         let note = format!("{} (made by {})", key.note, by.id);
-        let (secret, row) = issue(&self.store.keyring().pepper, principal, key.days, note.trim(), now)
+        let (secret, mut row) = issue(&self.store.keyring().pepper, principal, key.days, note.trim(), now)
             .map_err(|error| ApiError::invalid(error.to_string()))?;
+        row.networks = key.networks;
         let made = MadeKey { id: row.id.clone(), key: secret.expose().clone(), expires: row.end() };
         self.store.insert(row).await.map_err(unavailable)?;
         Ok(made)
@@ -120,31 +121,6 @@ impl Operations for House {
 
     async fn draft(&self, by: &Arc<Person>, request: DraftRequest) -> Result<DraftView, ApiError> {
         self.drafted(by, &request.decision, &request.wish).await
-    }
-
-    fn metadata(&self) -> Value {
-        self.authzen_metadata()
-    }
-
-    async fn evaluate(&self, by: &Arc<Person>, question: Evaluation) -> Result<Decided, ApiError> {
-        self.evaluated(by, question).await
-    }
-
-    async fn request_access(
-        &self,
-        by: &Arc<Person>,
-        request: AccessRequest,
-        idempotency: Option<String>,
-    ) -> Result<TaskAnswer, ApiError> {
-        self.requested(by, request, idempotency.as_deref()).await
-    }
-
-    async fn access_task(&self, by: &Arc<Person>, handle: &str) -> Result<TaskAnswer, ApiError> {
-        Ok(self.task(by, handle).await?.1)
-    }
-
-    async fn cancel_access(&self, by: &Arc<Person>, handle: &str, comment: String) -> Result<TaskAnswer, ApiError> {
-        self.cancelled(by, handle, &comment).await
     }
 
     async fn exceptions(&self) -> Result<Vec<ExceptionView>, ApiError> {

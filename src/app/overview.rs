@@ -62,6 +62,7 @@ impl Overview for House {
             credential: CredentialId::from_bits(u128::from(now.timestamp_millis().unsigned_abs())),
             principal: "console session".to_owned(),
             expires: now + chrono::Duration::hours(8),
+            networks: Vec::new(),
         };
         self.store.append(Record::Key(change)).await.is_ok()
     }

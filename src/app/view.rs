@@ -97,6 +97,7 @@ pub(super) fn key(row: &KeyRow) -> KeyView {
         expires: row.expires,
         revoked: row.revoked,
         note: row.note.clone(),
+        networks: row.networks.clone(),
     }
 }
 
@@ -135,6 +136,7 @@ pub(super) fn desk_error(error: DeskError) -> ApiError {
         DeskError::Invalid(findings) => ApiError::faulty(findings),
         DeskError::Unknown(_) | DeskError::UnknownPilot(_) => ApiError::not_found(),
         DeskError::Forbidden(message) => ApiError::forbidden(message),
+        DeskError::TooWeak(error) => ApiError::step_up(error.why, error.challenge),
         DeskError::Conflict(message) => ApiError::conflict(message),
         DeskError::Damaged { .. } => ApiError::conflict(error.to_string()),
         DeskError::Store(error) => ApiError::unavailable(error.to_string()),

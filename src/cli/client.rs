@@ -160,6 +160,7 @@ fn root_of(error: &dyn std::error::Error) -> String {
 /// The refusal as a failure; the status decides the exit code.
 pub(super) fn refusal(status: StatusCode, body: &[u8]) -> Failure {
     let error = serde_json::from_slice::<Value>(body).ok().and_then(|body| body.get("error").cloned());
+    let code = error.as_ref().and_then(|error| error.get("code")).and_then(Value::as_str);
     let message = error.as_ref().and_then(|error| error.get("message")).and_then(Value::as_str);
     let message = message.unwrap_or_else(|| status.canonical_reason().unwrap_or("refused")).to_owned();
     let findings = findings(error.as_ref().and_then(|error| error.get("findings")));
@@ -167,6 +168,7 @@ pub(super) fn refusal(status: StatusCode, body: &[u8]) -> Failure {
         return Failure::Faulty(findings);
     }
     match status {
+        StatusCode::UNAUTHORIZED if code == Some("insufficient_user_authentication") => Failure::Refused(message),
         StatusCode::UNAUTHORIZED => Failure::Refused(format!("{message}; name yours with --key-file")),
         StatusCode::BAD_REQUEST
         | StatusCode::PAYLOAD_TOO_LARGE

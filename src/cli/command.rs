@@ -13,7 +13,7 @@ use super::{
     stdio::Arguments,
     study::{CanArguments, GraduateArguments, RemovalCommand, SimulateArguments},
 };
-use crate::domain::{AgentId, CredentialId, DecisionId, Digest, ExceptionId, PilotId, ServerName, ToolName};
+use crate::domain::{AgentId, CredentialId, DecisionId, Digest, ExceptionId, Network, PilotId, ServerName, ToolName};
 
 /// The tool-access gateway for AI agents.
 ///
@@ -188,6 +188,9 @@ pub(super) enum KeyCommand {
         /// What people call it
         #[arg(long, default_value = "")]
         note: String,
+        /// For an agent: only taken from these addresses, such as 10.1.0.0/16; may be given several times
+        #[arg(long = "address", value_name = "CIDR", conflicts_with = "person")]
+        addresses: Vec<Network>,
     },
     /// List keys, without the keys
     List,

@@ -113,6 +113,9 @@ fn deviations(settings: &Settings) -> Vec<String> {
     if !listen.origins.is_empty() {
         found.push(format!("listen.origins lets pages of {} call tools", listen.origins.join(", ")));
     }
+    if !settings.exceptions.approval.is_demanded() {
+        found.push("exceptions.approval_amr is empty: a key, or a token without a second factor, approves".to_owned());
+    }
     if settings.telemetry.otlp.is_none() {
         found.push("telemetry.otlp is not set: exceptions that demand `trace.full` are refused".to_owned());
     }

@@ -118,8 +118,8 @@ async fn ask(
 
 async fn keys(command: KeyCommand, client: &Client, screen: &mut Screen<'_>) -> Result<(), Failure> {
     match command {
-        KeyCommand::Create { agent, person, days, note } => {
-            let mut body = json!({"days": days, "note": note});
+        KeyCommand::Create { agent, person, days, note, addresses } => {
+            let mut body = json!({"days": days, "note": note, "networks": addresses});
             if let Some(map) = body.as_object_mut() {
                 let whose = agent.map(|id| ("agent", id)).or_else(|| person.map(|id| ("person", id)));
                 map.extend(whose.map(|(kind, id)| (kind.to_owned(), Value::String(id))));

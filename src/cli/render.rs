@@ -47,11 +47,19 @@ pub(super) fn keys(views: &[KeyView]) -> String {
                 view.principal.clone(),
                 time(view.expires),
                 state,
+                from(view),
                 view.note.clone(),
             ]
         })
         .collect();
-    table(["id", "for", "principal", "expires", "state", "note"], &rows)
+    table(["id", "for", "principal", "expires", "state", "from", "note"], &rows)
+}
+
+fn from(view: &KeyView) -> String {
+    if view.networks.is_empty() {
+        return "anywhere".to_owned();
+    }
+    view.networks.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
 }
 
 pub(super) fn catalog(view: &CatalogView) -> String {

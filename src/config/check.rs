@@ -12,7 +12,7 @@ use super::{
     servers,
     settings::{Algorithm, Exceptions, Identity, Issuer, Jwks, Limits, Settings, StoreSettings, TelemetrySettings},
 };
-use crate::domain::{Document, Findings, limits};
+use crate::domain::{Assurance, Document, Findings, limits};
 
 /// What a check stands on.
 pub(super) struct Ground<'a> {
@@ -68,6 +68,11 @@ pub(super) fn check(form: &Form, ground: &Ground<'_>, findings: &mut Findings) -
             per_channel: form.exceptions.budget.per_channel.unwrap_or(50),
             analysis_days: form.exceptions.analysis_days.unwrap_or(30),
             require_proofs: form.exceptions.require_proofs,
+            approval: Assurance {
+                methods: form.exceptions.approval_amr.clone(),
+                classes: form.exceptions.approval_acr.clone(),
+                max_age: form.exceptions.approval_max_age_s.map(Duration::from_secs),
+            },
         },
         denials: form.denials,
     }

@@ -130,6 +130,9 @@ pub(super) struct ExceptionsForm {
     pub(super) budget: BudgetForm,
     pub(super) analysis_days: Option<u32>,
     pub(super) require_proofs: bool,
+    pub(super) approval_amr: Vec<String>,
+    pub(super) approval_acr: Vec<String>,
+    pub(super) approval_max_age_s: Option<u64>,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::value::ConfiguredValue;
 use crate::{
-    domain::{Findings, ServerName},
+    domain::{Assurance, Findings, ServerName},
     upstream::{Choice, Source},
 };
 
@@ -38,7 +38,7 @@ pub struct Settings {
 }
 
 /// How many exceptions may be alive, and how far back their analysis looks.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Exceptions {
     /// Live exceptions of one owner.
     pub per_owner: usize,
@@ -48,6 +48,8 @@ pub struct Exceptions {
     pub analysis_days: u32,
     /// Whether a submission is refused unless a solver has proven what it claims.
     pub require_proofs: bool,
+    /// What is demanded of the sign-in of those who approve.
+    pub approval: Assurance,
 }
 
 /// Where it listens, and under which names.

@@ -60,6 +60,16 @@ pub const REPLAY_ALL_BYTES: usize = 64 << 20;
 pub const CANDIDATES: usize = 8;
 /// Agents that one exception may name.
 pub const AGENTS_PER_EXCEPTION: usize = 50;
+/// Ranges of addresses that one key may be bound to.
+pub const NETWORKS_PER_KEY: usize = 16;
+/// Questions of one AuthZEN batch.
+pub const EVALUATIONS: usize = 50;
+/// Items of one access request.
+pub const REQUEST_ITEMS: usize = 16;
+/// Results on one page of a search.
+pub const SEARCH_PAGE: usize = 100;
+/// Candidates that are judged for one page of a search.
+pub const SEARCH_JUDGED: usize = 2_000;
 /// Combinations of principal and tool that one round of proofs asks about.
 pub const PROOF_ENVIRONMENTS: usize = 2_000;
 

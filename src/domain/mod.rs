@@ -3,6 +3,7 @@
 pub mod limits;
 pub mod names;
 
+mod assurance;
 mod digest;
 mod document;
 mod fault;
@@ -12,6 +13,7 @@ mod id;
 mod lease;
 mod method;
 mod name;
+mod network;
 mod obligation;
 mod principal;
 mod registry;
@@ -19,6 +21,7 @@ mod secret;
 mod time;
 mod verdict;
 
+pub use assurance::{Assurance, SignIn, TooWeak};
 pub use digest::Digest;
 pub use document::Document;
 pub use fault::Fault;
@@ -28,6 +31,7 @@ pub use id::{CredentialId, DecisionId, ExceptionId, ParseIdError, PilotId, Sessi
 pub use lease::Lease;
 pub use method::Method;
 pub use name::{ExposedName, NameError, ServerName, ToolName, ToolRef};
+pub use network::{Network, ParseNetworkError};
 pub use obligation::Obligation;
 pub use principal::{AgentId, Credential, CredentialKind, Delegator, GroupName, Person, PersonId, RoleName, Subject};
 pub use registry::{AgentEntry, Duty, GroupEntry, PersonEntry, Registry};

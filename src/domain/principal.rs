@@ -5,7 +5,7 @@ use std::{fmt, sync::Arc};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::{CredentialId, Duty};
+use super::{CredentialId, Duty, SignIn};
 
 macro_rules! text {
     ($(#[$doc:meta])* $name:ident) => {
@@ -115,4 +115,7 @@ pub struct Person {
     pub duties: std::collections::BTreeSet<Duty>,
     /// What was shown.
     pub credential: Credential,
+    /// How the person signed in, if the credential says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sign_in: Option<SignIn>,
 }

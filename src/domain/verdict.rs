@@ -124,3 +124,23 @@ pub struct Verdict {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub advisories: Vec<Arc<str>>,
 }
+
+impl Verdict {
+    /// A refusal that names these policies and no exception.
+    #[must_use]
+    pub fn refusal(basis: Basis, reason: Reason, determining: Vec<Arc<str>>, policy_set: Digest) -> Self {
+        Self {
+            effect: Effect::Deny,
+            basis,
+            reason,
+            determining: determining.into(),
+            policy_set,
+            exception: None,
+            revision: None,
+            pilot: None,
+            controls: Vec::new(),
+            passed_over: Vec::new(),
+            advisories: Vec::new(),
+        }
+    }
+}

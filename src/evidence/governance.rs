@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::domain::{
-    CredentialId, DecisionId, Digest, ExceptionId, PersonId, PilotId, ServerName, Timestamp, ToolName,
+    CredentialId, DecisionId, Digest, ExceptionId, Network, PersonId, PilotId, ServerName, Timestamp, ToolName,
 };
 
 /// Something happened to an exception.
@@ -128,6 +128,9 @@ pub struct KeyChange {
     pub principal: String,
     /// When it ends.
     pub expires: Timestamp,
+    /// From where it may be shown; none means from anywhere.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub networks: Vec<Network>,
 }
 
 /// The gateway was frozen or released.

@@ -47,6 +47,9 @@ pub struct Approval {
     /// Whether the person had the duty `vendor_risk` then.
     #[serde(default, skip_serializing_if = "is_not")]
     pub as_vendor_risk: bool,
+    /// How the person signed in, if the credential said (`amr`).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub methods: Vec<String>,
     /// When.
     pub at: Timestamp,
     /// 128 random bits as hex; used once.
@@ -69,6 +72,8 @@ struct Message<'a> {
     as_approver: bool,
     #[serde(skip_serializing_if = "is_not")]
     as_vendor_risk: bool,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    methods: &'a [String],
     at: Timestamp,
     nonce: &'a str,
 }
@@ -88,6 +93,7 @@ impl Approval {
             as_security: self.as_security,
             as_approver: self.as_approver,
             as_vendor_risk: self.as_vendor_risk,
+            methods: &self.methods,
             at: self.at,
             nonce: &self.nonce,
         })

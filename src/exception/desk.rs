@@ -9,7 +9,7 @@ use super::{
     Change, Event, Exception, ExceptionStore, FoldError, Index, Notices, Signer, StoreError, StoredEvent, fold,
     ledger::Ledger,
 };
-use crate::domain::{Clock, ExceptionId, Fault, Findings, Person, PilotId, Registry, Timestamp};
+use crate::domain::{Assurance, Clock, ExceptionId, Fault, Findings, Person, PilotId, Registry, Timestamp, TooWeak};
 
 /// Exceptions that are read from the store at once.
 pub(super) const PAGE: usize = 1_000;
@@ -29,6 +29,9 @@ pub enum DeskError {
     /// This person may not do that.
     #[error("{0}")]
     Forbidden(String),
+    /// The sign-in is not strong or fresh enough for that.
+    #[error(transparent)]
+    TooWeak(#[from] TooWeak),
     /// It cannot be done as things stand.
     #[error("{0}")]
     Conflict(String),
@@ -51,7 +54,7 @@ impl DeskError {
     pub const fn fault(&self) -> Fault {
         match self {
             Self::Invalid(_) | Self::Unknown(_) | Self::UnknownPilot(_) => Fault::Caller,
-            Self::Forbidden(_) | Self::Conflict(_) => Fault::Refused,
+            Self::Forbidden(_) | Self::TooWeak(_) | Self::Conflict(_) => Fault::Refused,
             Self::Damaged { .. } => Fault::Internal,
             Self::Store(error) => error.fault(),
         }
@@ -81,6 +84,8 @@ pub(super) struct Parts {
     pub(super) index: Arc<Index>,
     pub(super) ledger: Mutex<Ledger>,
     pub(super) notices: OnceLock<Arc<dyn Notices>>,
+    /// What is demanded of the sign-in of those who approve.
+    pub(super) assurance: OnceLock<Assurance>,
     /// One change at a time, so that caps hold.
     turn: Arc<Semaphore>,
 }
@@ -99,8 +104,17 @@ impl Desk {
     ) -> Self {
         let index = Arc::new(Index::new(Arc::clone(&registry)));
         let turn = Arc::new(Semaphore::new(1));
-        let parts =
-            Parts { store, registry, signer, clock, index, ledger: Mutex::default(), notices: OnceLock::new(), turn };
+        let parts = Parts {
+            store,
+            registry,
+            signer,
+            clock,
+            index,
+            ledger: Mutex::default(),
+            notices: OnceLock::new(),
+            assurance: OnceLock::new(),
+            turn,
+        };
         Self { parts: Arc::new(parts) }
     }
 

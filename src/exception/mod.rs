@@ -34,6 +34,7 @@ mod reminder;
 mod request;
 mod review;
 mod routine;
+mod schema;
 mod separation;
 mod spec;
 mod sprawl;
@@ -42,7 +43,6 @@ mod steward;
 #[cfg(test)]
 mod tests;
 mod trial;
-
 pub use approval::{Approval, SignError, Signer, Verifier};
 pub use ceiling::{Ceiling, Period, Review};
 pub use desk::{Desk, DeskError, Opening};

@@ -2,28 +2,20 @@
 
 use std::sync::LazyLock;
 
-use jsonschema::{PatternOptions, ValidationError, Validator, error::ValidationErrorKind};
 use serde_json::Value;
 
 use super::{
     Ceiling, Milestone, Period, Spec,
     ceiling::GRACE,
     form::{Form, escape},
+    schema::{Schema, items, principals, rationale, span, text},
 };
 use crate::domain::{Document, Findings, Kind, Obligation, Timestamp};
 
 /// The JSON Schema of the record, for editors and for `policies/schema/exception.schema.json`.
 pub const SCHEMA: &str = include_str!("record.schema.json");
 
-/// The schema as JSON and compiled; the error is the reason why it is not one, which a test shows never to be.
-static COMPILED: LazyLock<Result<(Value, Validator), String>> = LazyLock::new(|| {
-    let schema: Value = serde_json::from_str(SCHEMA).map_err(|error| error.to_string())?;
-    let validator = jsonschema::draft202012::options()
-        .with_pattern_options(PatternOptions::regex())
-        .build(&schema)
-        .map_err(|error| error.to_string())?;
-    Ok((schema, validator))
-});
+static COMPILED: LazyLock<Schema> = LazyLock::new(|| Schema::compile(SCHEMA));
 
 /// Reads a record.
 ///
@@ -31,68 +23,11 @@ static COMPILED: LazyLock<Result<(Value, Validator), String>> = LazyLock::new(||
 /// Everything in which the document breaks the schema or the rules of its kind, at once.
 pub fn parse(document: &Document) -> Result<Spec, Findings> {
     let mut findings = Findings::default();
-    match &*COMPILED {
-        Ok((schema, validator)) => {
-            for error in validator.iter_errors(&document.value) {
-                let path = error.instance_path().as_str().to_owned();
-                document.find(&mut findings, &path, sentence(schema, &error));
-            }
-        }
-        Err(error) => document.find(&mut findings, "", format!("the schema of records cannot be read: {error}")),
-    }
+    COMPILED.hold_against(document, &mut findings);
     rules(document, &mut findings);
     findings.or(())?;
     let form: Form = document.read()?;
     form.spec().map_err(|(path, message)| Findings::one(&document.file, document.line(&path), &path, message))
-}
-
-/// What is wrong and how to mend it, in our words.
-pub(super) fn sentence(schema: &Value, error: &ValidationError<'_>) -> String {
-    let place = error.schema_path().as_str();
-    let parent = place.rsplit_once('/').map_or("", |(parent, _)| parent);
-    let describe = |pointer: &str| {
-        let found = schema.pointer(pointer)?;
-        let target = found.get("$ref").and_then(Value::as_str).and_then(|r| schema.pointer(r.trim_start_matches('#')));
-        found.get("description").or_else(|| target?.get("description")).and_then(Value::as_str)
-    };
-    let path = error.instance_path().as_str();
-    if let ValidationErrorKind::Required { property } = error.kind() {
-        let name = property.as_str().unwrap_or_default();
-        // The rule may stand in a branch for one kind; the member is described where it is declared.
-        let declared = format!("/properties/{name}");
-        let mend = describe(&format!("{parent}{declared}")).or_else(|| describe(&declared));
-        return mend.map_or_else(|| format!("`{name}` is missing"), |mend| format!("`{name}` is missing: {mend}"));
-    }
-    if let ValidationErrorKind::AdditionalProperties { unexpected } = error.kind() {
-        return unexpected.iter().map(|name| unknown(path, name)).collect::<Vec<_>>().join("; ");
-    }
-    let of_list = matches!(error.kind(), ValidationErrorKind::Enum { .. });
-    let said = if of_list && path == "/kind" {
-        format!("there is no kind {}", error.instance())
-    } else if of_list && path.ends_with("/obligation") {
-        format!("{} is not a duty that this version can meet", error.instance())
-    } else {
-        let text = error.to_string();
-        let mut letters = text.chars();
-        letters.next().map_or_else(String::new, |first| first.to_lowercase().chain(letters).collect())
-    };
-    describe(parent).map_or_else(|| said.clone(), |mend| format!("{said}: {mend}"))
-}
-
-/// Why a member has no place here.
-fn unknown(path: &str, name: &str) -> String {
-    match (path, name) {
-        ("/budget", "rows" | "cost_usd" | "denials_before_suspend") => {
-            format!("this version cannot enforce `{name}`: remove it, and bound `calls` instead")
-        }
-        ("", "digest" | "status")
-        | ("/governance", "approvals")
-        | ("/attestation", "next_due")
-        | ("/removal", "last") => {
-            format!("`{name}` is kept by postern and is no part of the record: remove it")
-        }
-        _ => format!("there is no member `{name}` here: remove it, or mend its name"),
-    }
 }
 
 /// The rules that the schema cannot say. Each reads what it needs and is silent where that is missing.
@@ -104,13 +39,8 @@ fn rules(document: &Document, findings: &mut Findings) {
     grant(document, findings);
     controls(document, findings);
     of_kind(document, kind, findings);
+    rationale(document, "why it is needed", findings);
     let mut find = |path: &str, message: &str| document.find(findings, path, message);
-    if let Some(rationale) = text(document, "/rationale")
-        && rationale.chars().count() >= 40
-        && rationale.trim().chars().count() < 40
-    {
-        find("/rationale", "spaces do not count: say in at least 40 characters why it is needed");
-    }
     if document.value.get("pilot").is_some() && kind.is_some_and(|kind| kind != Kind::Pilot) {
         find("/pilot", "only an exception of kind pilot belongs to a pilot: remove it");
     }
@@ -125,17 +55,7 @@ fn rules(document: &Document, findings: &mut Findings) {
 }
 
 fn window(document: &Document, kind: Option<Kind>, findings: &mut Findings) {
-    let mut moment = |path: &str| {
-        let parsed = text(document, path)?.parse::<Timestamp>();
-        if parsed.is_err() {
-            document.find(findings, path, "there is no such moment: write a UTC time, `2026-11-01T00:00:00Z`");
-        }
-        parsed.ok()
-    };
-    let (Some(begin), Some(end)) = (moment("/not_before"), moment("/not_after")) else { return };
-    if end <= begin {
-        document.find(findings, "/not_after", "it ends before it begins: put `not_after` behind `not_before`");
-    }
+    let Some((begin, end)) = span(document, findings) else { return };
     let Some(kind) = kind else { return };
     let ceiling = Ceiling::of(kind).window;
     if end.signed_duration_since(begin) > ceiling {
@@ -179,13 +99,7 @@ fn attestation(document: &Document, kind: Option<Kind>, findings: &mut Findings)
 
 fn subject(document: &Document, findings: &mut Findings) {
     for list in ["/subject/agents", "/subject/on_behalf_of/users"] {
-        for (at, one) in items(document, list) {
-            let lower = one.as_str().unwrap_or_default().to_ascii_lowercase();
-            if lower.starts_with("role:") || lower.starts_with("group:") {
-                let path = format!("{list}/{at}");
-                document.find(findings, &path, "a role or group is no principal: name each one by its id");
-            }
-        }
+        principals(document, list, "each one", findings);
     }
     let named = items(document, "/subject/on_behalf_of/users").next().is_some();
     if named && document.value.pointer("/subject/on_behalf_of/required") == Some(&Value::Bool(false)) {
@@ -305,12 +219,4 @@ fn milestones(document: &Document, findings: &mut Findings) {
         let message = "none is due before the exception ends: at least one must be, so that it is asked about";
         document.find(findings, "/exit/milestones", message);
     }
-}
-
-fn text<'a>(document: &'a Document, path: &str) -> Option<&'a str> {
-    document.value.pointer(path).and_then(Value::as_str)
-}
-
-fn items<'a>(document: &'a Document, path: &str) -> impl Iterator<Item = (usize, &'a Value)> {
-    document.value.pointer(path).and_then(Value::as_array).into_iter().flatten().enumerate()
 }

@@ -9,10 +9,15 @@ use super::{
     parse, separation, trial,
 };
 use crate::domain::{
-    AgentId, Digest, Document, Duty, ExceptionId, Findings, Person, Registry, SuspendReason, Timestamp,
+    AgentId, Assurance, Digest, Document, Duty, ExceptionId, Findings, Person, Registry, SuspendReason, Timestamp,
 };
 
 impl Desk {
+    /// From now on an approval takes such a sign-in. The first word counts.
+    pub fn demand(&self, assurance: Assurance) {
+        let _ = self.parts.assurance.set(assurance);
+    }
+
     /// Submits a record; whoever submits is the requester. A changed record of the same id, while nobody has decided,
     /// is a new revision without approvals; what was decided can no longer be changed (T082).
     ///
@@ -69,9 +74,12 @@ impl Desk {
     /// One person's yes to exactly this digest. With enough of them it is approved, and active from `not_before` on.
     ///
     /// # Errors
-    /// The person may not approve it or did already, the digest is not the present one, the request is over, or a cap
+    /// The sign-in is too weak, the person may not approve it or did already, the digest is not the present one, the request is over, or a cap
     /// is reached.
     pub async fn approve(&self, id: &ExceptionId, by: &Person, digest: Digest) -> Result<Exception, DeskError> {
+        if let Some(assurance) = self.parts.assurance.get() {
+            assurance.judge(by.sign_in.as_ref(), self.parts.clock.now())?;
+        }
         let turn = self.turn().await?;
         let exception = self.pending(id).await?;
         // Read inside the turn: whoever lost the duty before this moment does not count (T081).
@@ -152,6 +160,7 @@ impl Desk {
             as_security: registry.may(&by.id, Duty::Security),
             as_approver: may_approve(registry, &by.id),
             as_vendor_risk: registry.may(&by.id, Duty::VendorRisk),
+            methods: by.sign_in.iter().flat_map(|sign_in| sign_in.methods.iter().cloned()).collect(),
             at: self.parts.clock.now(),
             nonce: format!("{:032x}", u128::from_be_bytes(nonce)),
             signature: String::new(),

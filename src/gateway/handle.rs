@@ -9,7 +9,7 @@ use super::Gateway;
 use crate::{
     catalog::Ware,
     domain::{Fault, Method, ServerName, Subject},
-    identity::Identity,
+    identity::{Identity, Shown},
     mcp::{
         List, code,
         server::{
@@ -21,9 +21,9 @@ use crate::{
 
 #[async_trait]
 impl Handler for Arc<Gateway> {
-    async fn identify(&self, head: &Head, _peer: SocketAddr) -> Result<Arc<Subject>, HttpRefusal> {
+    async fn identify(&self, head: &Head, peer: SocketAddr) -> Result<Arc<Subject>, HttpRefusal> {
         let metadata = &self.parts.resource_metadata;
-        let subject = match self.parts.authenticator.authenticate(&head.headers).await {
+        let subject = match self.parts.authenticator.authenticate(&head.headers, Shown::From(peer.ip())).await {
             Ok(Identity::Agent(subject)) => subject,
             Ok(Identity::Person(_)) => {
                 let message =

@@ -13,7 +13,7 @@ use super::{Changes, Gateway, topic::Topic};
 use crate::mcp::{Capabilities, Filter, List};
 use crate::{
     domain::{DecisionId, Subject, limits},
-    identity::{AuthError, Identity},
+    identity::{AuthError, Identity, Shown},
     mcp::server::{Event, Origin, Proof, Scope},
 };
 
@@ -51,7 +51,7 @@ impl Standing {
             let person = |subject: &Subject| subject.on_behalf_of.as_ref().map(|delegator| delegator.person.clone());
             subject.agent == self.opener.agent && person(subject) == person(&self.opener)
         };
-        match self.gateway.parts.authenticator.authenticate(&self.proof.headers()).await {
+        match self.gateway.parts.authenticator.authenticate(&self.proof.headers(), Shown::Before).await {
             Ok(Identity::Agent(subject)) if same(&subject) => Who::Known(subject),
             Err(AuthError::Unavailable) => Who::Unsure,
             Err(AuthError::Expired) if self.proof.is_renewed() => Who::Unsure,

@@ -6,7 +6,7 @@ use aws_lc_rs::rand;
 
 use super::{Gateway, World};
 use crate::{
-    domain::{Basis, DecisionId, Digest, Effect, ExposedName, Method, Reason, ServerName, Subject, Timestamp, Verdict},
+    domain::{Basis, DecisionId, Digest, ExposedName, Method, Reason, ServerName, Subject, Timestamp, Verdict},
     evidence::Caller,
     mcp::{
         Capabilities, LogLevel,
@@ -99,19 +99,7 @@ impl Visit {
 
     /// A refusal that no policy spoke of.
     pub(super) fn refusal(&self, reason: Reason) -> Verdict {
-        Verdict {
-            effect: Effect::Deny,
-            basis: Basis::DefaultDeny,
-            reason,
-            determining: Arc::from([]),
-            policy_set: self.policy_set(),
-            exception: None,
-            revision: None,
-            pilot: None,
-            controls: Vec::new(),
-            passed_over: Vec::new(),
-            advisories: Vec::new(),
-        }
+        Verdict::refusal(Basis::DefaultDeny, reason, Vec::new(), self.policy_set())
     }
 
     fn policy_set(&self) -> Digest {

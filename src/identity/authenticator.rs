@@ -1,6 +1,6 @@
 //! From the headers of a request to who is calling.
 
-use std::{collections::BTreeMap, sync::Arc, time::Instant};
+use std::{collections::BTreeMap, net::IpAddr, sync::Arc, time::Instant};
 
 use arc_swap::ArcSwap;
 use http::HeaderMap;
@@ -12,10 +12,33 @@ use super::{
     memory::{Memory, Proof, Verified},
     resolve::{self, Holder},
 };
-use crate::domain::{Clock, Credential, CredentialId, CredentialKind, Digest, PersonId, Registry, Secret, Timestamp};
+use crate::domain::{
+    Clock, Credential, CredentialId, CredentialKind, Digest, Network, PersonId, Registry, Secret, Timestamp,
+};
 
 /// Bytes of a pepper, at least.
 const PEPPER: usize = 32;
+
+/// From where a credential is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shown {
+    /// From this address.
+    From(IpAddr),
+    /// It was shown before, from an address that was checked then, and what stands on it is looked at again.
+    Before,
+    /// Nobody says; a key that is bound to addresses then proves nothing.
+    Somewhere,
+}
+
+impl Shown {
+    fn fits(self, networks: &[Network]) -> bool {
+        match self {
+            Self::From(address) => networks.is_empty() || networks.iter().any(|network| network.contains(address)),
+            Self::Before => true,
+            Self::Somewhere => networks.is_empty(),
+        }
+    }
+}
 
 /// What identity needs from other rooms.
 pub struct Ports {
@@ -59,11 +82,12 @@ impl Authenticator {
         })
     }
 
-    /// Who sends these headers. Only `Authorization` is looked at.
+    /// Who sends these headers. Only `Authorization` is looked at. A key that is bound to addresses and is shown from
+    /// another one proves nothing (T091).
     ///
     /// # Errors
     /// There is no credential, it proves nothing, or it cannot be checked.
-    pub async fn authenticate(&self, headers: &HeaderMap) -> Result<Identity, AuthError> {
+    pub async fn authenticate(&self, headers: &HeaderMap, shown: Shown) -> Result<Identity, AuthError> {
         let text = bearer::bearer(headers)?;
         let now = self.ports.clock.now();
         if key::is_meant_as_key(text) {
@@ -73,8 +97,8 @@ impl Authenticator {
             let mac = self.pepper.mac(text);
             let digest = Digest::from_bytes(mac);
             match self.memory.recall(digest, now) {
-                Some(known) => self.identity(digest, &known, now),
-                None => self.ask_store(&mac, now).await,
+                Some(known) => self.identity_from(shown, digest, &known, now),
+                None => self.ask_store(&mac, shown, now).await,
             }
         } else {
             let digest = Digest::of(text.as_bytes());
@@ -90,7 +114,7 @@ impl Authenticator {
         self.memory.invalidate();
     }
 
-    async fn ask_store(&self, mac: &[u8; 32], now: Timestamp) -> Result<Identity, AuthError> {
+    async fn ask_store(&self, mac: &[u8; 32], shown: Shown, now: Timestamp) -> Result<Identity, AuthError> {
         let generation = self.memory.generation();
         let since = Instant::now();
         let digest = Digest::from_bytes(*mac);
@@ -106,9 +130,25 @@ impl Authenticator {
             self.memory.forget(digest);
             return Err(AuthError::Expired);
         }
+        let networks = row.networks.clone().into();
         let (holder, credential) = holder_of(row);
         let proof = Proof::Key { at: now, since, generation };
-        self.identity(digest, &Verified { holder, credential, proof, resolved: None }, now)
+        self.identity_from(shown, digest, &Verified { holder, credential, proof, networks, resolved: None }, now)
+    }
+
+    /// The identity, if the key may be shown from there.
+    fn identity_from(
+        &self,
+        shown: Shown,
+        digest: Digest,
+        known: &Verified,
+        now: Timestamp,
+    ) -> Result<Identity, AuthError> {
+        if !shown.fits(&known.networks) {
+            tracing::warn!(credential = %known.credential.id, ?shown, "a key was shown from where it may not be used");
+            return Err(AuthError::Invalid);
+        }
+        self.identity(digest, known, now)
     }
 
     async fn verify_token(&self, token: &str, digest: Digest, now: Timestamp) -> Result<Identity, AuthError> {
@@ -124,7 +164,7 @@ impl Authenticator {
         let id = CredentialId::from_bits(u128::from_be_bytes(bits));
         let credential = Credential { id, kind: CredentialKind::Jwt, issued, expires };
         let proof = Proof::Token { issuer: Arc::clone(issuer), keys };
-        self.identity(digest, &Verified { holder, credential, proof, resolved: None }, now)
+        self.identity(digest, &Verified { holder, credential, proof, networks: Arc::from([]), resolved: None }, now)
     }
 
     /// The identity under the registry in force, remembered for the next call.
@@ -147,7 +187,9 @@ fn holder_of(row: KeyRow) -> (Holder, Credential) {
     let credential =
         Credential { issued: Some(row.created), expires: row.end(), id: row.id, kind: CredentialKind::ApiKey };
     let holder = match row.principal {
-        KeyPrincipal::Agent(agent) => Holder::Agent { agent, roles: Vec::new(), person: None, groups: None },
+        KeyPrincipal::Agent(agent) => {
+            Holder::Agent { agent, roles: Vec::new(), person: None, groups: None, sign_in: None }
+        }
         KeyPrincipal::Person(person) => Holder::Person(person),
     };
     (holder, credential)

@@ -8,7 +8,7 @@ use jsonwebtoken::{DecodingKey, Header, Validation, errors::ErrorKind};
 use serde::Deserialize;
 
 use super::{AuthError, IssuerSettings, SigningAlgorithm, resolve::Holder};
-use crate::domain::{AgentId, GroupName, PersonId, RoleName, Timestamp};
+use crate::domain::{AgentId, GroupName, PersonId, RoleName, SignIn, Timestamp};
 
 /// By this much the clocks of issuer and gateway may differ.
 const LEEWAY: Duration = Duration::seconds(30);
@@ -20,6 +20,8 @@ const ACTORS: usize = 4;
 const NAME: usize = 256;
 /// Roles that a token may assert.
 const ROLES: usize = 64;
+/// Authentication methods that a token may assert.
+const METHODS: usize = 32;
 /// Groups that a token may assert.
 const GROUPS: usize = 256;
 
@@ -73,6 +75,10 @@ struct Claims {
     roles: Option<Vec<String>>,
     #[serde(default)]
     groups: Option<Vec<String>>,
+    #[serde(default)]
+    amr: Option<Vec<String>>,
+    acr: Option<String>,
+    auth_time: Option<f64>,
 }
 
 #[derive(Deserialize)]
@@ -151,7 +157,8 @@ fn holder(claims: Claims, people: bool) -> Result<Holder, AuthError> {
     let groups = groups(claims.groups.filter(|_| people))?;
     let Some(actor) = claims.act else {
         let groups = people.then_some(groups);
-        return Ok(Holder::Agent { agent: AgentId::from(subject), roles, person: None, groups });
+        let sign_in = people.then(|| sign_in(claims.amr, claims.acr, claims.auth_time)).transpose()?;
+        return Ok(Holder::Agent { agent: AgentId::from(subject), roles, person: None, groups, sign_in });
     };
     let mut depth = 1_usize;
     let mut link = Some(&actor);
@@ -168,7 +175,19 @@ fn holder(claims: Claims, people: bool) -> Result<Holder, AuthError> {
         roles: Vec::new(),
         person: Some((PersonId::from(subject), roles)),
         groups: Some(groups),
+        sign_in: None,
     })
+}
+
+/// How the person signed in; only an issuer that speaks for people is asked.
+fn sign_in(methods: Option<Vec<String>>, class: Option<String>, at: Option<f64>) -> Result<SignIn, AuthError> {
+    let methods = methods.unwrap_or_default();
+    if methods.len() > METHODS {
+        return Err(AuthError::Invalid);
+    }
+    let methods = methods.iter().map(|method| name(method).map(str::to_owned)).collect::<Result<_, _>>()?;
+    let class = class.as_deref().map(|class| name(class).map(str::to_owned)).transpose()?;
+    Ok(SignIn { methods, class, at: at.map(moment).transpose()? })
 }
 
 /// The groups that an issuer asserts which is believed about people.

@@ -5,7 +5,7 @@ use aws_lc_rs::{constant_time, hmac, rand};
 use chrono::Duration;
 use serde::{Deserialize, Serialize};
 
-use crate::domain::{AgentId, CredentialId, PersonId, Secret, Timestamp};
+use crate::domain::{AgentId, CredentialId, Network, PersonId, Secret, Timestamp};
 
 /// What every key begins with, so that scanners find one that leaked.
 const PREFIX: &str = "pst_";
@@ -42,6 +42,8 @@ pub struct KeyRow {
     pub revoked: Option<Timestamp>,
     /// What its maker said about it.
     pub note: String,
+    /// From where it may be shown; none means from anywhere.
+    pub networks: Vec<Network>,
 }
 
 impl KeyRow {
@@ -107,6 +109,7 @@ pub fn issue(
         expires: now + Duration::days(i64::from(days)),
         revoked: None,
         note: note.chars().filter(|c| !c.is_control()).take(200).collect(),
+        networks: Vec::new(),
     };
     Ok((Secret::new(key), row))
 }

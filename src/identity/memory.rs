@@ -10,7 +10,7 @@ use std::{
 };
 
 use super::{Identity, issuer::Issuer, resolve::Holder};
-use crate::domain::{Credential, Digest, Registry, Timestamp, limits};
+use crate::domain::{Credential, Digest, Network, Registry, Timestamp, limits};
 
 /// Shards: callers rarely meet at one.
 const SHARDS: usize = 64;
@@ -37,6 +37,8 @@ pub(super) struct Verified {
     pub(super) holder: Holder,
     pub(super) credential: Credential,
     pub(super) proof: Proof,
+    /// From where it may be shown; none means from anywhere.
+    pub(super) networks: Arc<[Network]>,
     /// The identity under this registry.
     pub(super) resolved: Option<(Arc<Registry>, Identity)>,
 }

@@ -11,7 +11,7 @@ mod memory;
 mod resolve;
 mod settings;
 
-pub use authenticator::{Authenticator, Ports};
+pub use authenticator::{Authenticator, Ports, Shown};
 pub use error::AuthError;
 pub use issuer::{Fetch, FetchError};
 pub use key::{IssueError, KeyPrincipal, KeyRow, KeyStore, KeyStoreError, issue};

@@ -3,7 +3,9 @@
 use std::{collections::BTreeSet, sync::Arc};
 
 use super::AuthError;
-use crate::domain::{AgentId, Credential, Delegator, Duty, GroupName, Person, PersonId, Registry, RoleName, Subject};
+use crate::domain::{
+    AgentId, Credential, Delegator, Duty, GroupName, Person, PersonId, Registry, RoleName, SignIn, Subject,
+};
 
 /// Who is calling.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,6 +27,8 @@ pub(super) enum Holder {
         person: Option<(PersonId, Vec<RoleName>)>,
         /// The groups of the person, from an issuer that speaks for people; without `person`, the holder may be one.
         groups: Option<BTreeSet<GroupName>>,
+        /// How the holder signed in, in case it is a person.
+        sign_in: Option<SignIn>,
     },
     Person(PersonId),
 }
@@ -38,10 +42,10 @@ pub(super) fn resolve(
     administrator: Option<&PersonId>,
 ) -> Result<Identity, AuthError> {
     match holder {
-        Holder::Agent { agent, roles, person, groups } => {
+        Holder::Agent { agent, roles, person, groups, sign_in } => {
             let Some(entry) = registry.agents.get(agent) else {
                 let groups = groups.as_ref().filter(|_| person.is_none()).ok_or(AuthError::Unregistered)?;
-                return member(PersonId::from(agent.as_str()), groups, credential, registry);
+                return member((PersonId::from(agent.as_str()), sign_in.clone()), groups, credential, registry);
             };
             let of_groups = |(id, roles): &(PersonId, Vec<RoleName>)| {
                 let asserted: Vec<_> = roles.iter().chain(roles_of(groups.as_ref(), registry)).cloned().collect();
@@ -61,7 +65,12 @@ pub(super) fn resolve(
                 None if administrator == Some(id) => BTreeSet::from([Duty::Administer]),
                 Some(_) | None => return Err(AuthError::Unregistered),
             };
-            Ok(Identity::Person(Arc::new(Person { id: id.clone(), duties, credential: credential.clone() })))
+            Ok(Identity::Person(Arc::new(Person {
+                id: id.clone(),
+                duties,
+                credential: credential.clone(),
+                sign_in: None,
+            })))
         }
     }
 }
@@ -69,7 +78,7 @@ pub(super) fn resolve(
 /// A person by a token: what people.yaml says of the person, and of the groups that the token asserts. Somebody of
 /// whom it says neither is nobody.
 fn member(
-    id: PersonId,
+    (id, sign_in): (PersonId, Option<SignIn>),
     groups: &BTreeSet<GroupName>,
     credential: &Credential,
     registry: &Registry,
@@ -81,7 +90,7 @@ fn member(
         Some(_) | None => return Err(AuthError::Unregistered),
     };
     duties.extend(known.iter().flat_map(|group| &group.duties).filter(|duty| duty.is_momentary()));
-    Ok(Identity::Person(Arc::new(Person { id, duties, credential: credential.clone() })))
+    Ok(Identity::Person(Arc::new(Person { id, duties, credential: credential.clone(), sign_in })))
 }
 
 fn roles_of<'a>(groups: Option<&'a BTreeSet<GroupName>>, registry: &'a Registry) -> impl Iterator<Item = &'a RoleName> {

@@ -166,19 +166,7 @@ impl PolicySet {
 
     /// A verdict that refuses and names these policies.
     pub(super) fn because(&self, basis: Basis, reason: Reason, determining: Vec<Arc<str>>) -> Verdict {
-        Verdict {
-            effect: Effect::Deny,
-            basis,
-            reason,
-            determining: determining.into(),
-            policy_set: self.digest(),
-            exception: None,
-            revision: None,
-            pilot: None,
-            controls: Vec::new(),
-            passed_over: Vec::new(),
-            advisories: Vec::new(),
-        }
+        Verdict::refusal(basis, reason, determining, self.digest())
     }
 }
 

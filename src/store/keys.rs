@@ -19,7 +19,8 @@ use crate::{
     identity::{KeyPrincipal, KeyRow, KeyStore, KeyStoreError},
 };
 
-const COLUMNS: &str = "SELECT id, mac, principal, created, expires, revoked, note FROM access_key";
+const COLUMNS: &str = "SELECT id, mac, principal, created, expires, revoked, note, networks
+    FROM access_key LEFT JOIN key_network USING (id)";
 
 impl From<Unavailable> for KeyStoreError {
     fn from(Unavailable(why): Unavailable) -> Self {
@@ -51,6 +52,10 @@ impl KeyStore for Store {
             ])?;
             if made == 0 {
                 return Ok(Done::plain(Err(KeyStoreError(format!("there is a key `{}` already", row.id)))));
+            }
+            if !row.networks.is_empty() {
+                let sql = "INSERT INTO key_network (id, networks) VALUES (?1, ?2)";
+                ledger.conn.prepare_cached(sql)?.execute(params![row.id.as_str(), networks(&row)])?;
             }
             ledger.append(&entry)?;
             Ok(Done::plain(Ok(())))
@@ -97,7 +102,19 @@ fn name(principal: &KeyPrincipal) -> String {
 }
 
 fn change(row: &KeyRow, event: KeyEvent, at: Timestamp) -> KeyChange {
-    KeyChange { at, event, credential: row.id.clone(), principal: name(&row.principal), expires: row.expires }
+    KeyChange {
+        at,
+        event,
+        credential: row.id.clone(),
+        principal: name(&row.principal),
+        expires: row.expires,
+        networks: row.networks.clone(),
+    }
+}
+
+/// Ranges with a space between two of them.
+fn networks(row: &KeyRow) -> String {
+    row.networks.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
 }
 
 fn entry(row: &KeyRow, event: KeyEvent, at: Timestamp) -> Result<Entry, KeyStoreError> {
@@ -120,11 +137,17 @@ fn key(row: &Row<'_>) -> rusqlite::Result<KeyRow> {
         expires: moment(row, 4)?,
         revoked,
         note: row.get(6)?,
+        networks: row
+            .get::<_, Option<String>>(7)?
+            .unwrap_or_default()
+            .split_whitespace()
+            .map(|network| network.parse().map_err(|_| rusqlite::Error::InvalidQuery))
+            .collect::<Result<_, _>>()?,
     })
 }
 
-/// Keys whose row is not what the journal says (made by nobody, for somebody else, longer, or not revoked any
-/// more), and all that are revoked.
+/// Keys whose row is not what the journal says (made by nobody, for somebody else, longer, for other addresses, or
+/// not revoked any more), and all that are revoked.
 pub(super) fn load(conn: &Connection) -> Result<(Vec<CredentialId>, Vec<CredentialId>), LoadError> {
     let mut said: BTreeMap<CredentialId, (KeyChange, bool)> = BTreeMap::new();
     let mut records = conn.prepare("SELECT payload FROM journal WHERE kind = 'key' ORDER BY seq")?;
@@ -142,7 +165,10 @@ pub(super) fn load(conn: &Connection) -> Result<(Vec<CredentialId>, Vec<Credenti
         let row = row.map_err(|_| LoadError::Value("access_key"))?;
         let fits = said.get(&row.id).is_some_and(|(made, over)| {
             let same_end = made.expires.timestamp_millis() == row.expires.timestamp_millis();
-            made.principal == name(&row.principal) && same_end && (row.revoked.is_some() || !over)
+            made.principal == name(&row.principal)
+                && same_end
+                && made.networks == row.networks
+                && (row.revoked.is_some() || !over)
         });
         if row.revoked.is_some() || !fits {
             revoked.push(row.id.clone());

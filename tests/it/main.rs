@@ -7,6 +7,7 @@ use postern::upstream;
 mod coverage;
 #[path = "../../fuzz/framing.rs"]
 mod framing;
+mod help;
 #[path = "../../fuzz/properties/mod.rs"]
 mod properties;
 mod replay;

@@ -122,6 +122,7 @@ pub fn history() -> Vec<StoredEvent> {
             as_security,
             as_approver: true,
             as_vendor_risk: false,
+            methods: vec![],
             at: at("2026-11-01T08:00:00Z"),
             nonce: by.to_owned(),
             signature: String::new(),

@@ -15,10 +15,11 @@ use tower_service::Service as _;
 
 use crate::{
     api::{
-        AccessRequest, Act, ApiError, ApiSettings, Caller, CatalogView, ChangeOperations, ChangesView, ControlView,
-        Decided, DraftRequest, DraftView, Evaluation, EventOperations, EventStream, EventWish, EvidencePage,
-        ExceptionView, Explanation, HappeningOperations, HappeningView, KeyView, LinkView, MadeKey, NewKey, Operations,
-        PilotOperations, PilotView, ReloadView, Study, Task, TaskAnswer, ToolApproval, ToolView, WatchView, router,
+        AccessOperations, AccessRequest, Act, ApiError, ApiSettings, Batch, BatchAnswer, Caller, CatalogView,
+        ChangeOperations, ChangesView, ControlView, Decided, DraftRequest, DraftView, Evaluation, EventOperations,
+        EventStream, EventWish, EvidencePage, ExceptionView, Explanation, Found, HappeningOperations, HappeningView,
+        KeyView, LinkView, MadeKey, NewKey, Operations, Page, PilotOperations, PilotView, ReloadView, Search, Sought,
+        Study, Task, TaskAnswer, ToolApproval, ToolView, WatchView, router,
     },
     domain::{
         Credential, CredentialId, CredentialKind, DecisionId, Digest, Document, Duty, ExceptionId, Findings, Kind,
@@ -71,7 +72,15 @@ pub(super) fn exception() -> ExceptionView {
 fn task() -> TaskAnswer {
     let (id, status) = ("arq_1_EX-1".to_owned(), "pending".to_owned());
     let status_endpoint = format!("http://127.0.0.1/access/v1/requests/{id}");
-    let task = Task { id, status, status_endpoint, expires_at: moment(), links: Value::Null, exception: "EX-1".into() };
+    let task = Task {
+        id,
+        status,
+        status_endpoint,
+        expires_at: moment(),
+        links: Value::Null,
+        exception: "EX-1".into(),
+        items: None,
+    };
     TaskAnswer { task, result: None }
 }
 
@@ -96,7 +105,7 @@ fn person(headers: &HeaderMap) -> Option<Person> {
         .collect();
     let credential =
         Credential { id: "crd_1".parse().unwrap(), kind: CredentialKind::ApiKey, issued: None, expires: moment() };
-    Some(Person { id: id.into(), duties, credential })
+    Some(Person { id: id.into(), duties, credential, sign_in: None })
 }
 
 pub(super) fn pilot() -> PilotView {
@@ -154,6 +163,41 @@ impl EventOperations for Fake {
 }
 
 #[async_trait]
+impl AccessOperations for Fake {
+    fn metadata(&self) -> Value {
+        Value::Null
+    }
+    async fn evaluate(&self, by: &Arc<Person>, _question: Evaluation) -> Result<Decided, ApiError> {
+        self.note(format!("denial {}", by.id));
+        Ok(Decided { decision: false, context: Value::Null })
+    }
+    async fn evaluate_all(&self, by: &Arc<Person>, batch: Batch) -> Result<BatchAnswer, ApiError> {
+        self.note(format!("denial {}", by.id));
+        let evaluations = batch.evaluations.iter().map(|_| Decided { decision: false, context: Value::Null });
+        Ok(BatchAnswer::Several { evaluations: evaluations.collect() })
+    }
+    async fn search(&self, _sought: Sought, _search: Search) -> Result<Found, ApiError> {
+        Ok(Found { page: Page { next_token: String::new(), count: 0 }, results: vec![] })
+    }
+    async fn request_access(
+        &self,
+        by: &Arc<Person>,
+        _request: AccessRequest,
+        _idempotency: Option<String>,
+    ) -> Result<TaskAnswer, ApiError> {
+        self.note(format!("lifecycle submit {}", by.id));
+        Ok(task())
+    }
+    async fn access_task(&self, _by: &Arc<Person>, _handle: &str) -> Result<TaskAnswer, ApiError> {
+        Ok(task())
+    }
+    async fn cancel_access(&self, by: &Arc<Person>, _handle: &str, _why: String) -> Result<TaskAnswer, ApiError> {
+        self.note(format!("lifecycle withdraw {}", by.id));
+        Ok(task())
+    }
+}
+
+#[async_trait]
 impl PilotOperations for Fake {
     async fn submit_pilot(&self, by: &Arc<Person>, _: Document) -> Result<PilotView, ApiError> {
         self.note(format!("pilot submit {}", by.id));
@@ -202,29 +246,6 @@ impl Operations for Fake {
     }
     async fn draft(&self, _by: &Arc<Person>, _request: DraftRequest) -> Result<DraftView, ApiError> {
         Ok(DraftView { record: Value::Null, missing: Vec::new() })
-    }
-    fn metadata(&self) -> Value {
-        Value::Null
-    }
-    async fn evaluate(&self, by: &Arc<Person>, _question: Evaluation) -> Result<Decided, ApiError> {
-        self.note(format!("denial {}", by.id));
-        Ok(Decided { decision: false, context: Value::Null })
-    }
-    async fn request_access(
-        &self,
-        by: &Arc<Person>,
-        _request: AccessRequest,
-        _idempotency: Option<String>,
-    ) -> Result<TaskAnswer, ApiError> {
-        self.note(format!("lifecycle submit {}", by.id));
-        Ok(task())
-    }
-    async fn access_task(&self, _by: &Arc<Person>, _handle: &str) -> Result<TaskAnswer, ApiError> {
-        Ok(task())
-    }
-    async fn cancel_access(&self, by: &Arc<Person>, _handle: &str, _why: String) -> Result<TaskAnswer, ApiError> {
-        self.note(format!("lifecycle withdraw {}", by.id));
-        Ok(task())
     }
     async fn exceptions(&self) -> Result<Vec<ExceptionView>, ApiError> {
         Ok(vec![exception()])

@@ -42,7 +42,7 @@ fn body(route: &Route) -> String {
         ("POST", "events") => r#"{"event":"deployment.finished","reason":"done"}"#.to_owned(),
         ("POST", "milestone") => r#"{"milestone":"one","reason":"done"}"#.to_owned(),
         ("POST", "drafts") => r#"{"decision":"dec_1"}"#.to_owned(),
-        ("POST", "evaluation") => format!("{{{QUESTION}}}"),
+        ("POST", "evaluation" | "evaluations" | "subject" | "resource" | "action") => format!("{{{QUESTION}}}"),
         ("POST", "requests") => {
             format!(r#"{{{QUESTION},"denial":{{"evaluation_id":"dec_1","expires_at":"2026-11-24T00:00:00Z"}}}}"#)
         }

@@ -99,12 +99,13 @@ fn keys_and_controls_are_tables() {
         expires: at(60),
         revoked: Some(at(30)),
         note: "laptop".into(),
+        networks: vec![],
     };
     assert_eq!(
         render::keys(&[key]),
         "\
-ID     FOR    PRINCIPAL  EXPIRES               STATE                         NOTE
-crd_1  agent  agent-1    2027-01-15T08:01:00Z  revoked 2027-01-15T08:00:30Z  laptop
+ID     FOR    PRINCIPAL  EXPIRES               STATE                         FROM      NOTE
+crd_1  agent  agent-1    2027-01-15T08:01:00Z  revoked 2027-01-15T08:00:30Z  anywhere  laptop
 "
     );
     let control = ControlView { id: "trace.full".into(), healthy: false, since: at(0), detail: None };

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::support::{AGENT, Room, break_glass, elevation, id, person, pilot, set, with};
 use crate::{
-    domain::{AgentEntry, CredentialKind, Document, Duty, GroupEntry, Obligation, Registry},
+    domain::{AgentEntry, Assurance, CredentialKind, Document, Duty, GroupEntry, Obligation, Registry, SignIn},
     exception::{DeskError, parse},
 };
 
@@ -69,6 +69,30 @@ async fn a_group_lets_its_members_ask_and_nothing_that_must_hold_later() {
     let other = room.submit(pilot()).await.unwrap();
     let error = room.desk.approve(&id("EX-1"), &member, other.digest).await.unwrap_err();
     assert!(matches!(error, DeskError::Forbidden(_)), "{error}");
+}
+
+/// GOVERNANCE, section 2: a second factor on approval, where it is demanded.
+#[tokio::test]
+async fn where_a_second_factor_is_demanded_a_key_approves_nothing_and_a_token_says_its_own() {
+    let room = Room::new();
+    let strong = |method: &str| SignIn { methods: [method.to_owned()].into(), ..SignIn::default() };
+    room.desk.demand(Assurance { methods: vec!["mfa".into(), "hwk".into()], ..Assurance::default() });
+    let exception = room.submit(pilot()).await.unwrap();
+    let (id, digest) = (&exception.id, exception.digest);
+    let mut sam = person("sam");
+    assert!(matches!(room.desk.approve(id, &sam, digest).await, Err(DeskError::TooWeak(_))), "a key");
+    sam.sign_in = Some(strong("pwd"));
+    assert!(matches!(room.desk.approve(id, &sam, digest).await, Err(DeskError::TooWeak(_))), "a password");
+    sam.sign_in = Some(strong("hwk"));
+    room.desk.approve(id, &sam, digest).await.unwrap();
+    assert!(matches!(room.yes(&exception, "dave").await, Err(DeskError::TooWeak(_))), "each approver alone");
+    assert!(!room.usable());
+    let dave = crate::domain::Person { sign_in: Some(strong("mfa")), ..person("dave") };
+    let live = room.desk.approve(id, &dave, digest).await.unwrap();
+    let approvals = &live.state.live().expect("two people approved it").approvals;
+    let said: Vec<_> = approvals.iter().map(|approval| approval.methods.join(" ")).collect();
+    assert_eq!(said, ["hwk", "mfa"], "what they signed in with is part of what is signed");
+    assert!(room.usable());
 }
 
 proptest! {

@@ -267,7 +267,7 @@ pub fn person(id: &str) -> Person {
     let credential = Credential { id: CredentialId::from_bits(1), kind: CredentialKind::ApiKey, issued: None, expires };
     let every = [Duty::Own, Duty::Request, Duty::Approve, Duty::Security, Duty::Audit];
     // What a credential once said counts for nothing; the registry decides.
-    Person { id: id.into(), duties: every.into(), credential }
+    Person { id: id.into(), duties: every.into(), credential, sign_in: None }
 }
 
 pub fn registry() -> Registry {

@@ -28,7 +28,7 @@ use crate::{
     },
     identity::{
         Authenticator, Fetch, FetchError, Identity, KeyPrincipal, KeyRow, KeyStore, KeyStoreError, Ports, Settings,
-        issue,
+        Shown, issue,
     },
     mcp::{
         Era, Filter, Mirrored,
@@ -210,7 +210,7 @@ impl House {
     }
 
     pub(super) async fn subject(&self) -> Arc<Subject> {
-        match self.gateway.parts.authenticator.authenticate(&self.headers).await.unwrap() {
+        match self.gateway.parts.authenticator.authenticate(&self.headers, Shown::Somewhere).await.unwrap() {
             Identity::Agent(subject) => subject,
             Identity::Person(person) => panic!("{person:?}"),
         }

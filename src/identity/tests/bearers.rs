@@ -10,7 +10,7 @@ async fn with(house: &House, headers: &[(&str, &str)]) -> AuthError {
     for (name, value) in headers {
         map.append(name.parse::<HeaderName>().unwrap(), HeaderValue::from_str(value).unwrap());
     }
-    house.authenticator.authenticate(&map).await.unwrap_err()
+    house.authenticator.authenticate(&map, super::Shown::Somewhere).await.unwrap_err()
 }
 
 /// T040, T054

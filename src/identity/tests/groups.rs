@@ -5,7 +5,7 @@ use serde_json::json;
 use super::{House, IDP, OTHER, Signer, issuer, say};
 use crate::{
     domain::{Duty, GroupEntry, Registry},
-    identity::IssuerSettings,
+    identity::{Identity, IssuerSettings},
 };
 
 fn house() -> House {
@@ -68,4 +68,22 @@ async fn an_issuer_that_does_not_speak_for_people_makes_nobody_a_person() {
     assert_eq!(say(house.show(&token).await), "Unregistered");
     let acting = json!({"iss": OTHER, "sub": "alice@corp", "act": {"sub": "agent-1"}, "groups": ["chiefs"]});
     assert_eq!(say(house.show(&house.token(&acting)).await), "agent-1 [reader] for alice@corp [staff]");
+}
+
+#[tokio::test]
+async fn how_a_person_signed_in_is_what_an_issuer_that_speaks_for_people_says() {
+    let house = house();
+    let claims = json!({"sub": "alice@corp", "groups": ["asking"], "amr": ["pwd", "hwk"], "acr": "urn:strong",
+        "auth_time": house.now().timestamp() - 60});
+    let Ok(Identity::Person(alice)) = house.show(&house.token(&claims)).await else { panic!("alice is a person") };
+    let sign_in = alice.sign_in.clone().expect("the token says how");
+    assert_eq!(sign_in.methods, ["hwk".to_owned(), "pwd".to_owned()].into());
+    assert_eq!(sign_in.class.as_deref(), Some("urn:strong"));
+    assert_eq!(sign_in.at.map(|at| (house.now() - at).num_seconds()), Some(60));
+    let (key, _) = house.key(crate::identity::KeyPrincipal::Person("alice@corp".into()), 1).await;
+    let Ok(Identity::Person(by_key)) = house.show(&key).await else { panic!("alice is a person") };
+    assert_eq!(by_key.sign_in, None, "a key says nothing");
+    let many: Vec<String> = (0..33).map(|n| format!("m{n}")).collect();
+    let claims = json!({"sub": "alice@corp", "groups": ["asking"], "amr": many});
+    assert_eq!(say(house.show(&house.token(&claims)).await), "Invalid");
 }

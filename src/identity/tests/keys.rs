@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use chrono::Duration;
 
 use super::{House, pepper, say};
-use crate::identity::{AuthError, IssueError, KeyPrincipal, KeyStore as _, issue};
+use crate::identity::{AuthError, IssueError, KeyPrincipal, KeyStore as _, Shown, issue};
 
 fn agent() -> KeyPrincipal {
     KeyPrincipal::Agent("agent-1".into())
@@ -123,4 +123,25 @@ async fn a_change_of_the_registry_counts_at_the_next_call() {
     house.registry.store(registry.into());
     assert_eq!(say(house.show(&key).await), "Unregistered");
     assert_eq!(say(house.show(&token).await), "Unregistered");
+}
+
+/// T091
+#[tokio::test]
+async fn a_key_that_is_bound_to_addresses_proves_nothing_from_another() {
+    let house = House::new();
+    let (key, mut row) = issue(&pepper(), agent(), 1, "", house.now()).unwrap();
+    row.networks = vec!["127.0.0.2".parse().unwrap(), "fd00::/8".parse().unwrap()];
+    house.keys.insert(row).await.unwrap();
+    let from = |address: &str| Shown::From(address.parse().unwrap());
+    // Twice each: what is remembered of a key is bound as the key is.
+    for _ in 0..2 {
+        for fits in [from("127.0.0.2"), from("::ffff:127.0.0.2"), from("fd00::7"), Shown::Before] {
+            assert_eq!(say(house.show_from(key.expose(), fits).await), "agent-1 [reader]", "{fits:?}");
+        }
+        for foreign in [from("127.0.0.3"), from("127.0.0.1"), from("::1"), Shown::Somewhere] {
+            assert_eq!(house.show_from(key.expose(), foreign).await.unwrap_err(), AuthError::Invalid, "{foreign:?}");
+        }
+    }
+    let (unbound, _) = house.key(agent(), 1).await;
+    assert_eq!(say(house.show_from(&unbound, from("192.0.2.1")).await), "agent-1 [reader]");
 }

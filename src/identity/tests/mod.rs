@@ -26,7 +26,7 @@ use serde_json::{Value, json};
 
 use super::{
     AuthError, Authenticator, Fetch, FetchError, Identity, IssuerSettings, KeyPrincipal, KeyRow, KeySource, KeyStore,
-    KeyStoreError, Ports, Settings, SigningAlgorithm, issue,
+    KeyStoreError, Ports, Settings, Shown, SigningAlgorithm, issue,
 };
 use crate::domain::{AgentEntry, Clock, CredentialId, Duty, PersonEntry, Registry, Secret, Timestamp};
 
@@ -252,9 +252,13 @@ impl House {
     }
 
     async fn show(&self, credential: &str) -> Result<Identity, AuthError> {
+        self.show_from(credential, Shown::Somewhere).await
+    }
+
+    async fn show_from(&self, credential: &str, shown: Shown) -> Result<Identity, AuthError> {
         let mut headers = HeaderMap::new();
         headers.insert("authorization", HeaderValue::from_str(&format!("Bearer {credential}")).unwrap());
-        self.authenticator.authenticate(&headers).await
+        self.authenticator.authenticate(&headers, shown).await
     }
 
     async fn key(&self, principal: KeyPrincipal, days: u32) -> (String, CredentialId) {

@@ -110,6 +110,7 @@ impl House {
                 as_security,
                 as_approver: true,
                 as_vendor_risk: false,
+                methods: vec![],
                 at,
                 nonce,
                 signature: String::new(),

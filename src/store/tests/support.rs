@@ -190,6 +190,7 @@ pub async fn approved(store: &Store, calls: u64) -> Charge {
             as_security,
             as_approver: true,
             as_vendor_risk: false,
+            methods: vec![],
             at: noon(),
             nonce: by.to_owned(),
             signature: String::new(),

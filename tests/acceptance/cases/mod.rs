@@ -1,5 +1,6 @@
 //! The cases, the most important first.
 
+mod asks;
 mod crowd;
 mod durability;
 mod exceptions;
@@ -41,6 +42,7 @@ pub fn all() -> Vec<Case> {
         hostile::cases(),
         crowd::cases(),
         requests::cases(),
+        asks::cases(),
         studies::cases(),
         unneeded::cases(),
         reports::cases(),
