@@ -1,0 +1,4 @@
+//! Followers against a feed that is held by hand.
+
+mod follow;
+mod support;
