@@ -85,7 +85,8 @@ impl House {
                 | Record::Stop(_)
                 | Record::Recovered(_)
                 | Record::Alarm(_)
-                | Record::Aborted(_) => {}
+                | Record::Aborted(_)
+                | Record::Delivery(_) => {}
             }
         }
         Ok(recorded.map(|recorded| (recorded, outcome)))

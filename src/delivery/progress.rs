@@ -5,7 +5,7 @@ use std::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicI64, AtomicU64, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use serde::Serialize;
@@ -35,12 +35,14 @@ pub struct Progress {
     oldest: AtomicI64,
     lease: Arc<Lease>,
     trouble: Mutex<Option<String>>,
+    /// When it was last well, or began.
+    well: Mutex<Instant>,
 }
 
 impl Progress {
     pub(super) fn new(name: String, durable: watch::Receiver<u64>, lease: Arc<Lease>) -> Self {
         let (acknowledged, oldest) = (AtomicU64::new(0), AtomicI64::new(0));
-        Self { name, durable, acknowledged, oldest, lease, trouble: Mutex::new(None) }
+        Self { name, durable, acknowledged, oldest, lease, trouble: Mutex::new(None), well: Mutex::new(Instant::now()) }
     }
 
     /// The destination's name, which is that of its cursor.
@@ -71,6 +73,12 @@ impl Progress {
         &self.lease
     }
 
+    /// How long ago it was last well: it acknowledged all that there was, or there was nothing.
+    #[must_use]
+    pub fn silent(&self) -> Duration {
+        self.well.lock().unwrap_or_else(PoisonError::into_inner).elapsed()
+    }
+
     /// What went wrong last, while it goes wrong.
     #[must_use]
     pub fn trouble(&self) -> Option<String> {
@@ -92,6 +100,7 @@ impl Progress {
 
     pub(super) fn well(&self) {
         *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        *self.well.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
         self.lease.acknowledge();
     }
 
