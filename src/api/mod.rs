@@ -1,6 +1,7 @@
 //! HTTP for programs: the administration API, health and metrics.
 
 mod act;
+mod alerts;
 mod ask;
 mod authzen;
 mod changes;
@@ -17,6 +18,7 @@ mod studies;
 mod views;
 
 pub use act::Act;
+pub use alerts::{AlertOperations, AlertRoute, DeadView, Retry, WebhookView};
 pub use ask::{DraftRequest, DraftView};
 pub use authzen::{
     AccessRequest, Action, CALL, CAPABILITY, Completion, Context, Decided, Evaluation, PROBLEM, REQUEST_SCHEMA,

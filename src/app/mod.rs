@@ -1,6 +1,7 @@
 //! Puts the parts together: build, serve, reload, drain.
 
 mod admin;
+mod alerts;
 mod analyse;
 mod ask;
 mod authzen;

@@ -6,7 +6,7 @@ use http::Method;
 use serde_json::{Value, json};
 
 use super::{
-    ask, changes,
+    alerts, ask, changes,
     client::{Body, Client},
     command::{CatalogCommand, EventCommand, ExceptionCommand, Global, IncidentCommand, KeyCommand, Remote, Step},
     exit::Failure,
@@ -40,7 +40,7 @@ pub(super) fn remote(command: Remote, global: &Global, screen: &mut Screen<'_>) 
         | Remote::Reload
         | Remote::Console
         | Remote::Whoami => None,
-        Remote::Simulate(_) | Remote::Can(_) | Remote::Removal(_) | Remote::Graduate(_) => None,
+        Remote::Alerts(_) | Remote::Simulate(_) | Remote::Can(_) | Remote::Removal(_) | Remote::Graduate(_) => None,
     };
     let client = connect(global)?;
     runtime()?.block_on(ask(command, record, &client, screen))
@@ -88,6 +88,7 @@ async fn ask(
             let path = format!("/api/v1/incidents/{}/close", encoded(&incident));
             ended(&incident, client.post(&path, Body::Json(json!({"reason": reason}))).await?, screen)?;
         }
+        Remote::Alerts(command) => alerts::alerts(command, client, screen).await?,
         Remote::Controls => {
             screen.show(&client.get::<Vec<ControlView>>("/api/v1/controls").await?, |v| render::controls(v))?
         }

@@ -6,6 +6,7 @@ use std::{
 };
 
 use super::{
+    alerts,
     form::{Form, IssuerForm},
     listen,
     load::Environment,
@@ -69,6 +70,7 @@ pub(super) fn check(form: &Form, ground: &Ground<'_>, findings: &mut Findings) -
             analysis_days: form.exceptions.analysis_days.unwrap_or(30),
             require_proofs: form.exceptions.require_proofs,
         },
+        alerts: alerts::check(&form.alerts, ground, findings),
         denials: form.denials,
     }
 }

@@ -12,6 +12,7 @@ mod hook;
 mod owner;
 mod progress;
 mod signature;
+mod unusual;
 mod webhook;
 
 #[cfg(test)]
@@ -24,4 +25,5 @@ pub use hook::{Hook, Running, Wanted};
 pub use owner::{OwnerNotice, Owners};
 pub use progress::{Lag, Progress};
 pub use signature::Signer;
+pub use unusual::{Lookout, Shape};
 pub use webhook::{Book, Ground, Post, Receiver, Reply, Webhook};

@@ -1,5 +1,6 @@
 //! The cases, the most important first.
 
+mod alerts;
 mod crowd;
 mod durability;
 mod exceptions;
@@ -28,6 +29,7 @@ pub fn all() -> Vec<Case> {
         lifecycle::cases(),
         policy::cases(),
         monitoring::cases(),
+        alerts::cases(),
         durability::cases(),
         rounds::cases(),
         reads::cases(),
