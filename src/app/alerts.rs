@@ -57,6 +57,7 @@ impl Alerts {
             book: Arc::new(Books { store: Arc::clone(base.store), desk: Arc::clone(base.desk) }),
             clock: Arc::clone(base.clock),
             source: base.source.into(),
+            span: None,
         };
         let mut alerts = Self::default();
         for (name, webhook) in &settings.alerts.webhooks {

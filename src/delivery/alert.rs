@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::{
-    domain::{Basis, ExceptionId, PersonId, Timestamp},
+    domain::{Basis, DecisionId, ExceptionId, PersonId, Timestamp},
     evidence::{Intent, Row},
 };
 
@@ -69,8 +69,8 @@ pub struct Alert {
     pub at: Timestamp,
     /// The exception, if one is concerned.
     pub exception: Option<ExceptionId>,
-    /// The trace of the call, 32 hex digits.
-    pub trace: Option<String>,
+    /// The decision on the call, and its trace as 32 hex digits.
+    pub call: Option<(DecisionId, Option<String>)>,
     /// What happened, in one clause.
     pub summary: String,
     /// The facts.
@@ -115,7 +115,7 @@ pub fn of_use(seq: u64, intent: &Intent, entry: &Entry, before: u64) -> Vec<Aler
         record: seq,
         at: intent.at,
         exception: Some(exception.clone()),
-        trace: intent.caller.trace.clone(),
+        call: Some((intent.decision.clone(), intent.caller.trace.clone())),
         summary,
         data: data.clone(),
     };
@@ -171,7 +171,7 @@ pub fn of_record(row: &Row) -> Option<Alert> {
         record: row.seq,
         at,
         exception,
-        trace: None,
+        call: None,
         summary,
         data: short(record),
     })

@@ -12,7 +12,7 @@ use super::{
     signature::Signer,
 };
 use crate::{
-    domain::{Clock, ExceptionId, Timestamp},
+    domain::{Clock, DecisionId, ExceptionId, Timestamp},
     evidence::{Delivery, DeliveryEvent, Feed, Journal, JournalError, Record, Row},
 };
 
@@ -60,6 +60,8 @@ pub struct Ground {
     pub clock: Arc<dyn Clock>,
     /// `source` of every event: this gateway.
     pub source: Arc<str>,
+    /// The id of the span of a call, 16 hex digits, where it can be told: makes `traceparent` of a trace id.
+    pub span: Option<fn(&DecisionId) -> String>,
 }
 
 /// How one receiver is reached.
@@ -174,7 +176,7 @@ impl Webhook {
     }
 
     async fn send(&self, alert: &Alert) -> Result<(), Refused> {
-        let body = event(alert, &self.ground.source);
+        let body = event(alert, &self.ground);
         let now = self.ground.clock.now();
         let headers = [
             ("content-type", "application/cloudevents+json; charset=utf-8".to_owned()),
@@ -284,15 +286,19 @@ impl Sink for Webhook {
 }
 
 /// The event as CloudEvents 1.0 in structured mode.
-fn event(alert: &Alert, source: &str) -> Vec<u8> {
+fn event(alert: &Alert, ground: &Ground) -> Vec<u8> {
     let mut event = json!({
-        "specversion": "1.0", "id": alert.id, "source": source, "type": format!("dev.postern.{}.v1", alert.kind),
+        "specversion": "1.0", "id": alert.id, "source": &*ground.source, "type": format!("dev.postern.{}.v1", alert.kind),
         "time": alert.at, "datacontenttype": "application/json",
         "data": {"summary": alert.summary, "record": alert.record, "facts": alert.data},
     });
     if let Some(map) = event.as_object_mut() {
         let subject = alert.exception.as_ref().map(|id| ("subject", id.to_string()));
-        let trace = alert.trace.as_ref().map(|id| ("traceid", id.clone()));
+        let call = alert.call.as_ref().and_then(|(decision, trace)| Some((decision, trace.as_ref()?)));
+        let trace = call.map(|(decision, trace)| match ground.span {
+            Some(span) => ("traceparent", format!("00-{trace}-{}-01", span(decision))),
+            None => ("traceid", trace.clone()),
+        });
         map.extend([subject, trace].into_iter().flatten().map(|(name, value)| (name.to_owned(), value.into())));
     }
     event.to_string().into_bytes()

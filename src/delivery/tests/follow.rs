@@ -107,7 +107,7 @@ async fn records_of_no_concern_cost_no_write_each_and_are_noted_when_it_stops() 
     assert_eq!(ran.paper.noted("hook"), Some(8));
 }
 
-/// T103
+/// T088
 #[tokio::test(start_paused = true)]
 async fn the_lease_is_lost_with_the_journal_or_the_destination_and_comes_back() {
     let paper = Paper::new();

@@ -80,6 +80,7 @@ fn made(wanted: Wanted) -> Made {
         book: Arc::new(Known),
         clock: Arc::new(Noon),
         source: "https://gateway.test".into(),
+        span: None,
     };
     let receiver = Receiver { post: Box::new(Way(Arc::clone(&desk))), signer, attempts: 3 };
     Made { webhook: Webhook::new(Arc::clone(&hook), receiver, ground), desk, shelf, hook }

@@ -30,10 +30,10 @@ use crate::{
 
 pub fn cases() -> Vec<Case> {
     vec![
-        case!("alerts arrive signed, in order, the first use within 2 s", "T100", 90, arrive),
-        case!("alerts outlast a receiver that is down and a gateway that is killed", "T101", 120, outlast),
-        case!("what a receiver refuses becomes a dead letter that can be sent again", "T102", 90, dead),
-        case!("an exception whose owner cannot be told stops", "T103", 90, owner),
+        case!("alerts arrive signed, in order, the first use within 2 s", "I3", 90, arrive),
+        case!("alerts outlast a receiver that is down and a gateway that is killed", "I3", 120, outlast),
+        case!("what a receiver refuses becomes a dead letter that can be sent again", "I3", 90, dead),
+        case!("an exception whose owner cannot be told stops", "T088", 90, owner),
     ]
 }
 
@@ -173,7 +173,6 @@ async fn call(gateway: &Gateway, text: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// T100
 async fn arrive() -> anyhow::Result<()> {
     let receiver = Receiver::start().await?;
     let gateway = gateway(json!({"chat": {"url": format!("http://{}/hook", receiver.address)}})).await?;
@@ -213,7 +212,6 @@ async fn arrive() -> anyhow::Result<()> {
     gateway.verified().await.map(drop)
 }
 
-/// T101
 async fn outlast() -> anyhow::Result<()> {
     let mut receiver = Receiver::start().await?;
     let hook = json!({"chat": {"url": format!("http://{}/hook", receiver.address), "on": ["exception.used"]}});
@@ -251,7 +249,6 @@ async fn outlast() -> anyhow::Result<()> {
     gateway.verified().await.map(drop)
 }
 
-/// T102
 async fn dead() -> anyhow::Result<()> {
     let receiver = Receiver::start().await?;
     let url = format!("http://{}/hook", receiver.address);
@@ -279,7 +276,7 @@ async fn dead() -> anyhow::Result<()> {
     gateway.verified().await.map(drop)
 }
 
-/// T103
+/// T088
 async fn owner() -> anyhow::Result<()> {
     let mut receiver = Receiver::start().await?;
     let url = format!("http://{}/hook", receiver.address);
