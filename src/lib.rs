@@ -13,6 +13,7 @@ pub mod catalog;
 pub mod cli;
 pub mod config;
 pub mod console;
+pub mod delivery;
 pub mod domain;
 pub mod evidence;
 pub mod exception;

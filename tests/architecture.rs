@@ -20,13 +20,14 @@ fn doors() -> BTreeMap<&'static str, Vec<&'static str>> {
     for room in ["identity", "catalog", "exception", "monitoring", "evidence", "telemetry", "mcp"] {
         doors.insert(room, LEVEL_1.to_vec());
     }
+    doors.insert("delivery", vec!["domain", "evidence", "monitoring", "telemetry"]);
     doors.insert("policy", vec!["domain", "catalog"]);
     doors.insert("analysis", vec!["domain", "catalog", "policy", "exception", "evidence"]);
     doors.insert("upstream", vec!["domain", "mcp", "catalog", "policy"]);
     doors.insert("gateway", GATEWAY.to_vec());
     doors.insert("report", vec!["domain", "exception", "evidence"]);
     doors.insert("store", FACES.to_vec());
-    doors.insert("api", FACES.iter().copied().chain(["report"]).collect());
+    doors.insert("api", FACES.iter().copied().chain(["report", "delivery"]).collect());
     doors.insert("console", FACES.to_vec());
     let below_config: Vec<&str> = doors.keys().copied().collect();
     doors.insert("config", below_config);

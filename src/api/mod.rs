@@ -2,6 +2,7 @@
 
 mod access;
 mod act;
+mod alerts;
 mod ask;
 mod authzen;
 mod batch;
@@ -22,6 +23,7 @@ mod views;
 
 pub use access::{AccessOperations, AccessRoute};
 pub use act::Act;
+pub use alerts::{AlertOperations, AlertRoute, DeadView, Retry, WebhookView};
 pub use ask::{DraftRequest, DraftView};
 pub use authzen::{
     AccessRequest, Action, Binding, CALL, CAPABILITY, Completion, Context, Decided, Evaluation, Item, PROBLEM,

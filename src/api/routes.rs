@@ -2,7 +2,7 @@
 
 use http::Method;
 
-use super::{AccessRoute, EventRoute, PilotRoute, Sought};
+use super::{AccessRoute, AlertRoute, EventRoute, PilotRoute, Sought};
 use crate::domain::{Duty, Person};
 
 /// Who may use a route.
@@ -79,6 +79,8 @@ pub enum Known {
     Event(EventRoute),
     /// Pilots.
     Pilot(PilotRoute),
+    /// Webhooks and dead letters.
+    Alerts(AlertRoute),
     /// Servers and tools.
     Catalog,
     /// Approve definitions.
@@ -324,6 +326,15 @@ pub const ROUTES: &[Route] = &[
     route(GET, "/api/v1/decisions", OVERSIGHT, None, Endpoint::Known(Known::Decisions)),
     route(GET, "/api/v1/decisions/{id}", OVERSIGHT, None, Endpoint::Known(Known::Explain)),
     route(GET, "/api/v1/controls", Access::Person, None, Endpoint::Known(Known::Controls)),
+    route(GET, "/api/v1/alerts", OVERSIGHT, None, Endpoint::Known(Known::Alerts(AlertRoute::List))),
+    route(GET, "/api/v1/alerts/dead", OVERSIGHT, None, Endpoint::Known(Known::Alerts(AlertRoute::Dead))),
+    route(
+        POST,
+        "/api/v1/alerts/retry",
+        Access::Duty(&[Duty::Security, Duty::Administer]),
+        Some("delivery"),
+        Endpoint::Known(Known::Alerts(AlertRoute::Retry)),
+    ),
     route(GET, "/api/v1/reports/register", REPORTS, None, Endpoint::Known(Known::Register)),
     route(GET, "/api/v1/reports/sprawl", REPORTS, None, Endpoint::Known(Known::Sprawl)),
     route(

@@ -15,7 +15,7 @@ use serde_json::json;
 use super::{
     Act, ApiError, Caller, Endpoint, ExceptionView, Operations, REQUEST_SCHEMA, Route, Study, access,
     act::reason,
-    events,
+    alerts, events,
     happening::name,
     pilots, reports,
     requests::{EventBody, EvidenceQuery, NewKeyBody, ReasonBody, ToolApproval, json as read},
@@ -119,6 +119,7 @@ async fn answer(operations: &dyn Operations, known: Known, asked: Asked) -> Resu
         }
         Known::Event(route) => events::answer(operations, route, &asked).await,
         Known::Pilot(route) => pilots::answer(operations, route, &asked).await,
+        Known::Alerts(route) => alerts::answer(operations, route, &asked).await,
         Known::Catalog => json_answer(&operations.catalog().await?),
         Known::ApproveTools => {
             let approval = json_body::<ToolApproval>(&asked)?.check()?;

@@ -7,6 +7,7 @@ use arc_swap::ArcSwap;
 use tokio::sync::{Mutex, Semaphore, mpsc, watch};
 
 use super::{
+    alerts::{Alerts, Base},
     clock::SystemClock,
     convert,
     copies::Copies,
@@ -38,6 +39,7 @@ const SUBMISSION: Duration = Duration::from_secs(10);
 pub(super) struct Loose {
     pub(super) exhausted: mpsc::Receiver<ExceptionId>,
     pub(super) changes: watch::Sender<Changes>,
+    pub(super) alerts: Alerts,
 }
 
 /// Opens the store, starts the tool servers and puts the parts together. Must run inside the runtime.
@@ -89,15 +91,17 @@ pub(super) async fn build(
     let keys: Arc<dyn KeyStore> = store.clone();
     let ports = Ports { keys, registry, clock: Arc::clone(&clock), fetch: Arc::new(Web::default()) };
     let authenticator = Arc::new(Authenticator::new(convert::identity(settings), &store.keyring().pepper, ports)?);
+    let public = settings.listen.public_url(agents);
+    let alerts =
+        Alerts::new(settings, Base { store: &store, desk: &desk, clock: &clock, source: public.clone() }).await?;
     let attendance = Arc::new(Attendance::default());
     let controls = Controls::new(store.lease(), Arc::clone(telemetry.lease()))
         .with("watch.attached", Arc::clone(&attendance) as Arc<dyn Probe>)
         .with("shadow.evaluate", Arc::new(super::shadow::Observation));
-    let controls = Arc::new(controls);
+    let controls = Arc::new(alerts.attach(controls, &desk, &clock));
     let in_flight = Arc::new(InFlight::default());
     let (exhausted, spent) = mpsc::channel(limits::IN_FLIGHT);
     let admission: Arc<dyn Admission> = store.clone();
-    let public = settings.listen.public_url(agents);
     let admin_url = format!("http://{admin}");
     let gateway = Arc::new(Gateway::new(Parts {
         authenticator: Arc::clone(&authenticator),
@@ -143,9 +147,10 @@ pub(super) async fn build(
         tally: tokio::sync::Mutex::default(),
         needs: tokio::sync::Mutex::default(),
         shadowed: watch::Sender::new(0),
+        webhooks: alerts.running.clone(),
         admin_url,
     };
-    Ok((Arc::new(house), Loose { exhausted: spent, changes }))
+    Ok((Arc::new(house), Loose { exhausted: spent, changes, alerts }))
 }
 
 /// Holds the store against the checkpoints that left the machine. One that is behind must revive nothing: every

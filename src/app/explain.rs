@@ -86,7 +86,8 @@ impl House {
                 | Record::Recovered(_)
                 | Record::Alarm(_)
                 | Record::Watch(_)
-                | Record::Aborted(_) => {}
+                | Record::Aborted(_)
+                | Record::Delivery(_) => {}
             }
         }
         Ok(recorded.map(|recorded| (recorded, outcome)))

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::{Args, Parser, Subcommand};
 
 use super::{
+    alerts::AlertsCommand,
     ask::Request,
     check::CheckArguments,
     pilot::PilotCommand,
@@ -113,6 +114,9 @@ pub(super) enum Remote {
     Graduate(GraduateArguments),
     /// Follow what happens, as it happens
     Tail(TailArguments),
+    /// Webhooks that are told, and what they refused
+    #[command(subcommand)]
+    Alerts(AlertsCommand),
     /// Compensating controls and their health
     Controls,
     /// Refuse every call from now on

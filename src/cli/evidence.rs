@@ -151,6 +151,7 @@ fn told(record: &Record) -> (String, String) {
         Record::Recovered(found) => (String::new(), format!("{} calls without an outcome", found.unknown.len())),
         Record::Alarm(alarm) => (String::new(), format!("{}: {}", word(&alarm.about), alarm.detail)),
         Record::Aborted(aborted) => (String::new(), format!("record {} came too late", aborted.record)),
+        Record::Delivery(one) => (one.actor.clone(), format!("{} {}: {}", one.destination, one.id, word(&one.event))),
     }
 }
 

@@ -1,5 +1,6 @@
 //! Operator commands: the same operations as the API, in a terminal.
 
+mod alerts;
 mod ask;
 mod changes;
 mod check;

@@ -6,7 +6,7 @@ use http::Method;
 use serde_json::{Value, json};
 
 use super::{
-    ask, changes,
+    alerts, ask, changes,
     client::{Body, Client},
     command::{CatalogCommand, EventCommand, ExceptionCommand, Global, IncidentCommand, KeyCommand, Remote, Step},
     exit::Failure,
@@ -42,6 +42,7 @@ pub(super) fn remote(command: Remote, global: &Global, screen: &mut Screen<'_>) 
         | Remote::Console
         | Remote::Whoami => None,
         Remote::Tail(_) | Remote::Simulate(_) | Remote::Can(_) | Remote::Removal(_) | Remote::Graduate(_) => None,
+        Remote::Alerts(_) => None,
     };
     let client = connect(global)?;
     runtime()?.block_on(ask(command, record, &client, screen))
@@ -92,6 +93,7 @@ async fn ask(
             let view: HappeningView = client.post(&path, Body::Json(json!({"reason": reason}))).await?;
             screen.show(&view, render::happening)?;
         }
+        Remote::Alerts(command) => alerts::alerts(command, client, screen).await?,
         Remote::Controls => {
             screen.show(&client.get::<Vec<ControlView>>("/api/v1/controls").await?, |v| render::controls(v))?
         }

@@ -6,6 +6,7 @@ use std::{
 };
 
 use super::{
+    alerts,
     form::{Form, IssuerForm},
     listen,
     load::Environment,
@@ -74,6 +75,7 @@ pub(super) fn check(form: &Form, ground: &Ground<'_>, findings: &mut Findings) -
                 max_age: form.exceptions.approval_max_age_s.map(Duration::from_secs),
             },
         },
+        alerts: alerts::check(&form.alerts, ground, findings),
         denials: form.denials,
     }
 }

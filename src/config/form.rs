@@ -19,6 +19,7 @@ pub(super) struct Form {
     pub(super) telemetry: TelemetryForm,
     pub(super) limits: LimitsForm,
     pub(super) exceptions: ExceptionsForm,
+    pub(super) alerts: super::alerts::AlertsForm,
     pub(super) denials: Denials,
 }
 

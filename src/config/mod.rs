@@ -1,5 +1,6 @@
 //! Files and environment to checked settings; all faults at once.
 
+mod alerts;
 mod check;
 mod form;
 mod listen;
@@ -11,6 +12,7 @@ mod servers;
 mod settings;
 mod value;
 
+pub use alerts::{Alerts, WebhookSettings};
 pub use load::{Environment, Operator, SCHEMA, load, operator, process_environment};
 pub use policies::{PolicyFiles, SourceText, read_policies};
 pub use settings::{

@@ -209,6 +209,8 @@ pub enum AlarmKind {
     ToolDrifted,
     /// A signature of an approval does not hold.
     ApprovalInvalid,
+    /// An agent does what it does not use to do.
+    Anomaly,
 }
 
 /// Something that a person must look at.

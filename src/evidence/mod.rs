@@ -8,6 +8,7 @@
 mod call;
 mod chain;
 mod checkpoint;
+mod delivery;
 mod export;
 mod feed;
 mod governance;
@@ -22,6 +23,7 @@ mod verify;
 pub use call::{Arguments, Called, Caller, Denial, How, Inquiry, Intent, Listing, Outcome, Subscription};
 pub use chain::{GENESIS, Head, chain};
 pub use checkpoint::{Checkpoint, CheckpointError};
+pub use delivery::{Delivery, DeliveryEvent};
 pub use export::{ExportError, Index, Line, Row};
 pub use feed::Feed;
 pub use governance::{

@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Aborted, Alarm, Caller, CatalogChange, Denial, Freeze, Inquiry, Intent, JournalError, KeyChange, Lifecycle,
-    Listing, Outcome, PilotChange, PolicyChange, Recovered, Start, Stop, Subscription, Watching,
+    Aborted, Alarm, Caller, CatalogChange, Delivery, Denial, Freeze, Inquiry, Intent, JournalError, KeyChange,
+    Lifecycle, Listing, Outcome, PilotChange, PolicyChange, Recovered, Start, Stop, Subscription, Watching,
 };
 use crate::domain::{DecisionId, ExceptionId, Timestamp};
 
@@ -51,6 +51,8 @@ pub enum Record {
     Alarm(Alarm),
     /// A record came too late.
     Aborted(Aborted),
+    /// An event could not be delivered, or was after all.
+    Delivery(Delivery),
 }
 
 /// What is indexed of a record; everything in it can be computed from the payload again.
@@ -128,6 +130,7 @@ impl Record {
             Self::Alarm(r) => {
                 Summary { kind: "alarm", at: r.at, decision: r.decision.clone(), exception: r.exception.clone() }
             }
+            Self::Delivery(r) => plain("delivery", r.at),
             Self::Aborted(r) => {
                 Summary { kind: "aborted", at: r.at, decision: Some(r.decision.clone()), exception: r.refunded.clone() }
             }

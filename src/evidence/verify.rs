@@ -258,6 +258,7 @@ fn follow(open: &mut BTreeMap<DecisionId, u64>, record: Record, seq: u64) {
         | Record::Watch(_)
         | Record::Start(_)
         | Record::Stop(_)
-        | Record::Alarm(_) => {}
+        | Record::Alarm(_)
+        | Record::Delivery(_) => {}
     }
 }

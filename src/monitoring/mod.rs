@@ -18,6 +18,7 @@
 //! | `watch.attached` | a named person gave a sign of life a moment ago | |
 //! | `rate.limit` | the last minute of this exception; taken only when all else holds | |
 
+mod anomaly;
 mod attendance;
 mod constrain;
 mod controls;
@@ -30,6 +31,7 @@ mod watch;
 #[cfg(test)]
 mod tests;
 
+pub use anomaly::{Anomalies, Anomaly, OfficeHours, Seen, Unusual};
 pub use attendance::{ATTENTION, Attendance};
 pub use controls::{ControlHealth, Controls, Unmet};
 pub use duties::{Duties, Facts};

@@ -7,6 +7,7 @@
 
 mod admit;
 mod calls;
+mod charged;
 mod exceptions;
 mod feed;
 mod folder;

@@ -40,7 +40,8 @@ const LATER: &str = "CREATE INDEX IF NOT EXISTS journal_pilot ON journal (seq) W
     CREATE TABLE IF NOT EXISTS shadow (seq INTEGER PRIMARY KEY, decision TEXT NOT NULL, exception TEXT NOT NULL,
         refused INTEGER, candidate_refuses INTEGER, told TEXT NOT NULL) STRICT;
     CREATE INDEX IF NOT EXISTS shadow_exception ON shadow (exception, seq);
-    CREATE TABLE IF NOT EXISTS key_network (id TEXT PRIMARY KEY, networks TEXT NOT NULL) STRICT, WITHOUT ROWID;";
+    CREATE TABLE IF NOT EXISTS key_network (id TEXT PRIMARY KEY, networks TEXT NOT NULL) STRICT, WITHOUT ROWID;
+    CREATE INDEX IF NOT EXISTS journal_delivery ON journal (seq) WHERE kind = 'delivery';";
 
 /// The database cannot be used.
 #[derive(Debug, thiserror::Error)]

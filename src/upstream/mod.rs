@@ -32,7 +32,7 @@ mod watches;
 
 pub use board::{ServerHealth, ServerState};
 pub use dispatch::{CallEnd, Dispatch, FailureKind, Leash, PrincipalKey};
-pub use http::{FetchError, HttpFetch};
+pub use http::{FetchError, HttpFetch, HttpPost, PostError};
 pub use offered::{Offered, Watch};
 pub use openapi::{Choice, OpenApiSettings, Source, check_document};
 pub use settings::{HttpSettings, Patience, ServerSettings, SettingsError, StdioSettings, Transport};

@@ -216,6 +216,20 @@ impl PilotOperations for Fake {
 }
 
 #[async_trait]
+impl crate::api::AlertOperations for Fake {
+    async fn webhooks(&self) -> Vec<crate::api::WebhookView> {
+        vec![]
+    }
+    async fn dead_letters(&self) -> Vec<crate::api::DeadView> {
+        vec![]
+    }
+    async fn retry_alerts(&self, _: &Arc<Person>, retry: crate::api::Retry) -> Result<usize, ApiError> {
+        self.note(format!("delivery {}", retry.webhook));
+        Ok(1)
+    }
+}
+
+#[async_trait]
 impl Operations for Fake {
     async fn authenticate(&self, headers: &HeaderMap) -> Result<Arc<Person>, ApiError> {
         person(headers).map(Arc::new).ok_or_else(ApiError::unauthenticated)

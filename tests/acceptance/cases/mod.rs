@@ -1,5 +1,6 @@
 //! The cases, the most important first.
 
+mod alerts;
 mod asks;
 mod crowd;
 mod durability;
@@ -33,6 +34,7 @@ pub fn all() -> Vec<Case> {
         lifecycle::cases(),
         policy::cases(),
         monitoring::cases(),
+        alerts::cases(),
         durability::cases(),
         rounds::cases(),
         reads::cases(),

@@ -1,0 +1,29 @@
+//! What leaves the machine because of a record.
+//!
+//! The journal is the outbox: a [`Follower`] reads it behind a cursor of its own, hands the records to a [`Sink`], and
+//! notes how far the sink acknowledged them. Nothing is queued anywhere else, so nothing is lost while a destination is
+//! down, and what a crash interrupts is handed over again, under the same sequence number.
+//! Deliberately absent: anything on the road of a call. Whether a destination is well is read there, from a lease.
+
+mod alert;
+mod backoff;
+mod follow;
+mod hook;
+mod owner;
+mod progress;
+mod signature;
+mod unusual;
+mod webhook;
+
+#[cfg(test)]
+mod tests;
+
+pub use alert::{ALWAYS, Alert, Entry, KINDS};
+pub use backoff::Backoff;
+pub use follow::{Begin, Follower, Pace, Setback, Sink, Taken};
+pub use hook::{Hook, Running, Wanted};
+pub use owner::{OwnerNotice, Owners};
+pub use progress::{Lag, Progress};
+pub use signature::Signer;
+pub use unusual::{Lookout, Shape};
+pub use webhook::{Book, Ground, Post, Receiver, Reply, Webhook};

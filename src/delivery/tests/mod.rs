@@ -1,0 +1,5 @@
+//! Followers against a feed that is held by hand.
+
+mod follow;
+mod support;
+mod webhook;
