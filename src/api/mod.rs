@@ -1,10 +1,12 @@
 //! HTTP for programs: the administration API, health and metrics.
 
 mod act;
+mod alerts;
 mod ask;
 mod authzen;
 mod changes;
 mod error;
+mod exports;
 mod guard;
 mod operations;
 mod pilots;
@@ -17,6 +19,7 @@ mod studies;
 mod views;
 
 pub use act::Act;
+pub use alerts::{AlertOperations, AlertRoute, DeadView, Retry, WebhookView};
 pub use ask::{DraftRequest, DraftView};
 pub use authzen::{
     AccessRequest, Action, CALL, CAPABILITY, Completion, Context, Decided, Evaluation, PROBLEM, REQUEST_SCHEMA,
@@ -24,6 +27,7 @@ pub use authzen::{
 };
 pub use changes::{ChangeOperations, ChangesView, ToolChange};
 pub use error::ApiError;
+pub use exports::{ExportOperations, ExportView};
 pub use operations::Operations;
 pub use pilots::{PilotException, PilotOperations, PilotRoute, PilotView};
 pub use requests::{KeyFor, NewKey, ToolApproval};

@@ -2,7 +2,7 @@
 
 use http::Method;
 
-use super::PilotRoute;
+use super::{AlertRoute, PilotRoute};
 use crate::domain::{Duty, Person};
 
 /// Who may use a route.
@@ -81,6 +81,10 @@ pub enum Known {
     Act(&'static str),
     /// Pilots.
     Pilot(PilotRoute),
+    /// Webhooks and dead letters.
+    Alerts(AlertRoute),
+    /// Where records go, and how far each destination has got.
+    Exports,
     /// Servers and tools.
     Catalog,
     /// Approve definitions.
@@ -271,6 +275,16 @@ pub const ROUTES: &[Route] = &[
     route(GET, "/api/v1/decisions", OVERSIGHT, None, Endpoint::Known(Known::Decisions)),
     route(GET, "/api/v1/decisions/{id}", OVERSIGHT, None, Endpoint::Known(Known::Explain)),
     route(GET, "/api/v1/controls", Access::Person, None, Endpoint::Known(Known::Controls)),
+    route(GET, "/api/v1/exports", OVERSIGHT, None, Endpoint::Known(Known::Exports)),
+    route(GET, "/api/v1/alerts", OVERSIGHT, None, Endpoint::Known(Known::Alerts(AlertRoute::List))),
+    route(GET, "/api/v1/alerts/dead", OVERSIGHT, None, Endpoint::Known(Known::Alerts(AlertRoute::Dead))),
+    route(
+        POST,
+        "/api/v1/alerts/retry",
+        Access::Duty(&[Duty::Security, Duty::Administer]),
+        Some("delivery"),
+        Endpoint::Known(Known::Alerts(AlertRoute::Retry)),
+    ),
     route(GET, "/api/v1/reports/register", REPORTS, None, Endpoint::Known(Known::Register)),
     route(GET, "/api/v1/reports/sprawl", REPORTS, None, Endpoint::Known(Known::Sprawl)),
     route(

@@ -15,7 +15,7 @@ use serde_json::json;
 use super::{
     Act, ApiError, Endpoint, ExceptionView, Operations, REQUEST_SCHEMA, Route, Study,
     act::reason,
-    authzen, pilots, reports,
+    alerts, authzen, pilots, reports,
     requests::{EventBody, EvidenceQuery, NewKeyBody, ReasonBody, ToolApproval, json as read},
     routes::Known,
     views::WhoView,
@@ -127,6 +127,8 @@ async fn answer(operations: &dyn Operations, known: Known, asked: Asked) -> Resu
             json_answer(&operations.act(by, &view.id, Act::read(word, json_body(&asked)?)?).await?)
         }
         Known::Pilot(route) => pilots::answer(operations, route, &asked).await,
+        Known::Exports => json_answer(&operations.exports().await),
+        Known::Alerts(route) => alerts::answer(operations, route, &asked).await,
         Known::Catalog => json_answer(&operations.catalog().await?),
         Known::ApproveTools => {
             let approval = json_body::<ToolApproval>(&asked)?.check()?;

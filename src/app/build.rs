@@ -7,9 +7,11 @@ use arc_swap::ArcSwap;
 use tokio::sync::{Mutex, Semaphore, mpsc, watch};
 
 use super::{
+    alerts::{Alerts, Base},
     clock::SystemClock,
     convert,
     copies::Copies,
+    exports::Exports,
     house::House,
     keeper::{self, Keeper, Kept},
     ports::{Log, Web},
@@ -37,6 +39,8 @@ const SUBMISSION: Duration = Duration::from_secs(10);
 pub(super) struct Loose {
     pub(super) exhausted: mpsc::Receiver<ExceptionId>,
     pub(super) changes: watch::Sender<Changes>,
+    pub(super) alerts: Alerts,
+    pub(super) exports: Exports,
 }
 
 /// Opens the store, starts the tool servers and puts the parts together. Must run inside the runtime.
@@ -87,11 +91,16 @@ pub(super) async fn build(
     let keys: Arc<dyn KeyStore> = store.clone();
     let ports = Ports { keys, registry, clock: Arc::clone(&clock), fetch: Arc::new(Web::default()) };
     let authenticator = Arc::new(Authenticator::new(convert::identity(settings), &store.keyring().pepper, ports)?);
-    let controls = Arc::new(Controls::new(store.lease(), Arc::clone(telemetry.lease())));
+    let public = settings.listen.public_url(agents);
+    let alerts =
+        Alerts::new(settings, Base { store: &store, desk: &desk, clock: &clock, source: public.clone() }).await?;
+    let controls = Controls::new(store.lease(), Arc::clone(telemetry.lease()));
+    let exports = Exports::new(settings, &store, &public)?;
+    let controls = exports.attach(alerts.attach(controls, &desk, &clock), &clock);
+    let controls = Arc::new(controls);
     let in_flight = Arc::new(InFlight::default());
     let (exhausted, spent) = mpsc::channel(limits::IN_FLIGHT);
     let admission: Arc<dyn Admission> = store.clone();
-    let public = settings.listen.public_url(agents);
     let admin_url = format!("http://{admin}");
     let gateway = Arc::new(Gateway::new(Parts {
         authenticator: Arc::clone(&authenticator),
@@ -133,9 +142,11 @@ pub(super) async fn build(
         require_proofs: settings.exceptions.require_proofs,
         copies,
         tally: tokio::sync::Mutex::default(),
+        exports: exports.running.clone(),
+        webhooks: alerts.running.clone(),
         admin_url,
     };
-    Ok((Arc::new(house), Loose { exhausted: spent, changes }))
+    Ok((Arc::new(house), Loose { exhausted: spent, changes, alerts, exports }))
 }
 
 /// Holds the store against the checkpoints that left the machine. One that is behind must revive nothing: every

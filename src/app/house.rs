@@ -44,6 +44,10 @@ pub(super) struct House {
     pub(super) copies: Option<Arc<Copies>>,
     /// What reports have read of the journal so far.
     pub(super) tally: tokio::sync::Mutex<crate::report::Tally>,
+    /// Where records go, and how far each destination got.
+    pub(super) exports: Vec<super::exports::Exporting>,
+    /// Webhooks, and how far each got.
+    pub(super) webhooks: Vec<crate::delivery::Running>,
     /// Where people reach the administration listener.
     pub(super) admin_url: String,
 }

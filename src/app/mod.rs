@@ -1,6 +1,7 @@
 //! Puts the parts together: build, serve, reload, drain.
 
 mod admin;
+mod alerts;
 mod analyse;
 mod ask;
 mod authzen;
@@ -13,6 +14,7 @@ mod clock;
 mod convert;
 mod copies;
 mod explain;
+mod exports;
 mod graduate;
 mod house;
 mod keeper;

@@ -82,8 +82,8 @@ pub async fn start(settings: Settings) -> anyhow::Result<Running> {
     if let Err(error) = house.keeper.reload("start").await {
         tracing::error!("the policies are not in force, so everything is denied:\n{error}");
     }
-    let mut tasks = background::start(&house, loose);
     let (stop, stopped) = watch::channel(false);
+    let mut tasks = background::start(&house, loose, &stopped);
     let permits = Arc::new(Semaphore::new(limits::CONNECTIONS));
     let endpoint = Arc::new(endpoint(&settings, &house, agents_at));
     let front = tokio::spawn(listen::serve(

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::{Args, Parser, Subcommand};
 
 use super::{
+    alerts::AlertsCommand,
     ask::Request,
     check::CheckArguments,
     pilot::PilotCommand,
@@ -111,6 +112,11 @@ pub(super) enum Remote {
     Removal(RemovalCommand),
     /// Draft the least-privilege role that takes over from an exception or a pilot
     Graduate(GraduateArguments),
+    /// Webhooks that are told, and what they refused
+    #[command(subcommand)]
+    Alerts(AlertsCommand),
+    /// Where records are exported to, and how far each destination has got
+    Exports,
     /// Compensating controls and their health
     Controls,
     /// Refuse every call from now on

@@ -1,5 +1,6 @@
 //! Operator commands: the same operations as the API, in a terminal.
 
+mod alerts;
 mod ask;
 mod changes;
 mod check;
@@ -8,6 +9,7 @@ mod command;
 mod doctor;
 mod evidence;
 mod exit;
+mod exports;
 mod help;
 mod key;
 mod local;

@@ -6,10 +6,11 @@ use http::Method;
 use serde_json::{Value, json};
 
 use super::{
-    ask, changes,
+    alerts, ask, changes,
     client::{Body, Client},
     command::{CatalogCommand, EventCommand, ExceptionCommand, Global, IncidentCommand, KeyCommand, Remote, Step},
     exit::Failure,
+    exports,
     key::{self, KeySource},
     pilot, render,
     run::operator,
@@ -40,7 +41,12 @@ pub(super) fn remote(command: Remote, global: &Global, screen: &mut Screen<'_>) 
         | Remote::Reload
         | Remote::Console
         | Remote::Whoami => None,
-        Remote::Simulate(_) | Remote::Can(_) | Remote::Removal(_) | Remote::Graduate(_) => None,
+        Remote::Alerts(_)
+        | Remote::Exports
+        | Remote::Simulate(_)
+        | Remote::Can(_)
+        | Remote::Removal(_)
+        | Remote::Graduate(_) => None,
     };
     let client = connect(global)?;
     runtime()?.block_on(ask(command, record, &client, screen))
@@ -88,6 +94,8 @@ async fn ask(
             let path = format!("/api/v1/incidents/{}/close", encoded(&incident));
             ended(&incident, client.post(&path, Body::Json(json!({"reason": reason}))).await?, screen)?;
         }
+        Remote::Exports => exports::exports(client, screen).await?,
+        Remote::Alerts(command) => alerts::alerts(command, client, screen).await?,
         Remote::Controls => {
             screen.show(&client.get::<Vec<ControlView>>("/api/v1/controls").await?, |v| render::controls(v))?
         }

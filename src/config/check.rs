@@ -6,6 +6,7 @@ use std::{
 };
 
 use super::{
+    alerts, exports,
     form::{Form, IssuerForm},
     listen,
     load::Environment,
@@ -69,6 +70,8 @@ pub(super) fn check(form: &Form, ground: &Ground<'_>, findings: &mut Findings) -
             analysis_days: form.exceptions.analysis_days.unwrap_or(30),
             require_proofs: form.exceptions.require_proofs,
         },
+        alerts: alerts::check(&form.alerts, ground, findings),
+        exports: exports::check(&form.exports, ground, findings),
         denials: form.denials,
     }
 }

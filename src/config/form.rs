@@ -19,6 +19,8 @@ pub(super) struct Form {
     pub(super) telemetry: TelemetryForm,
     pub(super) limits: LimitsForm,
     pub(super) exceptions: ExceptionsForm,
+    pub(super) alerts: super::alerts::AlertsForm,
+    pub(super) exports: BTreeMap<String, super::exports::ExportForm>,
     pub(super) denials: Denials,
 }
 

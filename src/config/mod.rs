@@ -1,6 +1,8 @@
 //! Files and environment to checked settings; all faults at once.
 
+mod alerts;
 mod check;
+mod exports;
 mod form;
 mod listen;
 mod load;
@@ -11,6 +13,8 @@ mod servers;
 mod settings;
 mod value;
 
+pub use alerts::{Alerts, WebhookSettings};
+pub use exports::{Begin, ExportSettings, ExportTo};
 pub use load::{Environment, Operator, SCHEMA, load, operator, process_environment};
 pub use policies::{PolicyFiles, SourceText, read_policies};
 pub use settings::{

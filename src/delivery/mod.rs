@@ -17,6 +17,7 @@ mod owner;
 mod progress;
 mod signature;
 mod syslog;
+mod unusual;
 mod webhook;
 
 #[cfg(test)]
@@ -34,4 +35,5 @@ pub use owner::{OwnerNotice, Owners};
 pub use progress::{Lag, Progress};
 pub use signature::Signer;
 pub use syslog::Syslog;
+pub use unusual::{Lookout, Shape};
 pub use webhook::{Book, Ground, Post, Receiver, Reply, Webhook};

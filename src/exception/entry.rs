@@ -41,7 +41,7 @@ pub(super) struct Entry {
     tools: Arc<[(ToolName, Digest)]>,
     arguments: Arc<[ArgumentBound]>,
     obligations: Arc<[Obligation]>,
-    owner: PersonId,
+    pub(super) owner: PersonId,
     approvers: Arc<[PersonId]>,
     pilot: Option<PilotId>,
     trial: Option<Trial>,

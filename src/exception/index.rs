@@ -17,7 +17,9 @@ use super::{
     Exception,
     entry::{Entry, Names},
 };
-use crate::domain::{AgentId, Candidate, ExceptionId, Registry, Standing, SuspendReason, Timestamp, ToolRef, limits};
+use crate::domain::{
+    AgentId, Candidate, ExceptionId, PersonId, Registry, Standing, SuspendReason, Timestamp, ToolRef, limits,
+};
 
 /// Shards of a table. One change rewrites one shard per key: a few hundred entries at a million exceptions.
 const SHARDS: usize = if cfg!(test) { 64 } else { 4_096 };
@@ -145,6 +147,12 @@ impl Index {
     #[must_use]
     pub fn revision_of(&self, id: &ExceptionId) -> Option<u32> {
         self.find(id).map(|entry| entry.revision)
+    }
+
+    /// Who answers for it, unless the exception is over by its events.
+    #[must_use]
+    pub fn owner_of(&self, id: &ExceptionId) -> Option<PersonId> {
+        self.find(id).map(|entry| entry.owner.clone())
     }
 
     /// The approved revision, and whether this agent can still use it: what a call in flight asks after every change

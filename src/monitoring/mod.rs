@@ -17,6 +17,7 @@
 //! | `response.limit` | | the size of the result |
 //! | `rate.limit` | the last minute of this exception; taken only when all else holds | |
 
+mod anomaly;
 mod constrain;
 mod controls;
 mod duties;
@@ -28,6 +29,7 @@ mod watch;
 #[cfg(test)]
 mod tests;
 
+pub use anomaly::{Anomalies, Anomaly, OfficeHours, Seen, Unusual};
 pub use controls::{ControlHealth, Controls, Unmet};
 pub use duties::{Duties, Facts};
 pub use probe::Probe;

@@ -58,6 +58,10 @@ pub struct Options {
     pub copies: Option<PathBuf>,
     /// Settings of exceptions.
     pub exceptions: Value,
+    /// Webhooks and what is unusual.
+    pub alerts: Value,
+    /// Where records are exported to.
+    pub exports: Value,
 }
 
 impl Default for Options {
@@ -71,6 +75,8 @@ impl Default for Options {
             timeout_s: 60,
             copies: None,
             exceptions: json!({}),
+            alerts: json!({}),
+            exports: json!({}),
         }
     }
 }
@@ -145,6 +151,8 @@ impl Gateway {
             config["telemetry"] = json!({"otlp": url, "sample_ratio": 0.01});
         }
         config["exceptions"] = options.exceptions.clone();
+        config["alerts"] = options.alerts.clone();
+        config["exports"] = options.exports.clone();
         if let Some(copies) = &options.copies {
             config["store"]["checkpoint_copies"] = json!([copies]);
         }

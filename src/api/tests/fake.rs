@@ -16,9 +16,9 @@ use tower_service::Service as _;
 use crate::{
     api::{
         AccessRequest, Act, ApiError, ApiSettings, CatalogView, ChangeOperations, ChangesView, ControlView, Decided,
-        DraftRequest, DraftView, Evaluation, EvidencePage, ExceptionView, Explanation, KeyView, LinkView, MadeKey,
-        NewKey, Operations, PilotOperations, PilotView, ReloadView, Study, Task, TaskAnswer, ToolApproval, ToolView,
-        router,
+        DraftRequest, DraftView, Evaluation, EvidencePage, ExceptionView, Explanation, ExportOperations, ExportView,
+        KeyView, LinkView, MadeKey, NewKey, Operations, PilotOperations, PilotView, ReloadView, Study, Task,
+        TaskAnswer, ToolApproval, ToolView, router,
     },
     domain::{
         Credential, CredentialId, CredentialKind, DecisionId, Digest, Document, Duty, ExceptionId, Findings, Kind,
@@ -133,6 +133,13 @@ impl ChangeOperations for Fake {
 }
 
 #[async_trait]
+impl ExportOperations for Fake {
+    async fn exports(&self) -> Vec<ExportView> {
+        Vec::new()
+    }
+}
+
+#[async_trait]
 impl PilotOperations for Fake {
     async fn submit_pilot(&self, by: &Arc<Person>, _: Document) -> Result<PilotView, ApiError> {
         self.note(format!("pilot submit {}", by.id));
@@ -147,6 +154,20 @@ impl PilotOperations for Fake {
     async fn end_pilot(&self, by: &Arc<Person>, id: &PilotId, reason: String) -> Result<PilotView, ApiError> {
         self.note(format!("pilot end {id} {} {reason}", by.id));
         Ok(pilot())
+    }
+}
+
+#[async_trait]
+impl crate::api::AlertOperations for Fake {
+    async fn webhooks(&self) -> Vec<crate::api::WebhookView> {
+        vec![]
+    }
+    async fn dead_letters(&self) -> Vec<crate::api::DeadView> {
+        vec![]
+    }
+    async fn retry_alerts(&self, _: &Arc<Person>, retry: crate::api::Retry) -> Result<usize, ApiError> {
+        self.note(format!("delivery {}", retry.webhook));
+        Ok(1)
     }
 }
 

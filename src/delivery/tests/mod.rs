@@ -2,3 +2,4 @@
 
 mod follow;
 mod support;
+mod webhook;

@@ -1,8 +1,10 @@
 //! The cases, the most important first.
 
+mod alerts;
 mod crowd;
 mod durability;
 mod exceptions;
+mod exports;
 mod governance;
 mod hostile;
 mod lifecycle;
@@ -28,6 +30,8 @@ pub fn all() -> Vec<Case> {
         lifecycle::cases(),
         policy::cases(),
         monitoring::cases(),
+        alerts::cases(),
+        exports::cases(),
         durability::cases(),
         rounds::cases(),
         reads::cases(),
