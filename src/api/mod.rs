@@ -9,6 +9,7 @@ mod batch;
 mod changes;
 mod error;
 mod events;
+mod exports;
 mod guard;
 mod happening;
 mod operations;
@@ -33,6 +34,7 @@ pub use batch::{Batch, BatchAnswer, Found, Hit, Kindred, Options, Page, PageWish
 pub use changes::{ChangeOperations, ChangesView, ToolChange};
 pub use error::ApiError;
 pub use events::{Decision, EventFilter, EventOperations, EventRoute, EventStream, EventWish, WatchView};
+pub use exports::{ExportOperations, ExportView};
 pub use happening::{Caller, HappeningOperations, HappeningView, Stayed};
 pub use operations::Operations;
 pub use pilots::{PilotException, PilotOperations, PilotRoute, PilotView};

@@ -8,8 +8,8 @@ use serde_json::Value;
 
 use super::{
     AccessOperations, Act, AlertOperations, ApiError, CatalogView, ChangeOperations, ControlView, DraftRequest,
-    DraftView, EventOperations, EvidencePage, ExceptionView, Explanation, HappeningOperations, KeyView, LinkView,
-    MadeKey, NewKey, PilotOperations, ReloadView, Study, ToolApproval, ToolView,
+    DraftView, EventOperations, EvidencePage, ExceptionView, Explanation, ExportOperations, HappeningOperations,
+    KeyView, LinkView, MadeKey, NewKey, PilotOperations, ReloadView, Study, ToolApproval, ToolView,
 };
 use crate::{
     domain::{CredentialId, DecisionId, Document, ExceptionId, Person},
@@ -21,7 +21,13 @@ use crate::{
 /// behind this port. Whoever changes something leaves a record, or nothing is changed.
 #[async_trait]
 pub trait Operations:
-    PilotOperations + ChangeOperations + EventOperations + HappeningOperations + AccessOperations + AlertOperations
+    PilotOperations
+    + ChangeOperations
+    + EventOperations
+    + HappeningOperations
+    + AccessOperations
+    + AlertOperations
+    + ExportOperations
 {
     /// The person whose key or token stands in `Authorization`.
     async fn authenticate(&self, headers: &HeaderMap) -> Result<Arc<Person>, ApiError>;

@@ -81,6 +81,8 @@ pub enum Known {
     Pilot(PilotRoute),
     /// Webhooks and dead letters.
     Alerts(AlertRoute),
+    /// Where records go, and how far each destination has got.
+    Exports,
     /// Servers and tools.
     Catalog,
     /// Approve definitions.
@@ -326,6 +328,7 @@ pub const ROUTES: &[Route] = &[
     route(GET, "/api/v1/decisions", OVERSIGHT, None, Endpoint::Known(Known::Decisions)),
     route(GET, "/api/v1/decisions/{id}", OVERSIGHT, None, Endpoint::Known(Known::Explain)),
     route(GET, "/api/v1/controls", Access::Person, None, Endpoint::Known(Known::Controls)),
+    route(GET, "/api/v1/exports", OVERSIGHT, None, Endpoint::Known(Known::Exports)),
     route(GET, "/api/v1/alerts", OVERSIGHT, None, Endpoint::Known(Known::Alerts(AlertRoute::List))),
     route(GET, "/api/v1/alerts/dead", OVERSIGHT, None, Endpoint::Known(Known::Alerts(AlertRoute::Dead))),
     route(

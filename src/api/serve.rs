@@ -119,6 +119,7 @@ async fn answer(operations: &dyn Operations, known: Known, asked: Asked) -> Resu
         }
         Known::Event(route) => events::answer(operations, route, &asked).await,
         Known::Pilot(route) => pilots::answer(operations, route, &asked).await,
+        Known::Exports => json_answer(&operations.exports().await),
         Known::Alerts(route) => alerts::answer(operations, route, &asked).await,
         Known::Catalog => json_answer(&operations.catalog().await?),
         Known::ApproveTools => {

@@ -25,8 +25,9 @@ const CONTROLS: Duration = Duration::from_millis(250);
 /// Starts everything; the tasks end with the set.
 pub(super) fn start(house: &Arc<House>, loose: Loose, stop: &watch::Receiver<bool>) -> JoinSet<()> {
     let mut tasks = JoinSet::new();
-    let Loose { mut exhausted, changes, alerts } = loose;
+    let Loose { mut exhausted, changes, alerts, exports } = loose;
     alerts.run(&mut tasks, stop);
+    exports.run(&mut tasks, stop);
     tasks.spawn(lists(Arc::clone(house)));
     tasks.spawn(policies(Arc::clone(house)));
     tasks.spawn(controls(Arc::clone(house)));

@@ -12,6 +12,7 @@ use super::{
     convert,
     copies::Copies,
     events::Streams,
+    exports::Exports,
     house::House,
     keeper::{self, Keeper, Kept},
     ports::{Log, Web},
@@ -40,6 +41,7 @@ pub(super) struct Loose {
     pub(super) exhausted: mpsc::Receiver<ExceptionId>,
     pub(super) changes: watch::Sender<Changes>,
     pub(super) alerts: Alerts,
+    pub(super) exports: Exports,
 }
 
 /// Opens the store, starts the tool servers and puts the parts together. Must run inside the runtime.
@@ -98,7 +100,8 @@ pub(super) async fn build(
     let controls = Controls::new(store.lease(), Arc::clone(telemetry.lease()))
         .with("watch.attached", Arc::clone(&attendance) as Arc<dyn Probe>)
         .with("shadow.evaluate", Arc::new(super::shadow::Observation));
-    let controls = Arc::new(alerts.attach(controls, &desk, &clock));
+    let exports = Exports::new(settings, &store, &public)?;
+    let controls = Arc::new(exports.attach(alerts.attach(controls, &desk, &clock), &clock));
     let in_flight = Arc::new(InFlight::default());
     let (exhausted, spent) = mpsc::channel(limits::IN_FLIGHT);
     let admission: Arc<dyn Admission> = store.clone();
@@ -147,10 +150,11 @@ pub(super) async fn build(
         tally: tokio::sync::Mutex::default(),
         needs: tokio::sync::Mutex::default(),
         shadowed: watch::Sender::new(0),
+        exports: exports.running.clone(),
         webhooks: alerts.running.clone(),
         admin_url,
     };
-    Ok((Arc::new(house), Loose { exhausted: spent, changes, alerts }))
+    Ok((Arc::new(house), Loose { exhausted: spent, changes, alerts, exports }))
 }
 
 /// Holds the store against the checkpoints that left the machine. One that is behind must revive nothing: every

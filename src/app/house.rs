@@ -52,6 +52,8 @@ pub(super) struct House {
     pub(super) needs: tokio::sync::Mutex<super::need::Needs>,
     /// How far the shadow of calls has followed the journal.
     pub(super) shadowed: tokio::sync::watch::Sender<u64>,
+    /// Where records go, and how far each destination got.
+    pub(super) exports: Vec<super::exports::Exporting>,
     /// Webhooks, and how far each got.
     pub(super) webhooks: Vec<crate::delivery::Running>,
     /// Where people reach the administration listener.

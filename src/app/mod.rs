@@ -16,6 +16,7 @@ mod convert;
 mod copies;
 mod events;
 mod explain;
+mod exports;
 mod graduate;
 mod happening;
 mod house;

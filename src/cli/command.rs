@@ -117,6 +117,8 @@ pub(super) enum Remote {
     /// Webhooks that are told, and what they refused
     #[command(subcommand)]
     Alerts(AlertsCommand),
+    /// Where records are exported to, and how far each destination has got
+    Exports,
     /// Compensating controls and their health
     Controls,
     /// Refuse every call from now on

@@ -9,6 +9,7 @@ mod command;
 mod doctor;
 mod evidence;
 mod exit;
+mod exports;
 mod help;
 mod key;
 mod local;

@@ -10,6 +10,7 @@ use super::{
     client::{Body, Client},
     command::{CatalogCommand, EventCommand, ExceptionCommand, Global, IncidentCommand, KeyCommand, Remote, Step},
     exit::Failure,
+    exports,
     key::{self, KeySource},
     pilot, render,
     run::operator,
@@ -42,7 +43,7 @@ pub(super) fn remote(command: Remote, global: &Global, screen: &mut Screen<'_>) 
         | Remote::Console
         | Remote::Whoami => None,
         Remote::Tail(_) | Remote::Simulate(_) | Remote::Can(_) | Remote::Removal(_) | Remote::Graduate(_) => None,
-        Remote::Alerts(_) => None,
+        Remote::Alerts(_) | Remote::Exports => None,
     };
     let client = connect(global)?;
     runtime()?.block_on(ask(command, record, &client, screen))
@@ -93,6 +94,7 @@ async fn ask(
             let view: HappeningView = client.post(&path, Body::Json(json!({"reason": reason}))).await?;
             screen.show(&view, render::happening)?;
         }
+        Remote::Exports => exports::exports(client, screen).await?,
         Remote::Alerts(command) => alerts::alerts(command, client, screen).await?,
         Remote::Controls => {
             screen.show(&client.get::<Vec<ControlView>>("/api/v1/controls").await?, |v| render::controls(v))?

@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::{
-    alerts,
+    alerts, exports,
     form::{Form, IssuerForm},
     listen,
     load::Environment,
@@ -76,6 +76,7 @@ pub(super) fn check(form: &Form, ground: &Ground<'_>, findings: &mut Findings) -
             },
         },
         alerts: alerts::check(&form.alerts, ground, findings),
+        exports: exports::check(&form.exports, ground, findings),
         denials: form.denials,
     }
 }

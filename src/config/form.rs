@@ -20,6 +20,7 @@ pub(super) struct Form {
     pub(super) limits: LimitsForm,
     pub(super) exceptions: ExceptionsForm,
     pub(super) alerts: super::alerts::AlertsForm,
+    pub(super) exports: BTreeMap<String, super::exports::ExportForm>,
     pub(super) denials: Denials,
 }
 

@@ -35,6 +35,8 @@ pub struct Settings {
     pub exceptions: Exceptions,
     /// Who is told of what, and what is unusual.
     pub alerts: super::alerts::Alerts,
+    /// Destinations that get every record.
+    pub exports: BTreeMap<String, super::exports::ExportSettings>,
     /// How a refused call of a visible tool is answered.
     pub denials: Denials,
 }

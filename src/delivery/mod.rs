@@ -5,25 +5,35 @@
 //! down, and what a crash interrupts is handed over again, under the same sequence number.
 //! Deliberately absent: anything on the road of a call. Whether a destination is well is read there, from a lease.
 
+mod acknowledged;
 mod alert;
 mod backoff;
+mod export;
+mod file;
 mod follow;
 mod hook;
+mod ocsf;
 mod owner;
 mod progress;
 mod signature;
+mod syslog;
 mod unusual;
 mod webhook;
 
 #[cfg(test)]
 mod tests;
 
+pub use acknowledged::Acknowledged;
 pub use alert::{ALWAYS, Alert, Entry, KINDS};
 pub use backoff::Backoff;
+pub use export::{Beginnings, Destination, Export};
+pub use file::LineFile;
 pub use follow::{Begin, Follower, Pace, Setback, Sink, Taken};
 pub use hook::{Hook, Running, Wanted};
+pub use ocsf::Product;
 pub use owner::{OwnerNotice, Owners};
 pub use progress::{Lag, Progress};
 pub use signature::Signer;
+pub use syslog::Syslog;
 pub use unusual::{Lookout, Shape};
 pub use webhook::{Book, Ground, Post, Receiver, Reply, Webhook};

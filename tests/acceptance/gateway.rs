@@ -60,6 +60,8 @@ pub struct Options {
     pub exceptions: Value,
     /// Webhooks and what is unusual.
     pub alerts: Value,
+    /// Where records are exported to.
+    pub exports: Value,
 }
 
 impl Default for Options {
@@ -74,6 +76,7 @@ impl Default for Options {
             copies: None,
             exceptions: json!({}),
             alerts: json!({}),
+            exports: json!({}),
         }
     }
 }
@@ -149,6 +152,7 @@ impl Gateway {
         }
         config["exceptions"] = options.exceptions.clone();
         config["alerts"] = options.alerts.clone();
+        config["exports"] = options.exports.clone();
         if let Some(copies) = &options.copies {
             config["store"]["checkpoint_copies"] = json!([copies]);
         }

@@ -17,9 +17,9 @@ use crate::{
     api::{
         AccessOperations, AccessRequest, Act, ApiError, ApiSettings, Batch, BatchAnswer, Caller, CatalogView,
         ChangeOperations, ChangesView, ControlView, Decided, DraftRequest, DraftView, Evaluation, EventOperations,
-        EventStream, EventWish, EvidencePage, ExceptionView, Explanation, Found, HappeningOperations, HappeningView,
-        KeyView, LinkView, MadeKey, NewKey, Operations, Page, PilotOperations, PilotView, ReloadView, Search, Sought,
-        Study, Task, TaskAnswer, ToolApproval, ToolView, WatchView, router,
+        EventStream, EventWish, EvidencePage, ExceptionView, Explanation, ExportOperations, ExportView, Found,
+        HappeningOperations, HappeningView, KeyView, LinkView, MadeKey, NewKey, Operations, Page, PilotOperations,
+        PilotView, ReloadView, Search, Sought, Study, Task, TaskAnswer, ToolApproval, ToolView, WatchView, router,
     },
     domain::{
         Credential, CredentialId, CredentialKind, DecisionId, Digest, Document, Duty, ExceptionId, Findings, Kind,
@@ -194,6 +194,13 @@ impl AccessOperations for Fake {
     async fn cancel_access(&self, by: &Arc<Person>, _handle: &str, _why: String) -> Result<TaskAnswer, ApiError> {
         self.note(format!("lifecycle withdraw {}", by.id));
         Ok(task())
+    }
+}
+
+#[async_trait]
+impl ExportOperations for Fake {
+    async fn exports(&self) -> Vec<ExportView> {
+        Vec::new()
     }
 }
 

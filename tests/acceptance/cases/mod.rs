@@ -5,6 +5,7 @@ mod asks;
 mod crowd;
 mod durability;
 mod exceptions;
+mod exports;
 mod governance;
 mod hostile;
 mod kinds;
@@ -35,6 +36,7 @@ pub fn all() -> Vec<Case> {
         policy::cases(),
         monitoring::cases(),
         alerts::cases(),
+        exports::cases(),
         durability::cases(),
         rounds::cases(),
         reads::cases(),
