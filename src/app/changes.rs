@@ -115,9 +115,11 @@ fn concerns(alarm: &Alarm, exception: &Exception) -> bool {
         AlarmKind::ControlUnhealthy => exception.spec.obligations().iter().any(|duty| its(duty.id())),
         AlarmKind::ToolDrifted => exception.spec.access.tools.keys().any(|tool| its(&tool.to_string())),
         AlarmKind::StoreFailed | AlarmKind::StoreBehind | AlarmKind::ClockSuspect => true,
-        AlarmKind::ExceptionChanged | AlarmKind::BudgetChanged | AlarmKind::KeyChanged | AlarmKind::ApprovalInvalid => {
-            false
-        }
+        AlarmKind::ExceptionChanged
+        | AlarmKind::BudgetChanged
+        | AlarmKind::KeyChanged
+        | AlarmKind::ApprovalInvalid
+        | AlarmKind::TraceLost => false,
     }
 }
 

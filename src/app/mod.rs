@@ -24,6 +24,7 @@ mod ports;
 mod prove;
 mod recorded;
 mod removal;
+mod replay;
 mod report;
 mod serve;
 mod study;

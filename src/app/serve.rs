@@ -14,7 +14,7 @@ use tokio::{
 };
 use tower_service::Service as _;
 
-use super::{admin, background, build, house::House, listen};
+use super::{admin, background, build, house::House, listen, replay::Replay};
 use crate::{
     api::{self, ApiSettings, Operations},
     config::Settings,
@@ -83,6 +83,8 @@ pub async fn start(settings: Settings) -> anyhow::Result<Running> {
         tracing::error!("the policies are not in force, so everything is denied:\n{error}");
     }
     let mut tasks = background::start(&house, loose);
+    let replay = Replay::new(&house);
+    tasks.spawn(Arc::clone(&replay).run());
     let (stop, stopped) = watch::channel(false);
     let permits = Arc::new(Semaphore::new(limits::CONNECTIONS));
     let endpoint = Arc::new(endpoint(&settings, &house, agents_at));
@@ -106,6 +108,7 @@ pub async fn start(settings: Settings) -> anyhow::Result<Running> {
         tasks.shutdown().await;
         house.upstreams.stop().await;
         house.telemetry.stop(limits::CONNECT_TIME).await;
+        replay.finish().await;
         if let Err(error) = house.store.append(Record::Stop(Stop { at: house.clock.now() })).await {
             tracing::error!(%error, "the end of the gateway is not recorded");
         }

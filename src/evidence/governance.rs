@@ -191,6 +191,8 @@ pub enum AlarmKind {
     ToolDrifted,
     /// A signature of an approval does not hold.
     ApprovalInvalid,
+    /// The collector refuses the trace of a use for good.
+    TraceLost,
 }
 
 /// Something that a person must look at.

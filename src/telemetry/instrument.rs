@@ -1,6 +1,9 @@
 //! The instruments of the journal and of the exporter.
 
-use std::time::Duration;
+use std::{
+    sync::{Mutex, PoisonError},
+    time::{Duration, Instant},
+};
 
 use prometheus::{
     Error, Gauge, GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec,
@@ -152,7 +155,12 @@ pub(super) struct TraceMetrics {
     dropped: [IntCounter; 2],
     lost: IntCounter,
     rejected: IntCounter,
+    again: IntCounter,
+    without: IntGauge,
     unacknowledged: IntGauge,
+    last: Gauge,
+    /// The last answer of the collector.
+    answer: Mutex<Option<Instant>>,
     answers: Histogram,
 }
 
@@ -166,6 +174,14 @@ impl TraceMetrics {
             dropped: [child("normal", "queue_full")?, child("acknowledged", "queue_full")?],
             lost: child("normal", "lost")?,
             rejected: maker.counter("postern_trace_rejected_spans_total", "Spans that the collector refused.")?,
+            again: maker
+                .counter("postern_trace_replayed_calls_total", "Uses of exceptions whose trace was sent again.")?,
+            without: maker.gauge(
+                "postern_exception_uses_without_trace",
+                "Uses of exceptions whose trace was not acknowledged in time, or never will be.",
+            )?,
+            last: maker.moment("postern_trace_last_ack_timestamp_seconds", "When the collector last answered.")?,
+            answer: Mutex::default(),
             unacknowledged: maker.gauge("postern_trace_unacked", "Calls whose spans wait for an acknowledgement.")?,
             answers: maker.histogram("postern_trace_ack_duration_seconds", "Until the collector answers.", &QUICK)?,
         })
@@ -192,12 +208,29 @@ impl TraceMetrics {
         self.rejected.inc_by(spans);
     }
 
+    pub(super) fn told_again(&self) {
+        self.again.inc();
+    }
+
+    pub(super) fn without(&self, uses: u64) {
+        self.without.set(whole(uses));
+    }
+
+    /// Says when the collector last answered, as seen from the present moment.
+    pub(super) fn refresh(&self, now: Timestamp) {
+        let answer = *self.answer.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(answer) = answer {
+            self.last.set(seconds(now) - answer.elapsed().as_secs_f64());
+        }
+    }
+
     pub(super) fn unacknowledged(&self, calls: u64) {
         self.unacknowledged.set(whole(calls));
     }
 
     pub(super) fn answered(&self, elapsed: Duration) {
         self.answers.observe(elapsed.as_secs_f64());
+        *self.answer.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
     }
 }
 

@@ -174,6 +174,11 @@ impl Metrics {
         self.states.with_label_values(&[state]).set(whole(exceptions));
     }
 
+    /// So many uses of exceptions have no acknowledged trace though they should.
+    pub fn without_trace(&self, uses: u64) {
+        self.trace.without(uses);
+    }
+
     /// A control works, or does not.
     pub fn control(&self, id: &str, healthy: bool) {
         self.healthy.with_label_values(&[control(id)]).set(i64::from(healthy));
