@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use tokio::{sync::watch, task::JoinSet};
 
-use super::{build::Loose, house::House};
+use super::{build::Loose, gauges, house::House};
 use crate::{
     domain::{ExceptionId, Reason},
     evidence::{Alarm, AlarmKind, Journal as _, Record},
@@ -25,12 +25,16 @@ const CONTROLS: Duration = Duration::from_millis(250);
 /// Starts everything; the tasks end with the set.
 pub(super) fn start(house: &Arc<House>, loose: Loose) -> JoinSet<()> {
     let mut tasks = JoinSet::new();
-    let Loose { mut exhausted, changes } = loose;
+    let Loose { mut exhausted, changes, marker } = loose;
+    if let Some(marker) = marker {
+        tasks.spawn(marker.run());
+    }
     tasks.spawn(lists(Arc::clone(house)));
     tasks.spawn(policies(Arc::clone(house)));
     tasks.spawn(controls(Arc::clone(house)));
     tasks.spawn(exceptions(Arc::clone(house), changes));
     tasks.spawn(freeze(Arc::clone(house)));
+    tasks.spawn(gauges::keep(Arc::clone(house)));
     if let Some(copies) = &house.copies {
         tasks.spawn(Arc::clone(copies).keep(house.store.checkpoints()));
     }
@@ -139,6 +143,7 @@ async fn announce(house: &House) {
             id: exception.id.clone(),
             pilot: exception.spec.pilot.clone(),
             not_after: exception.spec.window.not_after,
+            budget: exception.spec.budget.calls,
         })
         .collect();
     house.telemetry.metrics().register_exceptions(&traced);

@@ -12,6 +12,7 @@ use super::{
     copies::Copies,
     house::House,
     keeper::{self, Keeper, Kept},
+    marker::{self, Marker},
     ports::{Log, Web},
 };
 use crate::{
@@ -37,6 +38,7 @@ const SUBMISSION: Duration = Duration::from_secs(10);
 pub(super) struct Loose {
     pub(super) exhausted: mpsc::Receiver<ExceptionId>,
     pub(super) changes: watch::Sender<Changes>,
+    pub(super) marker: Option<Marker>,
 }
 
 /// Opens the store, starts the tool servers and puts the parts together. Must run inside the runtime.
@@ -87,7 +89,9 @@ pub(super) async fn build(
     let keys: Arc<dyn KeyStore> = store.clone();
     let ports = Ports { keys, registry, clock: Arc::clone(&clock), fetch: Arc::new(Web::default()) };
     let authenticator = Arc::new(Authenticator::new(convert::identity(settings), &store.keyring().pepper, ports)?);
-    let controls = Arc::new(Controls::new(store.lease(), Arc::clone(telemetry.lease())));
+    let (arrival, marker) = marker::arrival(&telemetry, &clock, settings.telemetry.probe.as_ref())?;
+    let controls = Controls::new(store.lease(), Arc::clone(telemetry.lease())).with("trace.full", arrival);
+    let controls = Arc::new(controls);
     let in_flight = Arc::new(InFlight::default());
     let (exhausted, spent) = mpsc::channel(limits::IN_FLIGHT);
     let admission: Arc<dyn Admission> = store.clone();
@@ -135,7 +139,7 @@ pub(super) async fn build(
         tally: tokio::sync::Mutex::default(),
         admin_url,
     };
-    Ok((Arc::new(house), Loose { exhausted: spent, changes }))
+    Ok((Arc::new(house), Loose { exhausted: spent, changes, marker }))
 }
 
 /// Holds the store against the checkpoints that left the machine. One that is behind must revive nothing: every

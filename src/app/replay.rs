@@ -36,7 +36,7 @@ const NOTE: Duration = Duration::from_secs(1);
 /// Times that a trace which the collector refuses is sent again.
 const ATTEMPTS: u32 = 5;
 /// Until it is sent again the first time; twice as long each time after.
-const REST: Duration = Duration::from_secs(1);
+const REST: Duration = Duration::from_millis(250);
 /// A use of this process that has no outcome by then never gets one.
 const FORGOTTEN: Duration = Duration::from_secs(900);
 /// A trace that is not acknowledged by then is counted as missing.

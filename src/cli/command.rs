@@ -12,6 +12,7 @@ use super::{
     screen::Format,
     stdio::Arguments,
     study::{CanArguments, GraduateArguments, RemovalCommand, SimulateArguments},
+    traces::TracesCommand,
 };
 use crate::domain::{CredentialId, DecisionId, Digest, ExceptionId, ServerName, ToolName};
 
@@ -59,6 +60,9 @@ pub(super) enum Command {
     /// The journal, read from the data folder; the gateway need not run
     #[command(subcommand)]
     Evidence(EvidenceCommand),
+    /// Traces of exceptions' uses
+    #[command(subcommand)]
+    Traces(TracesCommand),
     /// Reports: the register, sprawl, evidence bundles, standards
     #[command(subcommand)]
     Report(ReportCommand),

@@ -23,6 +23,7 @@ mod stdio;
 mod study;
 mod study_text;
 mod table;
+mod traces;
 
 pub use command::Cli;
 pub use parts::{CheckReport, Parts, ProofReport, Serving};

@@ -1,6 +1,7 @@
 //! The instruments of the journal and of the exporter.
 
 use std::{
+    cell::RefCell,
     sync::{Mutex, PoisonError},
     time::{Duration, Instant},
 };
@@ -10,49 +11,75 @@ use prometheus::{
     Opts, Registry,
 };
 
+use super::exemplar::Exemplars;
 use crate::domain::Timestamp;
 
+/// A metric that is registered: its name, its kind, its labels and what it says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Registered {
+    /// The name on the exposition.
+    pub name: String,
+    /// `counter`, `gauge` or `histogram`.
+    pub kind: &'static str,
+    /// Its labels.
+    pub labels: Vec<String>,
+    /// What it says.
+    pub help: String,
+}
+
 /// Makes instruments and registers them.
-pub(super) struct Maker<'a>(pub(super) &'a Registry);
+pub(super) struct Maker<'a>(pub(super) &'a Registry, pub(super) RefCell<Vec<Registered>>);
 
 impl Maker<'_> {
+    fn note(&self, kind: &'static str, name: &str, help: &str, labels: &[&str]) {
+        let labels = labels.iter().map(|label| (*label).to_owned()).collect();
+        self.1.borrow_mut().push(Registered { name: name.to_owned(), kind, labels, help: help.to_owned() });
+    }
+
     pub(super) fn counter(&self, name: &str, help: &str) -> Result<IntCounter, Error> {
+        self.note("counter", name, help, &[]);
         let made = IntCounter::new(name, help)?;
         self.0.register(Box::new(made.clone()))?;
         Ok(made)
     }
 
     pub(super) fn counters(&self, name: &str, help: &str, labels: &[&str]) -> Result<IntCounterVec, Error> {
+        self.note("counter", name, help, labels);
         let made = IntCounterVec::new(Opts::new(name, help), labels)?;
         self.0.register(Box::new(made.clone()))?;
         Ok(made)
     }
 
     pub(super) fn gauge(&self, name: &str, help: &str) -> Result<IntGauge, Error> {
+        self.note("gauge", name, help, &[]);
         let made = IntGauge::new(name, help)?;
         self.0.register(Box::new(made.clone()))?;
         Ok(made)
     }
 
     pub(super) fn gauges(&self, name: &str, help: &str, labels: &[&str]) -> Result<IntGaugeVec, Error> {
+        self.note("gauge", name, help, labels);
         let made = IntGaugeVec::new(Opts::new(name, help), labels)?;
         self.0.register(Box::new(made.clone()))?;
         Ok(made)
     }
 
     pub(super) fn moment(&self, name: &str, help: &str) -> Result<Gauge, Error> {
+        self.note("gauge", name, help, &[]);
         let made = Gauge::new(name, help)?;
         self.0.register(Box::new(made.clone()))?;
         Ok(made)
     }
 
     pub(super) fn moments(&self, name: &str, help: &str, labels: &[&str]) -> Result<GaugeVec, Error> {
+        self.note("gauge", name, help, labels);
         let made = GaugeVec::new(Opts::new(name, help), labels)?;
         self.0.register(Box::new(made.clone()))?;
         Ok(made)
     }
 
     pub(super) fn histogram(&self, name: &str, help: &str, buckets: &[f64]) -> Result<Histogram, Error> {
+        self.note("histogram", name, help, &[]);
         let made = Histogram::with_opts(HistogramOpts::new(name, help).buckets(buckets.to_vec()))?;
         self.0.register(Box::new(made.clone()))?;
         Ok(made)
@@ -65,6 +92,7 @@ impl Maker<'_> {
         buckets: &[f64],
         labels: &[&str],
     ) -> Result<HistogramVec, Error> {
+        self.note("histogram", name, help, labels);
         let made = HistogramVec::new(HistogramOpts::new(name, help).buckets(buckets.to_vec()), labels)?;
         self.0.register(Box::new(made.clone()))?;
         Ok(made)
@@ -161,6 +189,7 @@ pub(super) struct TraceMetrics {
     last: Gauge,
     /// The last answer of the collector.
     answer: Mutex<Option<Instant>>,
+    pub(super) exemplars: Exemplars,
     answers: Histogram,
 }
 
@@ -182,6 +211,7 @@ impl TraceMetrics {
             )?,
             last: maker.moment("postern_trace_last_ack_timestamp_seconds", "When the collector last answered.")?,
             answer: Mutex::default(),
+            exemplars: Exemplars::default(),
             unacknowledged: maker.gauge("postern_trace_unacked", "Calls whose spans wait for an acknowledgement.")?,
             answers: maker.histogram("postern_trace_ack_duration_seconds", "Until the collector answers.", &QUICK)?,
         })

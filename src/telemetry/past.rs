@@ -6,7 +6,7 @@ use opentelemetry::{
     KeyValue,
     trace::{SpanContext, SpanId, SpanKind, TraceFlags, TraceId, TraceState},
 };
-use opentelemetry_sdk::trace::SpanData;
+use opentelemetry_sdk::trace::{IdGenerator as _, SpanData};
 
 use super::{
     attribute,
@@ -19,6 +19,9 @@ use super::{
 use crate::domain::{
     AgentId, DecisionId, ExposedName, Method, PersonId, ServerName, SessionId, Timestamp, ToolName, Verdict, names,
 };
+
+/// The name of a marker.
+pub(super) const PROBE: &str = "postern.probe";
 
 /// What the journal says of a use of an exception.
 #[derive(Debug, Clone)]
@@ -68,6 +71,21 @@ impl Telemetry {
         place.put(Bundle { spans, receipt, again: true });
         recorder.metrics.told_again();
         true
+    }
+}
+
+impl Telemetry {
+    /// Sends a marker: a span of a trace of its own. Gives both ids in hex, or none if there is no room for it now.
+    #[must_use]
+    pub fn mark(&self, now: Timestamp) -> Option<(String, String)> {
+        let recorder = self.recorder.as_ref()?;
+        let place = recorder.queues.place_again()?;
+        let (trace, id) = (recorder.ids.new_trace_id(), recorder.ids.new_span_id());
+        let context = SpanContext::new(trace, id, TraceFlags::SAMPLED, false, TraceState::default());
+        let mut span = data(&context, SpanKind::Internal, PROBE.into());
+        (span.start_time, span.end_time) = (now.into(), now.into());
+        place.put(Bundle { spans: vec![span], receipt: None, again: true });
+        Some((trace.to_string(), id.to_string()))
     }
 }
 

@@ -287,6 +287,34 @@ impl Call {
         self.context = SpanContext::new(self.context.trace_id(), self.context.span_id(), flags, false, state);
     }
 
+    /// Joins the series that count this call to its trace.
+    fn exemplify(&self, ending: Ending) {
+        let trace = self.context.trace_id().to_string();
+        let exemplars = &self.recorder.metrics.exemplars;
+        let said = |key: &str| {
+            let found = self.decision.iter().find(|pair| pair.key.as_str() == key);
+            found.map(|pair| pair.value.as_str().into_owned()).unwrap_or_default()
+        };
+        let (decision, basis, reason) = (said(names::DECISION), said(names::BASIS), said(names::REASON));
+        let labels = [("decision", &*decision), ("basis", &*basis), ("reason", &*reason)];
+        exemplars.note("postern_authz_decisions_total", &labels, &trace, 1.0);
+        if self.receipt.is_some() {
+            let (exception, pilot) = (said(names::EXCEPTION), said(names::PILOT));
+            let labels = [("exception_id", &*exception), ("pilot_id", &*pilot)];
+            exemplars.note("postern_exception_uses_total", &labels, &trace, 1.0);
+        }
+        let (Some(server), Some(exposed)) = (&self.facts.server, &self.facts.tool) else { return };
+        let own = exposed.as_str().strip_prefix(server.as_str()).and_then(|rest| rest.strip_prefix("__"));
+        let labels = [
+            ("mcp_method_name", attribute::CALL),
+            ("postern_server", server.as_str()),
+            ("gen_ai_tool_name", own.unwrap_or(exposed.as_str())),
+            ("error_type", Ending::LABELS.get(ending.label()).copied().unwrap_or_default()),
+        ];
+        let took = self.facts.received.elapsed().as_secs_f64();
+        exemplars.note("mcp_server_operation_duration_seconds", &labels, &trace, took);
+    }
+
     fn finish(self, ending: Ending) -> bool {
         if self.class == Class::Unsampled {
             return false;
@@ -300,6 +328,7 @@ impl Call {
         (span.start_time, span.end_time) = (self.start, self.at(Instant::now()));
         span.attributes = attribute::server(&self.facts);
         close(&mut span, ending, true);
+        self.exemplify(ending);
         span.attributes.extend(self.decision);
         let mut bundle = std::mem::take(&mut *self.children.lock().unwrap_or_else(PoisonError::into_inner));
         bundle.push(span);

@@ -130,6 +130,12 @@ impl Telemetry {
         }
     }
 
+    /// Everything in the text format of OpenMetrics, with exemplars.
+    #[must_use]
+    pub fn open_metrics(&self) -> String {
+        self.metrics.open_metrics()
+    }
+
     /// Everything in the text format of Prometheus.
     ///
     /// # Errors

@@ -16,6 +16,7 @@ mod requests;
 mod rounds;
 mod stops;
 mod studies;
+mod traces;
 mod wire;
 
 use crate::Case;
@@ -39,6 +40,7 @@ pub fn all() -> Vec<Case> {
         requests::cases(),
         studies::cases(),
         reports::cases(),
+        traces::cases(),
     ]
     .into_iter()
     .flatten()
