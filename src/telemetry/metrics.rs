@@ -3,9 +3,7 @@
 use std::{cell::RefCell, collections::BTreeMap, sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
-use prometheus::{
-    Error, GaugeVec, Histogram, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Registry, TextEncoder,
-};
+use prometheus::{Error, GaugeVec, Histogram, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Registry, TextEncoder};
 
 use super::{
     ending::Ending,
@@ -55,7 +53,6 @@ pub struct Metrics {
     unmet: IntCounterVec,
     left: IntGaugeVec,
     lag: IntGaugeVec,
-    sessions: HistogramVec,
 }
 
 #[derive(Debug, Clone)]
@@ -106,12 +103,6 @@ impl Metrics {
                 &["exception_id"],
             )?,
             lag: maker.gauges("postern_export_lag_records", "Records that a destination has not got.", &["sink"])?,
-            sessions: maker.histograms(
-                "mcp_server_session_duration_seconds",
-                "Legacy sessions of agents, from their opening to their end.",
-                &OPERATION,
-                &["mcp_protocol_version"],
-            )?,
             unmet: maker.counters("postern_monitoring_denials_total", "Calls that a control refused.", &["monitor"])?,
             names: maker.1.take(),
             registry,
@@ -239,11 +230,6 @@ impl Metrics {
         if self.exceptions.load().contains_key(exception) {
             self.left.with_label_values(&[exception.as_str()]).set(whole(calls));
         }
-    }
-
-    /// A legacy session of an agent ended.
-    pub fn session_ended(&self, protocol: &'static str, lasted: Duration) {
-        self.sessions.with_label_values(&[protocol]).observe(lasted.as_secs_f64());
     }
 
     /// Everything in the text format of OpenMetrics, with exemplars.
