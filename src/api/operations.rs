@@ -33,8 +33,8 @@ pub trait Operations:
     async fn authenticate(&self, headers: &HeaderMap) -> Result<Arc<Person>, ApiError>;
     /// Whether the gateway can take calls.
     async fn ready(&self) -> bool;
-    /// Metrics in Prometheus' text format.
-    async fn metrics(&self) -> Result<String, ApiError>;
+    /// Metrics in the text format of Prometheus, or in that of OpenMetrics.
+    async fn metrics(&self, open: bool) -> Result<String, ApiError>;
 
     /// Makes a key.
     async fn make_key(&self, by: &Arc<Person>, key: NewKey) -> Result<MadeKey, ApiError>;

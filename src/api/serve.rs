@@ -39,6 +39,8 @@ pub(super) struct Asked {
 }
 
 /// Answers one request.
+const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
 pub(super) async fn serve(
     operations: &dyn Operations,
     route: &Route,
@@ -87,7 +89,12 @@ async fn answer(operations: &dyn Operations, known: Known, asked: Asked) -> Resu
     let by = &asked.by;
     match known {
         Known::WhoAmI => json_answer(&who(by)),
-        Known::Metrics => Ok(text("text/plain; version=0.0.4; charset=utf-8", operations.metrics().await?)),
+        Known::Metrics => {
+            let accepted = asked.parts.headers.get(http::header::ACCEPT).and_then(|accept| accept.to_str().ok());
+            let open = accepted.is_some_and(|accept| accept.contains("application/openmetrics-text"));
+            let media_type = if open { OPEN_METRICS } else { "text/plain; version=0.0.4; charset=utf-8" };
+            Ok(text(media_type, operations.metrics(open).await?))
+        }
         Known::MakeKey => created(&operations.make_key(by, json_body::<NewKeyBody>(&asked)?.check()?).await?),
         Known::Keys => json_answer(&operations.keys().await?),
         Known::RevokeKey => {

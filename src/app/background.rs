@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use tokio::{sync::watch, task::JoinSet};
 
-use super::{build::Loose, house::House};
+use super::{build::Loose, gauges, house::House};
 use crate::{
     domain::{ExceptionId, Reason},
     evidence::{Alarm, AlarmKind, Journal as _, Record},
@@ -25,9 +25,12 @@ const CONTROLS: Duration = Duration::from_millis(250);
 /// Starts everything; the tasks end with the set.
 pub(super) fn start(house: &Arc<House>, loose: Loose, stop: &watch::Receiver<bool>) -> JoinSet<()> {
     let mut tasks = JoinSet::new();
-    let Loose { mut exhausted, changes, alerts, exports } = loose;
+    let Loose { mut exhausted, changes, alerts, exports, marker } = loose;
     alerts.run(&mut tasks, stop);
     exports.run(&mut tasks, stop);
+    if let Some(marker) = marker {
+        tasks.spawn(marker.run());
+    }
     tasks.spawn(lists(Arc::clone(house)));
     tasks.spawn(policies(Arc::clone(house)));
     tasks.spawn(controls(Arc::clone(house)));
@@ -36,6 +39,7 @@ pub(super) fn start(house: &Arc<House>, loose: Loose, stop: &watch::Receiver<boo
     tasks.spawn(watching(Arc::clone(house)));
     tasks.spawn(super::routine::run(Arc::clone(house)));
     tasks.spawn(super::shadow::run(Arc::clone(house)));
+    tasks.spawn(gauges::keep(Arc::clone(house)));
     if let Some(copies) = &house.copies {
         tasks.spawn(Arc::clone(copies).keep(house.store.checkpoints()));
     }
@@ -154,6 +158,7 @@ async fn announce(house: &House) {
             id: exception.id.clone(),
             pilot: exception.spec.pilot.clone(),
             not_after: exception.spec.window.not_after,
+            budget: exception.spec.budget.calls,
         })
         .collect();
     house.telemetry.metrics().register_exceptions(&traced);

@@ -15,6 +15,7 @@ use super::{
     exports::Exports,
     house::House,
     keeper::{self, Keeper, Kept},
+    marker::{self, Marker},
     ports::{Log, Web},
 };
 use crate::{
@@ -42,6 +43,7 @@ pub(super) struct Loose {
     pub(super) changes: watch::Sender<Changes>,
     pub(super) alerts: Alerts,
     pub(super) exports: Exports,
+    pub(super) marker: Option<Marker>,
 }
 
 /// Opens the store, starts the tool servers and puts the parts together. Must run inside the runtime.
@@ -96,8 +98,10 @@ pub(super) async fn build(
     let public = settings.listen.public_url(agents);
     let alerts =
         Alerts::new(settings, Base { store: &store, desk: &desk, clock: &clock, source: public.clone() }).await?;
+    let (arrival, marker) = marker::arrival(&telemetry, &clock, settings.telemetry.probe.as_ref())?;
     let attendance = Arc::new(Attendance::default());
     let controls = Controls::new(store.lease(), Arc::clone(telemetry.lease()))
+        .with("trace.full", arrival)
         .with("watch.attached", Arc::clone(&attendance) as Arc<dyn Probe>)
         .with("shadow.evaluate", Arc::new(super::shadow::Observation));
     let exports = Exports::new(settings, &store, &public)?;
@@ -154,7 +158,7 @@ pub(super) async fn build(
         webhooks: alerts.running.clone(),
         admin_url,
     };
-    Ok((Arc::new(house), Loose { exhausted: spent, changes, alerts, exports }))
+    Ok((Arc::new(house), Loose { exhausted: spent, changes, alerts, exports, marker }))
 }
 
 /// Holds the store against the checkpoints that left the machine. One that is behind must revive nothing: every

@@ -120,6 +120,7 @@ fn concerns(alarm: &Alarm, exception: &Exception) -> bool {
         | AlarmKind::KeyChanged
         | AlarmKind::ApprovalInvalid
         | AlarmKind::Anomaly => false,
+        AlarmKind::TraceLost => false,
     }
 }
 

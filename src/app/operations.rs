@@ -77,7 +77,10 @@ impl Operations for House {
         self.store.lease().holds() && self.keeper.sources.lock().await.sound
     }
 
-    async fn metrics(&self) -> Result<String, ApiError> {
+    async fn metrics(&self, open: bool) -> Result<String, ApiError> {
+        if open {
+            return Ok(self.telemetry.open_metrics());
+        }
         self.telemetry.metrics_text().map_err(unavailable)
     }
 

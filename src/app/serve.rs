@@ -14,7 +14,7 @@ use tokio::{
 };
 use tower_service::Service as _;
 
-use super::{admin, background, build, house::House, listen};
+use super::{admin, background, build, house::House, listen, replay::Replay};
 use crate::{
     api::{self, ApiSettings, Operations},
     config::Settings,
@@ -84,6 +84,8 @@ pub async fn start(settings: Settings) -> anyhow::Result<Running> {
     }
     let (stop, stopped) = watch::channel(false);
     let mut tasks = background::start(&house, loose, &stopped);
+    let replay = Replay::new(&house);
+    tasks.spawn(Arc::clone(&replay).run());
     let permits = Arc::new(Semaphore::new(limits::CONNECTIONS));
     let endpoint = Arc::new(endpoint(&settings, &house, agents_at));
     let front = tokio::spawn(listen::serve(
@@ -107,6 +109,7 @@ pub async fn start(settings: Settings) -> anyhow::Result<Running> {
         tasks.shutdown().await;
         house.upstreams.stop().await;
         house.telemetry.stop(limits::CONNECT_TIME).await;
+        replay.finish().await;
         if let Err(error) = house.store.append(Record::Stop(Stop { at: house.clock.now() })).await {
             tracing::error!(%error, "the end of the gateway is not recorded");
         }

@@ -13,6 +13,7 @@ use super::{
     screen::Format,
     stdio::Arguments,
     study::{CanArguments, GraduateArguments, RemovalCommand, SimulateArguments},
+    traces::TracesCommand,
 };
 use crate::domain::{AgentId, CredentialId, DecisionId, Digest, ExceptionId, Network, PilotId, ServerName, ToolName};
 
@@ -60,6 +61,9 @@ pub(super) enum Command {
     /// The journal, read from the data folder; the gateway need not run
     #[command(subcommand)]
     Evidence(EvidenceCommand),
+    /// Traces of exceptions' uses
+    #[command(subcommand)]
+    Traces(TracesCommand),
     /// Reports: the register, sprawl, evidence bundles, standards
     #[command(subcommand)]
     Report(ReportCommand),

@@ -71,6 +71,7 @@ fn in_force(settings: &Settings) -> Vec<(String, String)> {
         ("token issuers", or_none(issuers.join("; "))),
         ("traces", or_none(settings.telemetry.otlp.clone().unwrap_or_default())),
         ("sampling", format!("{}; exceptions and denials always", settings.telemetry.sample_ratio)),
+        ("trace probe", or_none(settings.telemetry.probe.as_ref().map(|p| p.url.clone()).unwrap_or_default())),
         ("trace lease", format!("{} ms", settings.telemetry.lease.as_millis())),
         ("rate", format!("{}/s, burst {}", settings.limits.rate_per_second, settings.limits.burst)),
         ("call timeout", format!("{} s", settings.limits.call_timeout.as_secs())),

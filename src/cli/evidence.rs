@@ -38,7 +38,7 @@ pub(super) fn evidence(command: &EvidenceCommand, global: &Global, screen: &mut 
     }
 }
 
-fn folder(journal: &Journal, global: &Global) -> Result<PathBuf, Failure> {
+pub(super) fn folder(journal: &Journal, global: &Global) -> Result<PathBuf, Failure> {
     let data = match &journal.data {
         Some(data) => data.clone(),
         None => operator(global)?.data,
@@ -175,7 +175,7 @@ fn say(report: &Report) -> String {
     out
 }
 
-fn failed(error: &OpenError) -> Failure {
+pub(super) fn failed(error: &OpenError) -> Failure {
     let mut told = error.to_string();
     let mut source = std::error::Error::source(error);
     while let Some(inner) = source {

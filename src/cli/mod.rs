@@ -26,6 +26,7 @@ mod study;
 mod study_text;
 mod table;
 mod tail;
+mod traces;
 
 pub use command::Cli;
 pub use parts::{CheckReport, Parts, ProofReport, Serving};

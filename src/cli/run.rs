@@ -21,6 +21,7 @@ use super::{
     screen::{Format, Screen},
     stdio,
     table::printable,
+    traces,
 };
 use crate::config::{self, Operator, Settings};
 
@@ -80,6 +81,7 @@ fn dispatch(cli: Cli, parts: &Parts, screen: &mut Screen<'_>) -> Result<(), Fail
         Command::Check(arguments) => check::check(&settings(&global)?, arguments, parts, screen),
         Command::Doctor => doctor::doctor(&settings(&global)?, screen),
         Command::Evidence(command) => evidence::evidence(&command, &global, screen),
+        Command::Traces(command) => traces::traces(&command, &global, screen),
         Command::Report(command) => report::report(command, &global, screen),
         Command::Completions { shell } => help::completions(shell, screen),
         Command::Man { dir } => help::man(&dir, screen),

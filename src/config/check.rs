@@ -7,11 +7,14 @@ use std::{
 
 use super::{
     alerts, exports,
-    form::{Form, IssuerForm},
+    form::{Form, IssuerForm, ProbeForm},
     listen,
     load::Environment,
     servers,
-    settings::{Algorithm, Exceptions, Identity, Issuer, Jwks, Limits, Settings, StoreSettings, TelemetrySettings},
+    settings::{
+        Algorithm, Exceptions, Identity, Issuer, Jwks, Limits, ProbeApi, ProbeSettings, Settings, StoreSettings,
+        TelemetrySettings,
+    },
 };
 use crate::domain::{Assurance, Document, Findings, limits};
 
@@ -114,7 +117,32 @@ fn telemetry(form: &Form, ground: &Ground<'_>, findings: &mut Findings) -> Telem
         otlp: form.telemetry.otlp.clone(),
         sample_ratio: form.telemetry.sample_ratio.unwrap_or(0.1),
         lease: Duration::from_millis(form.telemetry.lease_ms.unwrap_or(2_000)),
+        probe: form.telemetry.probe.as_ref().and_then(|probe| marker(probe, form, ground, findings)),
     }
+}
+
+fn marker(probe: &ProbeForm, form: &Form, ground: &Ground<'_>, findings: &mut Findings) -> Option<ProbeSettings> {
+    if form.telemetry.otlp.is_none() {
+        ground.find(findings, "/telemetry/probe", "a marker needs a collector; set `telemetry.otlp`");
+    }
+    let (api, url, place) = match (&probe.phoenix, &probe.jaeger) {
+        (Some(url), None) => (ProbeApi::Phoenix, url, "/telemetry/probe/phoenix"),
+        (None, Some(url)) => (ProbeApi::Jaeger, url, "/telemetry/probe/jaeger"),
+        _ => {
+            ground.find(findings, "/telemetry/probe", "name one backend: `phoenix` or `jaeger`, with its URL");
+            return None;
+        }
+    };
+    if let Err(message) = web_url(url) {
+        ground.find(findings, place, message);
+    }
+    Some(ProbeSettings {
+        api,
+        url: url.clone(),
+        project: probe.project.clone().unwrap_or_else(|| "default".to_owned()),
+        every: Duration::from_secs(probe.every_s.unwrap_or(30)),
+        within: Duration::from_secs(probe.within_s.unwrap_or(5)),
+    })
 }
 
 fn identity(forms: &[IssuerForm], ground: &Ground<'_>, findings: &mut Findings) -> Identity {

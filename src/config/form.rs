@@ -124,6 +124,17 @@ pub(super) struct TelemetryForm {
     pub(super) otlp: Option<String>,
     pub(super) sample_ratio: Option<f64>,
     pub(super) lease_ms: Option<u64>,
+    pub(super) probe: Option<ProbeForm>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct ProbeForm {
+    pub(super) phoenix: Option<String>,
+    pub(super) jaeger: Option<String>,
+    pub(super) project: Option<String>,
+    pub(super) every_s: Option<u64>,
+    pub(super) within_s: Option<u64>,
 }
 
 #[derive(Debug, Default, Deserialize)]

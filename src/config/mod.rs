@@ -18,8 +18,8 @@ pub use exports::{Begin, ExportSettings, ExportTo};
 pub use load::{Environment, Operator, SCHEMA, load, operator, process_environment};
 pub use policies::{PolicyFiles, SourceText, read_policies};
 pub use settings::{
-    Algorithm, Denials, Durability, Exceptions, Identity, Issuer, Jwks, Limits, Listen, OpenApi, ServerSettings,
-    Settings, StoreSettings, TelemetrySettings, TlsFiles, Transport, Trust,
+    Algorithm, Denials, Durability, Exceptions, Identity, Issuer, Jwks, Limits, Listen, OpenApi, ProbeApi,
+    ProbeSettings, ServerSettings, Settings, StoreSettings, TelemetrySettings, TlsFiles, Transport, Trust,
 };
 pub use value::ConfiguredValue;
 

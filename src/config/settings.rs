@@ -232,6 +232,32 @@ pub struct TelemetrySettings {
     pub sample_ratio: f64,
     /// An exporter that was silent for this long counts as broken.
     pub lease: Duration,
+    /// Where a marker span is looked for again.
+    pub probe: Option<ProbeSettings>,
+}
+
+/// Where a marker span is looked for again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProbeSettings {
+    /// What the backend speaks.
+    pub api: ProbeApi,
+    /// Where it is.
+    pub url: String,
+    /// The project of Phoenix.
+    pub project: String,
+    /// Between two markers.
+    pub every: Duration,
+    /// By when a marker has to be found.
+    pub within: Duration,
+}
+
+/// What a trace backend speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ProbeApi {
+    /// The REST API of Phoenix.
+    Phoenix,
+    /// The JSON API of Jaeger.
+    Jaeger,
 }
 
 /// The limits that can be set; all others are constants of `domain::limits`.

@@ -61,3 +61,5 @@ pub const MONITORING_SATISFIED: &str = "postern.monitoring.satisfied";
 pub const AUDIT_SEQ: &str = "postern.audit.seq";
 /// Size of the result in bytes.
 pub const RESULT_SIZE: &str = "postern.tool.result.size";
+/// The span was sent again, from the journal.
+pub const REPLAYED: &str = "postern.trace.replayed";

@@ -33,6 +33,9 @@ pub struct Caller {
     /// The trace id, 32 hex digits.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trace: Option<String>,
+    /// The caller's own span in that trace, 16 hex digits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent: Option<String>,
 }
 
 impl Caller {
@@ -48,6 +51,7 @@ impl Caller {
             protocol: protocol.to_owned(),
             session: None,
             trace: None,
+            parent: None,
         }
     }
 }

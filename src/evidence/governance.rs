@@ -211,6 +211,8 @@ pub enum AlarmKind {
     ApprovalInvalid,
     /// An agent does what it does not use to do.
     Anomaly,
+    /// The collector refuses the trace of a use for good.
+    TraceLost,
 }
 
 /// Something that a person must look at.

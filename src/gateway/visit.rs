@@ -12,7 +12,7 @@ use crate::{
         Capabilities, LogLevel,
         server::{Origin, Request},
     },
-    telemetry::{ServerSpan, SpanFacts},
+    telemetry::{ServerSpan, SpanFacts, caller_span},
 };
 
 /// One call on its road: who, when, and what was in force when it came.
@@ -93,6 +93,7 @@ impl Visit {
     pub(super) fn caller(&self, trace: Option<String>) -> Caller {
         let mut caller = Caller::of(&self.subject, self.origin.version);
         caller.session = self.origin.session.clone();
+        caller.parent = trace.as_ref().and(caller_span(self.traceparent.as_deref()));
         caller.trace = trace;
         caller
     }

@@ -2,7 +2,7 @@
 
 use std::{path::Path, sync::Arc};
 
-use rusqlite::Connection;
+use rusqlite::{Connection, OptionalExtension as _};
 
 use super::{
     Store,
@@ -58,6 +58,16 @@ impl Inspection {
     /// They cannot be read.
     pub fn pins(&self) -> Result<Vec<PinRow>, OpenError> {
         Ok(pins::all(&self.conn)?)
+    }
+
+    /// How far the destination of this name has got; none if it was never told.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub fn cursor(&self, name: &str) -> Result<Option<u64>, OpenError> {
+        let mut query = self.conn.prepare("SELECT seq FROM cursor WHERE name = ?1")?;
+        let seq = query.query_row([name], |row| row.get::<_, i64>(0)).optional()?;
+        Ok(seq.map(i64::cast_unsigned))
     }
 
     /// Gives every record from `since` on, and the checkpoints after the record that each of them signs.

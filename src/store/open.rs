@@ -2,7 +2,7 @@
 
 use std::{
     path::Path,
-    sync::{Arc, Mutex, mpsc},
+    sync::{Arc, Mutex, OnceLock, atomic::AtomicUsize, mpsc},
     time::Duration,
 };
 
@@ -137,6 +137,8 @@ impl Store {
             frozen: watch::Sender::new(ledger.memory.frozen),
             checkpoint: watch::Sender::new(note.map(Into::into)),
             head: watch::Sender::new(ledger.memory.head().seq),
+            meter: OnceLock::new(),
+            waiting: AtomicUsize::new(0),
         });
         if !ledger.tight {
             signals.lease.acknowledge();

@@ -3,6 +3,7 @@
 use std::{
     sync::{
         Arc, Mutex,
+        atomic::Ordering,
         mpsc::{SyncSender, TrySendError},
     },
     thread::JoinHandle,
@@ -20,7 +21,7 @@ use super::{
     open::Settings,
     writer::{Message, Signals},
 };
-use crate::domain::Lease;
+use crate::{domain::Lease, evidence::JournalError, telemetry::Metrics};
 
 /// For work that no call waits for.
 pub(super) const PATIENCE: Duration = Duration::from_secs(5);
@@ -113,7 +114,7 @@ impl Store {
             late: late.clone(),
             early,
         };
-        self.queue.try_send(Message::Work(Box::new(job))).map_err(|error| match error {
+        self.send(Message::Work(Box::new(job))).map_err(|error| match error {
             TrySendError::Full(_) => Unavailable("too many records wait to be written".to_owned()),
             TrySendError::Disconnected(_) => Unavailable("the store is closed".to_owned()),
         })?;
@@ -124,6 +125,45 @@ impl Store {
             Ok(Err(_)) => Err(Unavailable("the store is closed".to_owned())),
             Err(_) => Err(Unavailable(format!("the commit took longer than {} ms", limit.as_millis()))),
         }
+    }
+
+    /// Counted before it is sent, so that the count is never less than what waits.
+    fn send(&self, work: Message) -> Result<(), TrySendError<Message>> {
+        self.signals.waiting.fetch_add(1, Ordering::Relaxed);
+        self.queue.try_send(work).inspect_err(|_| {
+            self.signals.waiting.fetch_sub(1, Ordering::Relaxed);
+        })
+    }
+
+    /// From now on the writer tells these metrics of its commits.
+    pub fn measure(&self, metrics: &Arc<Metrics>) {
+        // Whoever was first stays.
+        let _set = self.signals.meter.set(Arc::clone(metrics));
+    }
+
+    /// Pieces of work that wait for the writer.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.signals.waiting.load(Ordering::Relaxed)
+    }
+
+    /// How far each destination has got, by name.
+    ///
+    /// # Errors
+    /// The store cannot be read now.
+    pub async fn cursors(&self) -> Result<Vec<(String, u64)>, JournalError> {
+        let read = |conn: &Connection| {
+            let mut query = conn.prepare_cached("SELECT name, seq FROM cursor ORDER BY name LIMIT 100")?;
+            query.query_map([], |row| Ok((row.get(0)?, row.get::<_, i64>(1)?.cast_unsigned())))?.collect()
+        };
+        self.read(read).await.map_err(|Unavailable(why)| JournalError::Unavailable(why))
+    }
+
+    /// Bytes that are free on the disk of the store.
+    #[must_use]
+    pub fn disk_free(&self) -> Option<u64> {
+        let found = rustix::fs::statvfs(self.folder.file(".")).ok()?;
+        Some(found.f_bavail.saturating_mul(found.f_frsize))
     }
 
     /// Reads beside the writer.
@@ -165,7 +205,7 @@ impl Drop for Waiting<'_> {
         {
             // If the queue is full, the intent stays open and is named at the next start.
             let mark = Message::Work(Box::new(Mark(Overdue { late, record })));
-            let _ = self.store.queue.try_send(mark);
+            let _ = self.store.send(mark);
         }
     }
 }

@@ -4,7 +4,8 @@ use std::{
     collections::HashSet,
     path::PathBuf,
     sync::{
-        Arc,
+        Arc, OnceLock,
+        atomic::{AtomicUsize, Ordering},
         mpsc::{Receiver, RecvTimeoutError},
     },
     time::{Duration, Instant},
@@ -23,6 +24,7 @@ use super::{
 use crate::{
     domain::{Clock, DecisionId, Lease},
     evidence::{AlarmKind, Record, SigningKey, Stop},
+    telemetry::Metrics,
 };
 
 /// Pieces of work in one commit.
@@ -48,6 +50,10 @@ pub(super) struct Signals {
     pub(super) frozen: watch::Sender<bool>,
     pub(super) checkpoint: watch::Sender<Option<Arc<str>>>,
     pub(super) head: watch::Sender<u64>,
+    /// Takes what the writer measures, once somebody wants it.
+    pub(super) meter: OnceLock<Arc<Metrics>>,
+    /// Pieces of work that wait.
+    pub(super) waiting: AtomicUsize,
 }
 
 /// What the writer needs to open the tables again.
@@ -129,6 +135,7 @@ impl Writer {
                     Err(_) => break,
                 }
             }
+            self.signals.waiting.fetch_sub(batch.len(), Ordering::Relaxed);
             self.mend();
             self.write(batch);
             self.care();
@@ -150,7 +157,7 @@ impl Writer {
                     return batch.into_iter().for_each(|job| job.refuse(&why));
                 }
             };
-            let before = ledger.memory.head().seq;
+            let (before, begun) = (ledger.memory.head().seq, Instant::now());
             if let Err(error) = transaction(ledger, &mut batch) {
                 let gone_on = batch.iter().filter_map(|job| job.gone_on()).collect();
                 let why = self.fall(before, gone_on, &error);
@@ -159,6 +166,11 @@ impl Writer {
             self.last_write = Instant::now();
             acknowledge(&self.signals, ledger);
             publish(&self.signals, ledger);
+            if let Some(meter) = self.signals.meter.get() {
+                let head = ledger.memory.head().seq;
+                let records = usize::try_from(head.saturating_sub(before)).unwrap_or(usize::MAX);
+                meter.audit().committed(records, begun.elapsed(), head);
+            }
             batch = batch.into_iter().filter_map(|job| job.answer()).map(|late| Box::new(Mark(late)) as _).collect();
         }
     }

@@ -6,7 +6,7 @@ use super::{
     ending::Ending,
     span::{Peer, SpanFacts},
 };
-use crate::domain::{Digest, Method, PersonId, Verdict, names};
+use crate::domain::{DecisionId, Digest, Method, PersonId, Verdict, names};
 
 /// What both the SERVER and the authorize span say of the decision.
 pub(super) fn decision(verdict: &Verdict) -> Vec<KeyValue> {
@@ -28,9 +28,9 @@ pub(super) fn decision(verdict: &Verdict) -> Vec<KeyValue> {
 }
 
 /// What only the authorize span says.
-pub(super) fn authorize(facts: &SpanFacts, verdict: &Verdict) -> Vec<KeyValue> {
+pub(super) fn authorize(decision_id: &DecisionId, verdict: &Verdict) -> Vec<KeyValue> {
     let mut list = decision(verdict);
-    list.push(KeyValue::new(names::DECISION_ID, facts.decision.as_str().to_owned()));
+    list.push(KeyValue::new(names::DECISION_ID, decision_id.as_str().to_owned()));
     list.push(KeyValue::new(names::POLICY_ID, texts(verdict.determining.iter().map(AsRef::as_ref))));
     list.push(KeyValue::new(names::POLICY_VERSION, verdict.policy_set.to_string()));
     list
@@ -112,7 +112,7 @@ pub(super) fn texts<'a>(items: impl Iterator<Item = &'a str>) -> Value {
 }
 
 /// Joins the spans of one person without naming the person.
-fn pseudonym(person: &PersonId) -> String {
+pub(super) fn pseudonym(person: &PersonId) -> String {
     let digest = Digest::of_parts(&[b"postern person\0", person.as_str().as_bytes()]);
     digest.as_bytes().iter().take(8).fold(String::from("usr_"), |text, byte| format!("{text}{byte:02x}"))
 }

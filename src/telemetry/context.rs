@@ -30,6 +30,12 @@ pub(super) fn parent(traceparent: Option<&str>, tracestate: Option<&str>) -> Opt
     Some(SpanContext::new(trace, span, sampled, true, state)).filter(SpanContext::is_valid)
 }
 
+/// The span of the caller in a `traceparent`, as 16 hex digits.
+#[must_use]
+pub fn caller_span(traceparent: Option<&str>) -> Option<String> {
+    parent(traceparent, None).map(|context| context.span_id().to_string())
+}
+
 /// The `traceparent` of a span.
 pub(super) fn traceparent(context: &SpanContext) -> String {
     format!("00-{}-{}-{:02x}", context.trace_id(), context.span_id(), context.trace_flags() & TraceFlags::SAMPLED)

@@ -15,7 +15,8 @@ use tokio::{
 use super::{
     collector::{Collector, ExportError, spans_in},
     instrument::TraceMetrics,
-    queue::Outlets,
+    queue::{Bundle, Outlets},
+    uses::Receipt,
 };
 use crate::domain::Lease;
 
@@ -37,14 +38,24 @@ pub(super) struct Exporter {
     outlets: Outlets,
     lease: Arc<Lease>,
     metrics: Arc<TraceMetrics>,
-    /// Acknowledged calls that were sent and not answered, and how many; they are sent again as they are.
-    unanswered: Option<(ExportTraceServiceRequest, usize)>,
+    /// Acknowledged calls that were sent and not answered; they are sent again as they are.
+    unanswered: Option<Batch>,
+    /// A call that is sent again and waits for a request of its own.
+    aside: Option<Bundle>,
     /// The last answer.
     answered: Option<Instant>,
     /// The last time that it gave none.
     failed: Option<Instant>,
     /// After the collector refused acknowledged spans: the span that it has to take before it is trusted again.
     probe: Option<ExportTraceServiceRequest>,
+}
+
+/// The calls of one request.
+struct Batch {
+    request: ExportTraceServiceRequest,
+    calls: usize,
+    /// Dropped with the batch if the collector refuses it: the journal sends those calls again.
+    receipts: Vec<Receipt>,
 }
 
 impl Exporter {
@@ -54,7 +65,17 @@ impl Exporter {
         lease: Arc<Lease>,
         metrics: Arc<TraceMetrics>,
     ) -> Self {
-        Self { collector, outlets, lease, metrics, unanswered: None, answered: None, failed: None, probe: None }
+        Self {
+            collector,
+            outlets,
+            lease,
+            metrics,
+            unanswered: None,
+            aside: None,
+            answered: None,
+            failed: None,
+            probe: None,
+        }
     }
 
     /// Runs until it is told to stop, or until nobody is left who could tell.
@@ -89,8 +110,8 @@ impl Exporter {
         if self.rests() {
             return;
         }
-        while let Some(request) = self.take_normal() {
-            if !self.send_normal(request).await {
+        while let Some(batch) = self.take_normal() {
+            if !self.send_normal(batch).await {
                 return;
             }
         }
@@ -106,63 +127,81 @@ impl Exporter {
     /// Makes the next batch of acknowledged calls ready; `false` if there is none.
     fn fill(&mut self) -> bool {
         if self.unanswered.is_none() {
-            let mut spans = Vec::new();
-            let mut calls = 0;
-            while calls < BATCH
-                && let Ok(bundle) = self.outlets.acknowledged.try_recv()
+            let mut bundles = Vec::new();
+            while bundles.len() < BATCH
+                && let Some(bundle) = self.aside.take().or_else(|| self.outlets.acknowledged.try_recv().ok())
             {
-                spans.extend(bundle);
-                calls += 1;
+                if bundle.again {
+                    if bundles.is_empty() {
+                        bundles.push(bundle);
+                    } else {
+                        self.aside = Some(bundle);
+                    }
+                    break;
+                }
+                bundles.push(bundle);
             }
-            self.unanswered = (calls > 0).then(|| (self.collector.request(spans), calls));
+            self.unanswered = self.batch(bundles);
         }
-        let sent = self.unanswered.as_ref().map_or(0, |(_, calls)| *calls);
-        let waiting = u64::try_from(sent + self.outlets.acknowledged.len()).unwrap_or(u64::MAX);
+        let sent = self.unanswered.as_ref().map_or(0, |batch| batch.calls);
+        let waiting = sent + self.outlets.acknowledged.len() + usize::from(self.aside.is_some());
+        let waiting = u64::try_from(waiting).unwrap_or(u64::MAX);
         self.lease.set_backlog(waiting);
         self.metrics.unacknowledged(waiting);
         sent > 0
     }
 
+    fn batch(&self, bundles: Vec<Bundle>) -> Option<Batch> {
+        let calls = bundles.len();
+        let (mut spans, mut receipts) = (Vec::new(), Vec::new());
+        for bundle in bundles {
+            spans.extend(bundle.spans);
+            receipts.extend(bundle.receipt);
+        }
+        (calls > 0).then(|| Batch { request: self.collector.request(spans), calls, receipts })
+    }
+
     async fn send_acknowledged(&mut self) -> bool {
-        let Some((request, calls)) = self.unanswered.take() else { return false };
-        match self.export(request.clone()).await {
+        let Some(batch) = self.unanswered.take() else { return false };
+        match self.export(batch.request.clone()).await {
             Ok(()) => {
-                self.metrics.exported(true, spans_in(&request));
+                self.metrics.exported(true, spans_in(&batch.request));
+                batch.receipts.into_iter().for_each(Receipt::acknowledged);
                 self.probe = None;
                 self.lease.acknowledge();
                 true
             }
             Err(ExportError::Rejected { spans, why }) => {
-                tracing::error!(spans, why, "the collector refuses spans of exceptions or refusals; they are lost");
+                let uses = batch.receipts.len();
+                tracing::error!(spans, uses, why, "the collector refuses spans; those of exceptions are sent again");
                 self.metrics.rejected(spans);
-                self.probe = probe(&request);
+                self.probe = probe(&batch.request);
                 self.lease.fail();
                 false
             }
             Err(ExportError::Unavailable(_) | ExportError::TimedOut(_)) => {
-                self.unanswered = Some((request, calls));
+                self.unanswered = Some(batch);
                 false
             }
         }
     }
 
-    fn take_normal(&mut self) -> Option<ExportTraceServiceRequest> {
-        let mut spans = Vec::new();
-        let mut calls = 0;
-        while calls < BATCH
+    fn take_normal(&mut self) -> Option<Batch> {
+        let mut bundles = Vec::new();
+        while bundles.len() < BATCH
             && let Ok(bundle) = self.outlets.normal.try_recv()
         {
-            spans.extend(bundle);
-            calls += 1;
+            bundles.push(bundle);
         }
-        (calls > 0).then(|| self.collector.request(spans))
+        self.batch(bundles)
     }
 
-    async fn send_normal(&mut self, request: ExportTraceServiceRequest) -> bool {
-        let sent = spans_in(&request);
-        match self.export(request).await {
+    async fn send_normal(&mut self, batch: Batch) -> bool {
+        let sent = spans_in(&batch.request);
+        match self.export(batch.request).await {
             Ok(()) => {
                 self.metrics.exported(false, sent);
+                batch.receipts.into_iter().for_each(Receipt::acknowledged);
                 self.trust();
                 true
             }

@@ -1,55 +1,85 @@
 //! The instruments of the journal and of the exporter.
 
-use std::time::Duration;
+use std::{
+    cell::RefCell,
+    sync::{Mutex, PoisonError},
+    time::{Duration, Instant},
+};
 
 use prometheus::{
     Error, Gauge, GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec,
     Opts, Registry,
 };
 
+use super::exemplar::Exemplars;
 use crate::domain::Timestamp;
 
+/// A metric that is registered: its name, its kind, its labels and what it says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Registered {
+    /// The name on the exposition.
+    pub name: String,
+    /// `counter`, `gauge` or `histogram`.
+    pub kind: &'static str,
+    /// Its labels.
+    pub labels: Vec<String>,
+    /// What it says.
+    pub help: String,
+}
+
 /// Makes instruments and registers them.
-pub(super) struct Maker<'a>(pub(super) &'a Registry);
+pub(super) struct Maker<'a>(pub(super) &'a Registry, pub(super) RefCell<Vec<Registered>>);
 
 impl Maker<'_> {
+    fn note(&self, kind: &'static str, name: &str, help: &str, labels: &[&str]) {
+        let labels = labels.iter().map(|label| (*label).to_owned()).collect();
+        self.1.borrow_mut().push(Registered { name: name.to_owned(), kind, labels, help: help.to_owned() });
+    }
+
     pub(super) fn counter(&self, name: &str, help: &str) -> Result<IntCounter, Error> {
+        self.note("counter", name, help, &[]);
         let made = IntCounter::new(name, help)?;
         self.0.register(Box::new(made.clone()))?;
         Ok(made)
     }
 
     pub(super) fn counters(&self, name: &str, help: &str, labels: &[&str]) -> Result<IntCounterVec, Error> {
+        self.note("counter", name, help, labels);
         let made = IntCounterVec::new(Opts::new(name, help), labels)?;
         self.0.register(Box::new(made.clone()))?;
         Ok(made)
     }
 
     pub(super) fn gauge(&self, name: &str, help: &str) -> Result<IntGauge, Error> {
+        self.note("gauge", name, help, &[]);
         let made = IntGauge::new(name, help)?;
         self.0.register(Box::new(made.clone()))?;
         Ok(made)
     }
 
     pub(super) fn gauges(&self, name: &str, help: &str, labels: &[&str]) -> Result<IntGaugeVec, Error> {
+        self.note("gauge", name, help, labels);
         let made = IntGaugeVec::new(Opts::new(name, help), labels)?;
         self.0.register(Box::new(made.clone()))?;
         Ok(made)
     }
 
     pub(super) fn moment(&self, name: &str, help: &str) -> Result<Gauge, Error> {
+        self.note("gauge", name, help, &[]);
         let made = Gauge::new(name, help)?;
         self.0.register(Box::new(made.clone()))?;
         Ok(made)
     }
 
     pub(super) fn moments(&self, name: &str, help: &str, labels: &[&str]) -> Result<GaugeVec, Error> {
+        self.note("gauge", name, help, labels);
         let made = GaugeVec::new(Opts::new(name, help), labels)?;
         self.0.register(Box::new(made.clone()))?;
         Ok(made)
     }
 
     pub(super) fn histogram(&self, name: &str, help: &str, buckets: &[f64]) -> Result<Histogram, Error> {
+        self.note("histogram", name, help, &[]);
         let made = Histogram::with_opts(HistogramOpts::new(name, help).buckets(buckets.to_vec()))?;
         self.0.register(Box::new(made.clone()))?;
         Ok(made)
@@ -62,6 +92,7 @@ impl Maker<'_> {
         buckets: &[f64],
         labels: &[&str],
     ) -> Result<HistogramVec, Error> {
+        self.note("histogram", name, help, labels);
         let made = HistogramVec::new(HistogramOpts::new(name, help).buckets(buckets.to_vec()), labels)?;
         self.0.register(Box::new(made.clone()))?;
         Ok(made)
@@ -152,7 +183,13 @@ pub(super) struct TraceMetrics {
     dropped: [IntCounter; 2],
     lost: IntCounter,
     rejected: IntCounter,
+    again: IntCounter,
+    without: IntGauge,
     unacknowledged: IntGauge,
+    last: Gauge,
+    /// The last answer of the collector.
+    answer: Mutex<Option<Instant>>,
+    pub(super) exemplars: Exemplars,
     answers: Histogram,
 }
 
@@ -166,6 +203,15 @@ impl TraceMetrics {
             dropped: [child("normal", "queue_full")?, child("acknowledged", "queue_full")?],
             lost: child("normal", "lost")?,
             rejected: maker.counter("postern_trace_rejected_spans_total", "Spans that the collector refused.")?,
+            again: maker
+                .counter("postern_trace_replayed_calls_total", "Uses of exceptions whose trace was sent again.")?,
+            without: maker.gauge(
+                "postern_exception_uses_without_trace",
+                "Uses of exceptions whose trace was not acknowledged in time, or never will be.",
+            )?,
+            last: maker.moment("postern_trace_last_ack_timestamp_seconds", "When the collector last answered.")?,
+            answer: Mutex::default(),
+            exemplars: Exemplars::default(),
             unacknowledged: maker.gauge("postern_trace_unacked", "Calls whose spans wait for an acknowledgement.")?,
             answers: maker.histogram("postern_trace_ack_duration_seconds", "Until the collector answers.", &QUICK)?,
         })
@@ -192,12 +238,29 @@ impl TraceMetrics {
         self.rejected.inc_by(spans);
     }
 
+    pub(super) fn told_again(&self) {
+        self.again.inc();
+    }
+
+    pub(super) fn without(&self, uses: u64) {
+        self.without.set(whole(uses));
+    }
+
+    /// Says when the collector last answered, as seen from the present moment.
+    pub(super) fn refresh(&self, now: Timestamp) {
+        let answer = *self.answer.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(answer) = answer {
+            self.last.set(seconds(now) - answer.elapsed().as_secs_f64());
+        }
+    }
+
     pub(super) fn unacknowledged(&self, calls: u64) {
         self.unacknowledged.set(whole(calls));
     }
 
     pub(super) fn answered(&self, elapsed: Duration) {
         self.answers.observe(elapsed.as_secs_f64());
+        *self.answer.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
     }
 }
 

@@ -1,13 +1,13 @@
 //! Everything that `/metrics` shows, and how the rooms say it.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{cell::RefCell, collections::BTreeMap, sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
 use prometheus::{Error, GaugeVec, Histogram, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Registry, TextEncoder};
 
 use super::{
     ending::Ending,
-    instrument::{AuditMetrics, Maker, TraceMetrics, seconds, whole},
+    instrument::{AuditMetrics, Maker, Registered, TraceMetrics, seconds, whole},
     series::ToolDurations,
 };
 use crate::domain::{ExceptionId, Method, Obligation, PilotId, Timestamp, ToolRef, Verdict};
@@ -28,12 +28,15 @@ pub struct TracedException {
     pub pilot: Option<PilotId>,
     /// When it is over.
     pub not_after: Timestamp,
+    /// Calls that it may have.
+    pub budget: u64,
 }
 
 /// All metrics. Labels come from closed lists or from what was registered, never from a caller (T107).
 #[derive(Debug)]
 pub struct Metrics {
     registry: Registry,
+    names: Vec<Registered>,
     audit: AuditMetrics,
     pub(super) trace: Arc<TraceMetrics>,
     decisions: IntCounterVec,
@@ -48,18 +51,21 @@ pub struct Metrics {
     states: IntGaugeVec,
     healthy: IntGaugeVec,
     unmet: IntCounterVec,
+    left: IntGaugeVec,
+    lag: IntGaugeVec,
 }
 
 #[derive(Debug, Clone)]
 struct Tracked {
     pilot: String,
     uses: IntCounter,
+    budget: u64,
 }
 
 impl Metrics {
     pub(super) fn new() -> Result<Self, Error> {
         let registry = Registry::new();
-        let maker = Maker(&registry);
+        let maker = Maker(&registry, RefCell::default());
         let durations = |name, help| maker.histograms(name, help, &OPERATION, &ToolDurations::LABELS);
         Ok(Self {
             audit: AuditMetrics::new(&maker)?,
@@ -91,7 +97,14 @@ impl Metrics {
             )?,
             states: maker.gauges("postern_exception_state", "Exceptions by state.", &["state"])?,
             healthy: maker.gauges("postern_monitoring_healthy", "Whether a control works.", &["monitor"])?,
+            left: maker.gauges(
+                "postern_exception_budget_remaining",
+                "Calls that are left to it.",
+                &["exception_id"],
+            )?,
+            lag: maker.gauges("postern_export_lag_records", "Records that a destination has not got.", &["sink"])?,
             unmet: maker.counters("postern_monitoring_denials_total", "Calls that a control refused.", &["monitor"])?,
+            names: maker.1.take(),
             registry,
         })
     }
@@ -146,7 +159,7 @@ impl Metrics {
             let pilot = exception.pilot.as_ref().map_or("", PilotId::as_str).to_owned();
             let uses = self.uses.with_label_values(&[exception.id.as_str(), &pilot]);
             self.expires.with_label_values(&[exception.id.as_str()]).set(seconds(exception.not_after));
-            next.insert(exception.id.clone(), Tracked { pilot, uses });
+            next.insert(exception.id.clone(), Tracked { pilot, uses, budget: exception.budget });
         }
         for (id, tracked) in before.iter() {
             if next.get(id).is_none_or(|kept| kept.pilot != tracked.pilot) {
@@ -155,6 +168,7 @@ impl Metrics {
             }
             if !next.contains_key(id) {
                 let _gone = self.expires.remove_label_values(&[id.as_str()]);
+                let _gone = self.left.remove_label_values(&[id.as_str()]);
             }
         }
         self.active.set(i64::try_from(next.len()).unwrap_or(i64::MAX));
@@ -174,6 +188,11 @@ impl Metrics {
         self.states.with_label_values(&[state]).set(whole(exceptions));
     }
 
+    /// So many uses of exceptions have no acknowledged trace though they should.
+    pub fn without_trace(&self, uses: u64) {
+        self.trace.without(uses);
+    }
+
     /// A control works, or does not.
     pub fn control(&self, id: &str, healthy: bool) {
         self.healthy.with_label_values(&[control(id)]).set(i64::from(healthy));
@@ -182,6 +201,41 @@ impl Metrics {
     /// A control refused a call.
     pub fn refused_by(&self, id: &str) {
         self.unmet.with_label_values(&[control(id)]).inc();
+    }
+
+    /// Every metric that there can be.
+    #[must_use]
+    pub fn names(&self) -> &[Registered] {
+        &self.names
+    }
+
+    /// Says what only the present moment tells.
+    pub fn refresh(&self, now: Timestamp) {
+        self.trace.refresh(now);
+    }
+
+    /// So many records wait for this destination.
+    pub fn lag(&self, sink: &str, records: u64) {
+        self.lag.with_label_values(&[sink]).set(whole(records));
+    }
+
+    /// The live exceptions, and how many calls each may have.
+    #[must_use]
+    pub fn budgets(&self) -> Vec<(ExceptionId, u64)> {
+        self.exceptions.load().iter().map(|(id, tracked)| (id.clone(), tracked.budget)).collect()
+    }
+
+    /// So many calls are left to a live exception.
+    pub fn left(&self, exception: &ExceptionId, calls: u64) {
+        if self.exceptions.load().contains_key(exception) {
+            self.left.with_label_values(&[exception.as_str()]).set(whole(calls));
+        }
+    }
+
+    /// Everything in the text format of OpenMetrics, with exemplars.
+    #[must_use]
+    pub fn open_metrics(&self) -> String {
+        self.trace.exemplars.expose(&self.registry.gather())
     }
 
     /// Everything in the text format of Prometheus.

@@ -9,6 +9,9 @@
 //! | under an exception, or refused | always | acknowledged: a place is taken first, sent again until it is answered |
 //! | any other | a share of the traces, never what the caller says | best effort: dropped and counted when full |
 //!
+//! What an exception's use said can be said again from the journal: span ids are computed from the decision, [`Uses`]
+//! tells which uses the collector has acknowledged, and [`Past`] is one that is sent again under the same ids.
+//!
 //! The lease is the health of the exporter: it holds while the collector has answered within its length, by an
 //! export or by an empty request every half second. Without a collector it never holds, and no span is made.
 
@@ -16,20 +19,28 @@ mod attribute;
 mod collector;
 mod context;
 mod ending;
+mod exemplar;
 mod export;
+mod ids;
 mod instrument;
 mod metrics;
+mod past;
 mod queue;
 mod sample;
 mod series;
 mod span;
 mod start;
+mod uses;
 
 #[cfg(test)]
 mod tests;
 
+pub use context::caller_span;
 pub use ending::Ending;
-pub use instrument::AuditMetrics;
+pub use ids::server_span;
+pub use instrument::{AuditMetrics, Registered};
 pub use metrics::{Metrics, TracedException};
+pub use past::Past;
 pub use span::{ClientSpan, Peer, ServerSpan, SpanFacts, TraceIds};
 pub use start::{Settings, StartError, Telemetry};
+pub use uses::{Fate, Uses};

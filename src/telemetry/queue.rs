@@ -3,10 +3,17 @@
 use opentelemetry_sdk::trace::SpanData;
 use tokio::sync::mpsc::{self, OwnedPermit, Receiver, Sender};
 
-use super::sample::Class;
+use super::{sample::Class, uses::Receipt};
 
 /// The spans of one call.
-pub(super) type Bundle = Vec<SpanData>;
+#[derive(Debug)]
+pub(super) struct Bundle {
+    pub(super) spans: Vec<SpanData>,
+    /// For a use of an exception.
+    pub(super) receipt: Option<Receipt>,
+    /// Sent again from the journal, in a request of its own, so that one that is refused takes no other with it.
+    pub(super) again: bool,
+}
 
 /// Calls whose spans wait for the collector's acknowledgement.
 pub(super) const ACKNOWLEDGED: usize = 4_096;
@@ -56,6 +63,12 @@ impl Queues {
             return None;
         }
         self.acknowledged.clone().try_reserve_owned().ok().map(Place)
+    }
+
+    /// A place for a call that is sent again; half of the queue is left to calls that are made now.
+    pub(super) fn place_again(&self) -> Option<Place> {
+        let room = self.acknowledged.capacity() > ACKNOWLEDGED / 2;
+        room.then(|| self.acknowledged.clone().try_reserve_owned().ok().map(Place)).flatten()
     }
 
     /// Puts spans that may be lost; `false` if they were.

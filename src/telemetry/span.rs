@@ -2,7 +2,10 @@
 
 use std::{
     net::SocketAddr,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU32, Ordering},
+    },
     time::{Instant, SystemTime},
 };
 
@@ -15,9 +18,11 @@ use opentelemetry_sdk::trace::{IdGenerator, RandomIdGenerator, SpanData, SpanEve
 use super::{
     attribute, context,
     ending::Ending,
+    ids::{Part, span_id},
     instrument::TraceMetrics,
-    queue::{Place, Queues},
+    queue::{Bundle, Place, Queues},
     sample::{Class, Sampler},
+    uses::{Receipt, Uses},
 };
 use crate::domain::{
     AgentId, DecisionId, Effect, ExposedName, Method, PersonId, ServerName, SessionId, Timestamp, Verdict, names,
@@ -93,6 +98,7 @@ pub(super) struct Recorder {
     pub(super) sampler: Sampler,
     pub(super) ids: RandomIdGenerator,
     pub(super) metrics: Arc<TraceMetrics>,
+    pub(super) uses: Arc<Uses>,
 }
 
 /// The SERVER span of a request. Dropped without [`end`](Self::end), it ends as `abandoned`.
@@ -116,8 +122,11 @@ struct Call {
     start: SystemTime,
     class: Class,
     place: Option<Place>,
+    /// Held from before the intent is durable until the collector's answer.
+    receipt: Option<Receipt>,
     decision: Vec<KeyValue>,
     children: Children,
+    dispatched: AtomicU32,
 }
 
 /// Ended spans below the SERVER span; they leave with it.
@@ -134,13 +143,28 @@ impl ServerSpan {
         let trace = parent.as_ref().map_or_else(|| recorder.ids.new_trace_id(), SpanContext::trace_id);
         let class = recorder.sampler.class(verdict, parent.as_ref(), trace);
         let state = parent.as_ref().map(|parent| parent.trace_state().clone()).unwrap_or_default();
-        let context = SpanContext::new(trace, recorder.ids.new_span_id(), flags(class), false, state);
+        let span = span_id(&facts.decision, Part::Server);
+        let context = SpanContext::new(trace, span, flags(class), false, state);
         let place = recorder.queues.place(class);
+        let receipt = (class == Class::Exception).then(|| recorder.uses.hold(span));
         let now = SystemTime::from(facts.now);
         let start = now.checked_sub(facts.received.elapsed()).unwrap_or(now);
         let decision = verdict.map(attribute::decision).unwrap_or_default();
         let children = Children::default();
-        Self(State::On(Box::new(Call { recorder, facts, parent, context, start, class, place, decision, children })))
+        let dispatched = AtomicU32::new(0);
+        Self(State::On(Box::new(Call {
+            recorder,
+            facts,
+            parent,
+            context,
+            start,
+            class,
+            place,
+            receipt,
+            decision,
+            children,
+            dispatched,
+        })))
     }
 
     /// Whether the spans of this call are recorded and their place in the queue of acknowledged spans is held, so
@@ -172,11 +196,11 @@ impl ServerSpan {
             return;
         }
         call.decision = attribute::decision(verdict);
-        let context = call.recorder.below(&call.context);
+        let context = call.below(Part::Authorize);
         let mut span = data(&context, SpanKind::Internal, "postern.authorize".into());
         span.parent_span_id = call.context.span_id();
         (span.start_time, span.end_time) = (call.at(started), call.at(ended));
-        span.attributes = attribute::authorize(&call.facts, verdict);
+        span.attributes = attribute::authorize(&call.facts.decision, verdict);
         push(&call.children, span);
     }
 
@@ -204,7 +228,7 @@ impl ServerSpan {
     pub fn client(&self, peer: Peer) -> ClientSpan {
         match &self.0 {
             State::On(call) => {
-                let context = call.recorder.below(&call.context);
+                let context = call.below(Part::Client(call.dispatched.fetch_add(1, Ordering::Relaxed)));
                 let began = Instant::now();
                 let open = (call.class != Class::Unsampled).then(|| Open {
                     peer,
@@ -241,6 +265,12 @@ impl Drop for ServerSpan {
 }
 
 impl Call {
+    /// The context of a span below this one.
+    fn below(&self, part: Part) -> SpanContext {
+        let (above, state) = (&self.context, self.context.trace_state().clone());
+        SpanContext::new(above.trace_id(), span_id(&self.facts.decision, part), above.trace_flags(), false, state)
+    }
+
     fn at(&self, moment: Instant) -> SystemTime {
         self.start + moment.saturating_duration_since(self.facts.received)
     }
@@ -257,6 +287,34 @@ impl Call {
         self.context = SpanContext::new(self.context.trace_id(), self.context.span_id(), flags, false, state);
     }
 
+    /// Joins the series that count this call to its trace.
+    fn exemplify(&self, ending: Ending) {
+        let trace = self.context.trace_id().to_string();
+        let exemplars = &self.recorder.metrics.exemplars;
+        let said = |key: &str| {
+            let found = self.decision.iter().find(|pair| pair.key.as_str() == key);
+            found.map(|pair| pair.value.as_str().into_owned()).unwrap_or_default()
+        };
+        let (decision, basis, reason) = (said(names::DECISION), said(names::BASIS), said(names::REASON));
+        let labels = [("decision", &*decision), ("basis", &*basis), ("reason", &*reason)];
+        exemplars.note("postern_authz_decisions_total", &labels, &trace, 1.0);
+        if self.receipt.is_some() {
+            let (exception, pilot) = (said(names::EXCEPTION), said(names::PILOT));
+            let labels = [("exception_id", &*exception), ("pilot_id", &*pilot)];
+            exemplars.note("postern_exception_uses_total", &labels, &trace, 1.0);
+        }
+        let (Some(server), Some(exposed)) = (&self.facts.server, &self.facts.tool) else { return };
+        let own = exposed.as_str().strip_prefix(server.as_str()).and_then(|rest| rest.strip_prefix("__"));
+        let labels = [
+            ("mcp_method_name", attribute::CALL),
+            ("postern_server", server.as_str()),
+            ("gen_ai_tool_name", own.unwrap_or(exposed.as_str())),
+            ("error_type", Ending::LABELS.get(ending.label()).copied().unwrap_or_default()),
+        ];
+        let took = self.facts.received.elapsed().as_secs_f64();
+        exemplars.note("mcp_server_operation_duration_seconds", &labels, &trace, took);
+    }
+
     fn finish(self, ending: Ending) -> bool {
         if self.class == Class::Unsampled {
             return false;
@@ -270,10 +328,12 @@ impl Call {
         (span.start_time, span.end_time) = (self.start, self.at(Instant::now()));
         span.attributes = attribute::server(&self.facts);
         close(&mut span, ending, true);
+        self.exemplify(ending);
         span.attributes.extend(self.decision);
         let mut bundle = std::mem::take(&mut *self.children.lock().unwrap_or_else(PoisonError::into_inner));
         bundle.push(span);
         let count = bundle.len();
+        let bundle = Bundle { spans: bundle, receipt: self.receipt, again: false };
         if let Some(place) = self.place {
             place.put(bundle);
             return true;
@@ -282,14 +342,6 @@ impl Call {
             self.recorder.metrics.dropped(self.class.is_acknowledged(), count);
         }
         false
-    }
-}
-
-impl Recorder {
-    /// The context of a new span below this one.
-    fn below(&self, parent: &SpanContext) -> SpanContext {
-        let state = parent.trace_state().clone();
-        SpanContext::new(parent.trace_id(), self.ids.new_span_id(), parent.trace_flags(), false, state)
     }
 }
 
@@ -350,7 +402,7 @@ const fn flags(class: Class) -> TraceFlags {
     if matches!(class, Class::Unsampled) { TraceFlags::NOT_SAMPLED } else { TraceFlags::SAMPLED }
 }
 
-fn close(span: &mut SpanData, ending: Ending, is_server: bool) {
+pub(super) fn close(span: &mut SpanData, ending: Ending, is_server: bool) {
     span.attributes.extend(attribute::ending(ending, is_server));
     if let Some(error) = ending.error_type(is_server) {
         span.status = Status::error(error);
@@ -361,7 +413,7 @@ fn push(children: &Children, span: SpanData) {
     children.lock().unwrap_or_else(PoisonError::into_inner).push(span);
 }
 
-fn data(context: &SpanContext, span_kind: SpanKind, name: std::borrow::Cow<'static, str>) -> SpanData {
+pub(super) fn data(context: &SpanContext, span_kind: SpanKind, name: std::borrow::Cow<'static, str>) -> SpanData {
     SpanData {
         span_context: context.clone(),
         parent_span_id: SpanId::INVALID,

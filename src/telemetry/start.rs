@@ -17,6 +17,7 @@ use super::{
     queue,
     sample::Sampler,
     span::{Recorder, ServerSpan, SpanFacts},
+    uses::Uses,
 };
 use crate::domain::{Fault, Lease, Verdict, names};
 
@@ -64,7 +65,8 @@ impl StartError {
 pub struct Telemetry {
     lease: Arc<Lease>,
     metrics: Arc<Metrics>,
-    recorder: Option<Arc<Recorder>>,
+    pub(super) recorder: Option<Arc<Recorder>>,
+    uses: Arc<Uses>,
     stop: mpsc::Sender<Stop>,
 }
 
@@ -77,8 +79,9 @@ impl Telemetry {
         let metrics = Arc::new(Metrics::new()?);
         let lease = Arc::new(Lease::new(settings.lease, BACKLOG));
         let (stop, stopped) = mpsc::channel(1);
+        let uses = Arc::<Uses>::default();
         let Some(address) = &settings.endpoint else {
-            return Ok(Self { lease, metrics, recorder: None, stop });
+            return Ok(Self { lease, metrics, recorder: None, uses, stop });
         };
         let endpoint = endpoint(address).ok_or_else(|| StartError::Endpoint(address.clone()))?;
         let runtime = Handle::try_current().map_err(|_| StartError::NoRuntime)?;
@@ -88,14 +91,27 @@ impl Telemetry {
         let trace = Arc::clone(&metrics.trace);
         runtime.spawn(Exporter::new(collector, outlets, Arc::clone(&lease), Arc::clone(&trace)).run(stopped));
         let sampler = Sampler::new(settings.ratio);
-        let recorder = Arc::new(Recorder { queues, sampler, ids: RandomIdGenerator::default(), metrics: trace });
-        Ok(Self { lease, metrics, recorder: Some(recorder), stop })
+        let ids = RandomIdGenerator::default();
+        let recorder = Arc::new(Recorder { queues, sampler, ids, metrics: trace, uses: Arc::clone(&uses) });
+        Ok(Self { lease, metrics, recorder: Some(recorder), uses, stop })
     }
 
     /// The health of the exporter.
     #[must_use]
     pub const fn lease(&self) -> &Arc<Lease> {
         &self.lease
+    }
+
+    /// Whether there is a collector, so that spans are made.
+    #[must_use]
+    pub const fn is_on(&self) -> bool {
+        self.recorder.is_some()
+    }
+
+    /// What became of the traces of exceptions' uses.
+    #[must_use]
+    pub const fn uses(&self) -> &Arc<Uses> {
+        &self.uses
     }
 
     /// The metrics.
@@ -112,6 +128,12 @@ impl Telemetry {
             Some(recorder) => ServerSpan::start(Arc::clone(recorder), facts, verdict),
             None => ServerSpan::off(&facts),
         }
+    }
+
+    /// Everything in the text format of OpenMetrics, with exemplars.
+    #[must_use]
+    pub fn open_metrics(&self) -> String {
+        self.metrics.open_metrics()
     }
 
     /// Everything in the text format of Prometheus.

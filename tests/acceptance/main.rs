@@ -17,6 +17,7 @@ mod gateway;
 mod house;
 mod offer;
 mod peer;
+mod sink;
 mod upstream;
 mod wire;
 

@@ -244,7 +244,7 @@ impl Operations for Fake {
     async fn ready(&self) -> bool {
         true
     }
-    async fn metrics(&self) -> Result<String, ApiError> {
+    async fn metrics(&self, _open: bool) -> Result<String, ApiError> {
         Ok("postern_up 1\n".into())
     }
     async fn make_key(&self, by: &Arc<Person>, key: NewKey) -> Result<MadeKey, ApiError> {

@@ -149,6 +149,7 @@ impl House {
             protocol: "2026-07-28".to_owned(),
             session: None,
             trace: None,
+            parent: None,
         }
     }
 

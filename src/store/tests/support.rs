@@ -128,6 +128,7 @@ pub fn intent(n: u128, exception: Option<&ExceptionId>) -> Intent {
             protocol: "2026-07-28".to_owned(),
             session: None,
             trace: None,
+            parent: None,
         },
         call: Called {
             server: "fs".parse().unwrap(),

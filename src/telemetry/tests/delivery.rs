@@ -3,12 +3,12 @@
 use std::{sync::Arc, time::Duration};
 
 use super::{
-    super::{Ending, Settings, StartError, Telemetry},
+    super::{Ending, Fate, Past, Settings, StartError, Telemetry, caller_span},
     admitted, facts,
     sink::{Sink, attribute},
     telemetry, until, verdict,
 };
-use crate::domain::{Basis, Effect};
+use crate::domain::{Basis, DecisionId, Effect};
 
 const DONE: Ending = Ending::Answered { bytes: 1, is_error: false };
 
@@ -90,6 +90,91 @@ async fn a_collector_that_refuses_spans_of_exceptions_is_not_trusted_until_it_ta
     sink.kept.refuse(false);
     until("the lease is back", || telemetry.lease().holds()).await;
     assert!(sink.kept.named("postern.probe").is_some());
+}
+
+/// T102: what a collector does not take grows nothing here.
+#[tokio::test]
+async fn fifty_thousand_calls_under_a_collector_that_hangs_keep_the_queues_at_their_bounds() {
+    let sink = Sink::start();
+    let telemetry = telemetry(sink.url(), 1.0);
+    until("the first lease", || telemetry.lease().holds()).await;
+    sink.kept.hang(true);
+    let granted = verdict(Effect::Allow, Basis::Rbac);
+    let (mut kept, mut uses) = (0, 0);
+    for turn in 0..50_000_u128 {
+        let mut call = facts(None);
+        call.decision = DecisionId::from_bits(turn);
+        let verdict = if turn % 5 == 0 { admitted() } else { granted.clone() };
+        let used = telemetry.server_span(call, Some(&verdict)).end(DONE);
+        if turn % 5 == 0 {
+            uses += 1;
+            kept += usize::from(used);
+        }
+        if turn % 1_000 == 0 {
+            tokio::task::yield_now().await;
+        }
+    }
+    assert_eq!(uses, 10_000);
+    assert!(kept <= 4_096 + 512, "{kept} uses are kept");
+    let held = (0..50_000).filter(|n| telemetry.uses().fate(&DecisionId::from_bits(*n)) == Fate::Held).count();
+    assert!(held <= 4_096 + 2_048 + 512, "{held} are held");
+    let gone = (0..50_000_u128).step_by(5);
+    let gone = gone.filter(|n| telemetry.uses().fate(&DecisionId::from_bits(*n)) == Fate::Gone).count();
+    assert_eq!(gone + held, 10_000, "what is not kept is known to be gone, and the journal has it");
+    sink.kept.hang(false);
+    until("what was kept is acknowledged", || {
+        (0..50_000).all(|n| telemetry.uses().fate(&DecisionId::from_bits(n)) != Fate::Held)
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_use_that_is_told_again_has_the_ids_that_it_had() {
+    let sink = Sink::start();
+    let telemetry = telemetry(sink.url(), 0.0);
+    until("the first lease", || telemetry.lease().holds()).await;
+    let call = facts(Some(super::CALLER));
+    let now = call.now;
+    let mut span = telemetry.server_span(call, Some(&admitted()));
+    span.authorize(std::time::Instant::now(), std::time::Instant::now(), &admitted());
+    span.client(super::peer()).end(DONE);
+    let trace = span.trace_ids().unwrap().trace_id;
+    span.end(DONE);
+    until("it is acknowledged", || telemetry.uses().fate(&DecisionId::from_bits(7)) == Fate::Acknowledged).await;
+    telemetry.uses().noted(&DecisionId::from_bits(7));
+    let past = Past {
+        decision: DecisionId::from_bits(7),
+        trace,
+        parent: caller_span(Some(super::CALLER)),
+        agent: "spiffe://corp/agent/crm-pilot-7".into(),
+        user: Some("alice@corp".into()),
+        session: None,
+        protocol: "2026-07-28".to_owned(),
+        server: "crm".parse().unwrap(),
+        tool: "get_customer".parse().unwrap(),
+        exposed: "crm__get_customer".parse().unwrap(),
+        verdict: admitted(),
+        seq: 9,
+        at: now,
+        ended: now,
+        took: Some(Duration::from_millis(2)),
+        ending: DONE,
+    };
+    assert!(telemetry.tell_again(&past));
+    until("it is acknowledged again", || telemetry.uses().fate(&DecisionId::from_bits(7)) == Fate::Acknowledged).await;
+    let ids = |again: bool| {
+        let spans = sink.kept.spans();
+        let half = spans.len() / 2;
+        let part = if again { &spans[half..] } else { &spans[..half] };
+        let mut ids: Vec<_> = part
+            .iter()
+            .map(|span| (span.name.clone(), span.trace_id.clone(), span.span_id.clone(), span.parent_span_id.clone()))
+            .collect();
+        ids.sort();
+        ids
+    };
+    assert_eq!((ids(false).len(), ids(false)), (3, ids(true)));
+    assert!(!format!("{:?}", sink.kept.spans()).contains("alice"));
 }
 
 #[tokio::test]

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use super::{
     super::{Ending, TracedException},
-    exception, telemetry, tool, verdict,
+    exception,
+    sink::Sink,
+    telemetry, tool, verdict,
 };
 use crate::domain::{Basis, Effect};
 
@@ -35,7 +37,8 @@ async fn an_exception_is_counted_from_zero_and_forgotten_when_it_ends() {
     let telemetry = telemetry(None, 1.0);
     let metrics = telemetry.metrics();
     let not_after = "2026-11-24T10:00:00Z".parse().unwrap();
-    let tracked = TracedException { id: exception("EX-1"), pilot: Some("PI-crm".parse().unwrap()), not_after };
+    let tracked =
+        TracedException { id: exception("EX-1"), pilot: Some("PI-crm".parse().unwrap()), not_after, budget: 5 };
     metrics.register_exceptions(std::slice::from_ref(&tracked));
     let line = r#"postern_exception_uses_total{exception_id="EX-1",pilot_id="PI-crm"}"#;
     assert!(telemetry.metrics_text().unwrap().contains(&format!("{line} 0")));
@@ -77,4 +80,35 @@ async fn the_names_are_those_that_the_alerts_use() {
     }
     metrics.register_tools(&[]);
     assert!(!telemetry.metrics_text().unwrap().contains("get_customer"));
+}
+
+#[tokio::test]
+async fn a_call_that_is_traced_leaves_its_trace_beside_the_series_that_count_it() {
+    let sink = Sink::start();
+    let telemetry = super::telemetry(sink.url(), 0.0);
+    let metrics = telemetry.metrics();
+    let not_after = "2026-11-24T10:00:00Z".parse().unwrap();
+    metrics.register_tools(&[tool("get_customer")]);
+    metrics.register_exceptions(&[TracedException {
+        id: exception("EX-2026-0042"),
+        pilot: None,
+        not_after,
+        budget: 5,
+    }]);
+    let span = telemetry.server_span(super::facts(None), Some(&super::admitted()));
+    let trace = span.trace_ids().unwrap().trace_id;
+    metrics.used(&exception("EX-2026-0042"));
+    metrics.decided(&super::admitted(), QUICK);
+    metrics.left(&exception("EX-2026-0042"), 4);
+    let done = Ending::Answered { bytes: 1, is_error: false };
+    metrics.served(Some(&tool("get_customer")), done, QUICK, QUICK);
+    span.end(done);
+    let text = telemetry.open_metrics();
+    let exemplar = format!("# {{trace_id=\"{trace}\"}} ");
+    let marked: Vec<_> = text.lines().filter(|line| line.contains(&exemplar)).collect();
+    assert_eq!(marked.len(), 3, "{text}");
+    assert!(text.contains("# TYPE postern_exception_uses counter\n") && text.ends_with("# EOF\n"), "{text}");
+    assert!(text.contains("postern_exception_budget_remaining{exception_id=\"EX-2026-0042\"} 4\n"), "{text}");
+    metrics.register_exceptions(&[]);
+    assert!(!telemetry.open_metrics().contains("EX-2026-0042"));
 }

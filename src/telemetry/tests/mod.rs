@@ -2,6 +2,7 @@
 
 mod delivery;
 mod metrics;
+mod names;
 mod sink;
 mod spans;
 

@@ -21,6 +21,7 @@ mod rounds;
 mod stops;
 mod studies;
 mod tail;
+mod traces;
 mod unneeded;
 mod wire;
 
@@ -51,6 +52,7 @@ pub fn all() -> Vec<Case> {
         unneeded::cases(),
         reports::cases(),
         tail::cases(),
+        traces::cases(),
     ]
     .into_iter()
     .flatten()

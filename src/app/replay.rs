@@ -1,0 +1,305 @@
+//! Follows the journal and sends the trace of each use of an exception again until the collector has it.
+//!
+//! The journal is the outbox: the cursor `traces` says up to which record each use has an acknowledged trace, or is
+//! named by an alarm as lost. What lies behind it is kept as numbers only, and never more than a window of them.
+
+use std::{
+    collections::BTreeMap,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use tokio::sync::Mutex;
+
+use super::house::House;
+use crate::{
+    domain::{DecisionId, ExceptionId, Timestamp},
+    evidence::{Alarm, AlarmKind, Feed as _, How, Intent, Journal as _, JournalError, Outcome, Record, Row},
+    telemetry::{Ending, Fate, Past},
+};
+
+/// The cursor: each use up to it has its trace.
+pub(crate) const CURSOR: &str = "traces";
+/// Uses without an acknowledgement that are looked after at once; the rest waits in the journal.
+const WINDOW: usize = 4_096;
+/// Records of one read.
+const READ: u32 = 500;
+/// Reads of one turn.
+const READS: usize = 20;
+/// Uses that are sent again in one turn.
+const SENT: usize = 64;
+/// Records without a use after which the cursor is noted all the same.
+const IDLE: u64 = 10_000;
+const PACE: Duration = Duration::from_millis(250);
+/// Between two notes of the cursor.
+const NOTE: Duration = Duration::from_secs(1);
+/// Times that a trace which the collector refuses is sent again.
+const ATTEMPTS: u32 = 5;
+/// Until it is sent again the first time; twice as long each time after.
+const REST: Duration = Duration::from_millis(250);
+/// A use of this process that has no outcome by then never gets one.
+const FORGOTTEN: Duration = Duration::from_secs(900);
+/// A trace that is not acknowledged by then is counted as missing.
+const OVERDUE: Duration = Duration::from_secs(10);
+
+/// The follower.
+pub(super) struct Replay {
+    house: Arc<House>,
+    /// The last record of the process before.
+    before: u64,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    /// The last record that was read; none before the first turn.
+    read: Option<u64>,
+    /// What the cursor says.
+    noted: u64,
+    /// Whether a use was settled since.
+    settled: bool,
+    at: Option<Instant>,
+    pending: BTreeMap<u64, Pending>,
+    /// Uses whose trace is lost for good.
+    lost: u64,
+}
+
+struct Pending {
+    decision: DecisionId,
+    exception: ExceptionId,
+    seen: Instant,
+    attempts: u32,
+    due: Instant,
+}
+
+impl Replay {
+    pub(super) fn new(house: &Arc<House>) -> Arc<Self> {
+        let before = *house.store.head().borrow();
+        Arc::new(Self { house: Arc::clone(house), before, state: Mutex::default() })
+    }
+
+    /// Follows until it is dropped; does nothing where no trace is made.
+    pub(super) async fn run(self: Arc<Self>) {
+        if !self.house.telemetry.is_on() {
+            return;
+        }
+        loop {
+            if let Err(error) = self.turn().await {
+                tracing::warn!(%error, "traces of exceptions cannot be followed now");
+            }
+            tokio::time::sleep(PACE).await;
+        }
+    }
+
+    async fn turn(&self) -> Result<(), JournalError> {
+        let mut state = self.state.lock().await;
+        self.read(&mut state).await?;
+        self.settle(&mut state);
+        if self.house.telemetry.lease().holds() {
+            self.send(&mut state).await?;
+        }
+        let overdue = state.pending.values().filter(|use_| use_.seen.elapsed() > OVERDUE && self.is_gone(use_)).count();
+        let metrics = self.house.telemetry.metrics();
+        metrics.without_trace(state.lost + u64::try_from(overdue).unwrap_or(u64::MAX));
+        if state.at.is_none_or(|at| at.elapsed() >= NOTE) {
+            self.note(&mut state).await?;
+        }
+        Ok(())
+    }
+
+    /// Notes what was acknowledged until now; for the end of the process.
+    pub(super) async fn finish(&self) {
+        let mut state = self.state.lock().await;
+        if state.read.is_none() {
+            return;
+        }
+        self.settle(&mut state);
+        if let Err(error) = self.note(&mut state).await {
+            tracing::warn!(%error, "acknowledged traces are not noted; they are sent again at the next start");
+        }
+    }
+
+    /// Reads on, as far as the window has room.
+    async fn read(&self, state: &mut State) -> Result<(), JournalError> {
+        let mut read = match state.read {
+            Some(read) => read,
+            None => {
+                state.noted = self.house.store.cursor(CURSOR).await?.unwrap_or_default();
+                state.noted
+            }
+        };
+        state.read = Some(read);
+        for _ in 0..READS {
+            if state.pending.len() >= WINDOW {
+                return Ok(());
+            }
+            let rows = self.house.store.after(read, READ).await?;
+            let Some(last) = rows.last() else { return Ok(()) };
+            read = last.seq;
+            let now = Instant::now();
+            for (seq, intent) in rows.iter().filter_map(used) {
+                let Some(exception) = intent.admitted_by().cloned() else { continue };
+                let pending = Pending { decision: intent.decision, exception, seen: now, attempts: 0, due: now };
+                state.pending.insert(seq, pending);
+            }
+            state.read = Some(read);
+        }
+        Ok(())
+    }
+
+    /// Lets go of what was acknowledged.
+    fn settle(&self, state: &mut State) {
+        let (uses, before) = (self.house.telemetry.uses(), state.pending.len());
+        state.pending.retain(|_, pending| {
+            let open = uses.fate(&pending.decision) != Fate::Acknowledged;
+            if !open {
+                uses.noted(&pending.decision);
+            }
+            open
+        });
+        state.settled |= state.pending.len() < before;
+    }
+
+    fn is_gone(&self, pending: &Pending) -> bool {
+        self.house.telemetry.uses().fate(&pending.decision) == Fate::Gone
+    }
+
+    async fn send(&self, state: &mut State) -> Result<(), JournalError> {
+        let now = Instant::now();
+        let gone = state.pending.iter().filter(|(_, pending)| pending.due <= now && self.is_gone(pending));
+        let due: Vec<u64> = gone.map(|(seq, _)| *seq).take(SENT).collect();
+        for seq in due {
+            let Some(pending) = state.pending.get_mut(&seq) else { continue };
+            if pending.attempts >= ATTEMPTS {
+                self.lose(pending).await?;
+                (state.lost, state.settled) = (state.lost + 1, true);
+                state.pending.remove(&seq);
+                continue;
+            }
+            let records = self.house.store.decision(&pending.decision).await?;
+            match self.story(seq, records, pending) {
+                Story::Open => pending.due = now + REST,
+                Story::NoUse => {
+                    state.settled = true;
+                    state.pending.remove(&seq);
+                }
+                Story::Told(past) => {
+                    if !self.house.telemetry.tell_again(&past) {
+                        return Ok(());
+                    }
+                    pending.due = now + REST * 2_u32.saturating_pow(pending.attempts);
+                    pending.attempts += 1;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn story(&self, seq: u64, records: Vec<(u64, Record)>, pending: &Pending) -> Story {
+        let (mut intent, mut outcome) = (None, None);
+        for (at, record) in records {
+            match record {
+                Record::Intent(found) if at == seq => intent = Some(found),
+                Record::Outcome(found) => outcome = Some(found),
+                Record::Aborted(aborted) if aborted.record == seq => return Story::NoUse,
+                _ => {}
+            }
+        }
+        let Some(intent) = intent else { return Story::NoUse };
+        if outcome.is_none() && seq > self.before && pending.seen.elapsed() < FORGOTTEN {
+            return Story::Open;
+        }
+        past(seq, intent, outcome, self.house.clock.now()).map_or(Story::NoUse, |past| Story::Told(Box::new(past)))
+    }
+
+    /// A person must know that this trace will not be there.
+    async fn lose(&self, pending: &Pending) -> Result<(), JournalError> {
+        let detail =
+            format!("the collector refused the trace of a use {} times; it is not in the backend", ATTEMPTS + 1);
+        tracing::error!(decision = %pending.decision, exception = %pending.exception, detail, "alarm");
+        let alarm = Alarm {
+            at: self.house.clock.now(),
+            about: AlarmKind::TraceLost,
+            exception: Some(pending.exception.clone()),
+            decision: Some(pending.decision.clone()),
+            detail,
+        };
+        self.house.store.append(Record::Alarm(alarm)).await.map(drop)
+    }
+
+    /// Moves the cursor to just before the first use that waits.
+    async fn note(&self, state: &mut State) -> Result<(), JournalError> {
+        let read = state.read.unwrap_or_default();
+        let mark = state.pending.keys().next().map_or(read, |first| first.saturating_sub(1));
+        // Records that are no uses are worth a write now and then.
+        if mark > state.noted && (state.settled || mark - state.noted > IDLE) {
+            self.house.store.advance(CURSOR, mark).await?;
+            (state.noted, state.settled) = (mark, false);
+        }
+        state.at = Some(Instant::now());
+        Ok(())
+    }
+}
+
+/// What the journal says of a use.
+enum Story {
+    /// It is under way.
+    Open,
+    /// It never left, or no trace was begun for it.
+    NoUse,
+    Told(Box<Past>),
+}
+
+/// The use of an exception that this row is the intent of. Rows of other calls are told apart before they are read.
+pub(super) fn used(row: &Row) -> Option<(u64, Intent)> {
+    let holds = |text: &[u8]| row.payload.windows(text.len()).any(|part| part == text);
+    if !row.payload.starts_with(br#"{"kind":"intent""#)
+        || !(holds(br#""basis":"exception""#) || holds(br#""basis":"break_glass""#))
+    {
+        return None;
+    }
+    match serde_json::from_slice(&row.payload) {
+        Ok(Record::Intent(intent)) if intent.admitted_by().is_some() => Some((row.seq, intent)),
+        Ok(_) | Err(_) => None,
+    }
+}
+
+fn past(seq: u64, intent: Intent, outcome: Option<Outcome>, now: Timestamp) -> Option<Past> {
+    let ending = outcome.as_ref().map_or(Ending::Abandoned, ending);
+    let took = outcome.as_ref().filter(|outcome| outcome.how != How::Aborted && outcome.duration_us > 0);
+    Some(Past {
+        decision: intent.decision,
+        trace: intent.caller.trace?,
+        parent: intent.caller.parent,
+        agent: intent.caller.agent,
+        user: intent.caller.on_behalf_of,
+        session: intent.caller.session,
+        protocol: intent.caller.protocol,
+        server: intent.call.server,
+        tool: intent.call.tool,
+        exposed: intent.call.exposed,
+        verdict: intent.verdict,
+        seq,
+        at: intent.at,
+        ended: outcome.as_ref().map_or(now, |outcome| outcome.at),
+        took: took.map(|outcome| Duration::from_micros(outcome.duration_us)),
+        ending,
+    })
+}
+
+fn ending(outcome: &Outcome) -> Ending {
+    let bytes = usize::try_from(outcome.result_bytes).unwrap_or(usize::MAX);
+    match outcome.how {
+        How::Answered | How::InputRequired | How::Task => Ending::Answered { bytes, is_error: false },
+        How::ToolError => Ending::Answered { bytes, is_error: true },
+        How::Refused => match outcome.detail.as_deref().and_then(|code| code.parse().ok()) {
+            Some(code) => Ending::RpcError { code },
+            None => Ending::Failed { kind: "refused" },
+        },
+        How::Failed => Ending::Failed { kind: "failed" },
+        How::Cancelled => Ending::Cancelled,
+        How::TimedOut => Ending::TimedOut,
+        How::Withheld => Ending::Withheld,
+        How::Aborted | How::Unknown => Ending::Abandoned,
+    }
+}
