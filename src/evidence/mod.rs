@@ -17,12 +17,13 @@ mod merkle;
 mod record;
 mod seal;
 mod signing;
+pub mod tiles;
 mod verify;
 
 pub use call::{Arguments, Called, Caller, Denial, How, Inquiry, Intent, Listing, Outcome, Subscription};
 pub use chain::{GENESIS, Head, chain};
 pub use checkpoint::{Checkpoint, CheckpointError};
-pub use export::{ExportError, Index, Line, Row};
+pub use export::{ExportError, Index, Line, Pruned, Row};
 pub use feed::Feed;
 pub use governance::{
     Aborted, Alarm, AlarmKind, CatalogChange, CatalogEvent, Freeze, KeyChange, KeyEvent, Lifecycle, PilotChange,

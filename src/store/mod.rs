@@ -23,6 +23,7 @@ mod schema;
 mod since;
 #[expect(clippy::module_inception, reason = "the room's main thing has the room's name")]
 mod store;
+mod tiles;
 mod writer;
 
 pub use folder::FolderError;
@@ -33,6 +34,7 @@ pub use open::{Durability, OpenError, Recovery, Settings};
 pub use schema::SchemaError;
 pub use since::Since;
 pub use store::Store;
+pub use tiles::{NEWEST, TileFolder, TileWriter, TilesError};
 
 #[cfg(test)]
 mod tests;

@@ -1,4 +1,5 @@
 //! The promises of evidence.
 
 mod inclusion;
+mod tiles;
 mod verification;
