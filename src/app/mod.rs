@@ -27,6 +27,7 @@ mod removal;
 mod report;
 mod serve;
 mod study;
+mod tiles;
 mod view;
 
 pub use check::{Checked, check};

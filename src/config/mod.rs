@@ -1,6 +1,7 @@
 //! Files and environment to checked settings; all faults at once.
 
 mod check;
+mod evidence;
 mod form;
 mod listen;
 mod load;
@@ -11,6 +12,7 @@ mod servers;
 mod settings;
 mod value;
 
+pub use evidence::EvidenceSettings;
 pub use load::{Environment, Operator, SCHEMA, load, operator, process_environment};
 pub use policies::{PolicyFiles, SourceText, read_policies};
 pub use settings::{
