@@ -13,6 +13,7 @@ mod key;
 mod local;
 mod parts;
 mod pilot;
+mod proof;
 mod remote;
 mod render;
 mod report;

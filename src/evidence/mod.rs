@@ -8,12 +8,14 @@
 mod call;
 mod chain;
 mod checkpoint;
+mod consistency;
 mod export;
 mod feed;
 mod governance;
 mod inclusion;
 mod journal;
 mod merkle;
+mod proof;
 mod record;
 mod seal;
 mod signing;
@@ -23,6 +25,7 @@ mod verify;
 pub use call::{Arguments, Called, Caller, Denial, How, Inquiry, Intent, Listing, Outcome, Subscription};
 pub use chain::{GENESIS, Head, chain};
 pub use checkpoint::{Checkpoint, CheckpointError};
+pub use consistency::{Bridge, consistent};
 pub use export::{ExportError, Index, Line, Pruned, Row};
 pub use feed::Feed;
 pub use governance::{
@@ -32,6 +35,7 @@ pub use governance::{
 pub use inclusion::{Prover, includes};
 pub use journal::{Journal, JournalError, Position};
 pub use merkle::{Tree, leaf};
+pub use proof::{GrowthProof, ProofError, RecordProof};
 pub use record::{ENTRY, Record, Summary};
 pub use seal::{SEALED_PLAINTEXT, SealError, Sealed, Sealer};
 pub use signing::{KeyError, SigningKey, VerifyingKey};

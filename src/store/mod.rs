@@ -7,6 +7,7 @@
 
 mod admit;
 mod calls;
+mod copy;
 mod exceptions;
 mod feed;
 mod folder;
@@ -26,6 +27,7 @@ mod store;
 mod tiles;
 mod writer;
 
+pub use copy::{Copied, CopyError, Leaf};
 pub use folder::FolderError;
 pub use inspect::{Against, Inspection};
 pub use keyring::{Keyring, KeyringError};
