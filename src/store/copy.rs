@@ -210,9 +210,14 @@ impl Copied {
             earlier.push(Checkpoint::open(other, key).map_err(CopyError::Checkpoint)?);
         }
         let (mut edge, mut report, mut wrong) = (Edge::default(), Report::default(), None);
+        let mut gone: Option<(u64, u64)> = None;
         self.leaves(signed.size, |leaf| {
             report.records += 1;
-            report.pruned += u64::from(leaf.record.is_none());
+            if leaf.record.is_none() {
+                report.pruned += 1;
+                let first = gone.map_or(leaf.seq, |(first, _)| first);
+                gone = Some((first, leaf.seq));
+            }
             for (name, tile) in edge.push(leaf.hash) {
                 let same = folder.read(&name).is_ok_and(|found| found.is_some_and(|found| found == tile));
                 wrong = wrong.take().or_else(|| (!same).then(|| name.path()));
@@ -232,6 +237,9 @@ impl Copied {
         }
         if let Some(path) = wrong {
             return Err(CopyError::Shape(path));
+        }
+        if let Some((from, to)) = gone {
+            report.breaches.push(Breach::Missing { from, to });
         }
         if edge.tree().root() == signed.root {
             (report.checkpoints, report.signed) = (report.checkpoints + 1, signed.size);
