@@ -1,6 +1,6 @@
 # Commands of the house. `make` alone lists them.
 .DEFAULT_GOAL := help
-.PHONY: help demo cases test acceptance peers conformance bench fuzz check
+.PHONY: help demo cases test acceptance peers conformance evidence bench fuzz check
 
 CARGO ?= cargo
 PYTHON ?= python3
@@ -29,6 +29,9 @@ peers: ## Clients and tool servers that are not ours, through the gateway
 
 conformance: ## The official conformance suite of MCP through the gateway; the last line counts its checks
 	@bash tests/all.sh conformance
+
+evidence: ## The log of a running gateway, verified by software that is not ours; the last line counts
+	@bash tests/all.sh evidence
 
 bench: ## Benchmarks of the hot path (release profile, long)
 	@echo "== benchmarks; the optimised build takes some minutes"

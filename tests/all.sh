@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Everything that `make test` runs, or one part of it: acceptance, peers, conformance, cases.
+# Everything that `make test` runs, or one part of it: acceptance, peers, conformance, evidence, cases.
 # What cannot be set up is listed as NOT RUN; with CI set that is a failure.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -54,6 +54,15 @@ conformance() {
   python3 tests/conformance/run.py
 }
 
+evidence() {
+  if [ ! -e tests/evidence/.venv/bin/python ]; then
+    not_run "evidence: tests/evidence/.venv is not there (bash tests/setup.sh says why)"
+    return
+  fi
+  say "the log of a running gateway, verified by software that is not ours (half a minute)"
+  python3 tests/evidence/run.py
+}
+
 demo() {
   say "the demo, as a smoke test (half a minute)"
   local log
@@ -74,12 +83,13 @@ cases() {
 }
 
 case "${1:-all}" in
-  all) setup; build; rust; acceptance; conformance; peers; demo; cases ;;
+  all) setup; build; rust; acceptance; conformance; peers; evidence; demo; cases ;;
   cases) build; cases ;;
   acceptance) setup; build; acceptance ;;
+  evidence) setup; build; evidence ;;
   peers) setup; build; peers ;;
   conformance) setup; build; conformance ;;
-  *) echo "usage: tests/all.sh [acceptance|peers|conformance|cases]" >&2; exit 2 ;;
+  *) echo "usage: tests/all.sh [acceptance|peers|conformance|evidence|cases]" >&2; exit 2 ;;
 esac
 
 if [ ${#skipped[@]} -gt 0 ]; then

@@ -39,6 +39,23 @@ else
   missing+=("python3: clients and servers from PyPI, collectors")
 fi
 
+# Software that verifies our log needs a Python of 3.12 or later: the first one that is found.
+verifier() {
+  local python stamp at=../evidence
+  stamp=$(sha256sum "$at/requirements.txt" | cut -c1-16)
+  [ -e "$at/.venv/.$stamp" ] && return 0
+  for python in python3.14 python3.13 python3.12 "$HOME"/.pyenv/versions/3.1[2-9]*/bin/python; do
+    "$python" -c 'import sys; sys.exit(sys.version_info < (3, 12))' 2>/dev/null || continue
+    say "python environment of the verifier ($python)"
+    rm -rf "$at/.venv"
+    "$python" -m venv "$at/.venv" \
+      && "$at/.venv/bin/pip" install --quiet --disable-pip-version-check -r "$at/requirements.txt" \
+      && touch "$at/.venv/.$stamp" && return 0
+  done
+  missing+=("aics-tlog, which verifies our log: no Python of 3.12 or later, or no package")
+}
+verifier
+
 # npm_packages FOLDER WHAT: npm packages of a lock, installed once for each version of it.
 npm_packages() {
   local stamp

@@ -86,4 +86,8 @@ pub trait Operations:
     async fn evidence(&self, by: &Arc<Person>, from: u64, limit: u32) -> Result<EvidencePage, ApiError>;
     /// The newest checkpoint, a C2SP signed note.
     async fn checkpoint(&self) -> Result<Option<String>, ApiError>;
+    /// The newest checkpoint that the tiles hold.
+    async fn log_checkpoint(&self) -> Result<Option<String>, ApiError>;
+    /// One tile.
+    async fn log_tile(&self, name: &crate::evidence::tiles::TileName) -> Result<Option<Vec<u8>>, ApiError>;
 }

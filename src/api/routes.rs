@@ -111,6 +111,12 @@ pub enum Known {
     Evidence,
     /// The newest checkpoint.
     Checkpoint,
+    /// The newest checkpoint that the tiles hold.
+    LogCheckpoint,
+    /// A tile of hashes.
+    LogTile,
+    /// Records, as a bundle of the tiles.
+    LogEntries,
 }
 
 /// One route.
@@ -358,4 +364,7 @@ pub const ROUTES: &[Route] = &[
     ),
     route(GET, "/api/v1/evidence", AUDIT, None, Endpoint::Known(Known::Evidence)),
     route(GET, "/api/v1/evidence/checkpoint", AUDIT, None, Endpoint::Known(Known::Checkpoint)),
+    route(GET, "/log/checkpoint", Access::Person, None, Endpoint::Known(Known::LogCheckpoint)),
+    route(GET, "/log/tile/entries/{*tile}", AUDIT, None, Endpoint::Known(Known::LogEntries)),
+    route(GET, "/log/tile/{id}/{*tile}", Access::Person, None, Endpoint::Known(Known::LogTile)),
 ];

@@ -22,7 +22,10 @@ use super::{
     routes::Known,
     views::WhoView,
 };
-use crate::domain::{Document, ExceptionId, Person, limits};
+use crate::{
+    domain::{Document, ExceptionId, Person, limits},
+    evidence::tiles::{Place, TileName},
+};
 
 /// Records of one page, and the most.
 const PAGE: u32 = 100;
@@ -165,6 +168,18 @@ async fn answer(operations: &dyn Operations, known: Known, asked: Asked) -> Resu
         Known::Checkpoint => {
             let note = operations.checkpoint().await?.ok_or_else(ApiError::not_found)?;
             Ok(text("text/plain; charset=utf-8", note))
+        }
+        Known::LogCheckpoint => {
+            let note = operations.log_checkpoint().await?.ok_or_else(ApiError::not_found)?;
+            Ok(text("text/plain; charset=utf-8", note))
+        }
+        Known::LogTile | Known::LogEntries => {
+            let path = asked.parts.uri.path().strip_prefix("/log/").and_then(TileName::parse);
+            // The kind is that of the route, whose duty was asked for.
+            let name = path.filter(|name| (name.place == Place::Entries) == (known == Known::LogEntries));
+            let name = name.ok_or_else(ApiError::not_found)?;
+            let tile = operations.log_tile(&name).await?.ok_or_else(ApiError::not_found)?;
+            Ok(([(header::CONTENT_TYPE, "application/octet-stream")], tile).into_response())
         }
     }
 }

@@ -40,6 +40,7 @@ pub(super) fn start(house: &Arc<House>, loose: Loose, stop: &watch::Receiver<boo
     tasks.spawn(super::routine::run(Arc::clone(house)));
     tasks.spawn(super::shadow::run(Arc::clone(house)));
     tasks.spawn(gauges::keep(Arc::clone(house)));
+    tasks.spawn(super::tiles::keep(Arc::clone(&house.store), house.tiles.clone()));
     if let Some(copies) = &house.copies {
         tasks.spawn(Arc::clone(copies).keep(house.store.checkpoints()));
     }

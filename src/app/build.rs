@@ -150,6 +150,7 @@ pub(super) async fn build(
         analysis_days: settings.exceptions.analysis_days,
         prover: Prover::find().await.within(QUESTION, SUBMISSION),
         require_proofs: settings.exceptions.require_proofs,
+        tiles: settings.evidence.tiles.clone(),
         copies,
         tally: tokio::sync::Mutex::default(),
         needs: tokio::sync::Mutex::default(),

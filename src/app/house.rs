@@ -44,6 +44,8 @@ pub(super) struct House {
     pub(super) prover: Prover,
     /// Whether a submission is refused unless that is proven.
     pub(super) require_proofs: bool,
+    /// Where the tiles of the journal are written.
+    pub(super) tiles: std::path::PathBuf,
     /// Where checkpoints are copied to; nothing, while the store is behind one of them.
     pub(super) copies: Option<Arc<Copies>>,
     /// What reports have read of the journal so far.

@@ -42,6 +42,7 @@ mod seek;
 mod serve;
 mod shadow;
 mod study;
+mod tiles;
 mod view;
 
 pub use backend::{Backend, Dialect};

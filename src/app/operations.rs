@@ -299,4 +299,13 @@ impl Operations for House {
     async fn checkpoint(&self) -> Result<Option<String>, ApiError> {
         Ok(self.store.checkpoint().map(|note| note.to_string()))
     }
+
+    async fn log_checkpoint(&self) -> Result<Option<String>, ApiError> {
+        super::tiles::read(&self.tiles, |folder| folder.checkpoint()).await
+    }
+
+    async fn log_tile(&self, name: &crate::evidence::tiles::TileName) -> Result<Option<Vec<u8>>, ApiError> {
+        let name = *name;
+        super::tiles::read(&self.tiles, move |folder| folder.read(&name)).await
+    }
 }

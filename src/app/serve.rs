@@ -114,6 +114,11 @@ pub async fn start(settings: Settings) -> anyhow::Result<Running> {
             tracing::error!(%error, "the end of the gateway is not recorded");
         }
         house.store.close().await;
+        if let Some(note) = house.store.checkpoint()
+            && let Err(error) = super::tiles::publish(&house.store, &house.tiles, None, &note).await
+        {
+            tracing::error!(error, "the last tiles are not written; the next start writes them");
+        }
         if let (Some(copies), Some(note)) = (&house.copies, house.store.checkpoint()) {
             copies.write(note, false).await;
         }

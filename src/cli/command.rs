@@ -333,12 +333,67 @@ pub(super) struct Journal {
     pub(super) since: u64,
 }
 
+#[derive(Debug, Args)]
+pub(super) struct CopyArguments {
+    /// A data folder, a folder of tiles, or an export [default: the data folder of the configuration]
+    pub(super) path: Option<PathBuf>,
+    /// The data folder
+    #[arg(long, value_name = "DIR", conflicts_with = "path")]
+    pub(super) data: Option<PathBuf>,
+    /// The log's public key, as text or in a file [default: `signing.pub` of the data folder]
+    #[arg(long, value_name = "KEY")]
+    pub(super) key: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct VerifyArguments {
+    #[command(flatten)]
+    pub(super) copy: CopyArguments,
+    /// A checkpoint that was kept elsewhere, and that must hold too; for a proof of growth, the earlier one
+    #[arg(long, value_name = "FILE")]
+    pub(super) checkpoint: Vec<PathBuf>,
+    /// Check this proof alone, by its key and nothing else
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["path", "data"])]
+    pub(super) proof: Option<PathBuf>,
+    /// The record's bytes, where the proof does not carry them
+    #[arg(long, value_name = "FILE", requires = "proof")]
+    pub(super) record: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ProveArguments {
+    #[command(flatten)]
+    pub(super) copy: CopyArguments,
+    /// The record with this sequence number
+    #[arg(long, value_name = "SEQ", required_unless_present = "decision")]
+    pub(super) seq: Option<u64>,
+    /// The first record of this decision
+    #[arg(long, value_name = "ID", conflicts_with = "seq")]
+    pub(super) decision: Option<String>,
+    /// Under this checkpoint [default: the newest of the copy]
+    #[arg(long, value_name = "FILE")]
+    pub(super) checkpoint: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ConsistencyArguments {
+    #[command(flatten)]
+    pub(super) copy: CopyArguments,
+    /// The earlier checkpoint
+    #[arg(long, value_name = "FILE")]
+    pub(super) from: PathBuf,
+}
+
 #[derive(Debug, Subcommand)]
 pub(super) enum EvidenceCommand {
-    /// Hold chain and checkpoints against every record
-    Verify(Journal),
+    /// Hold chain and checkpoints against every record of a copy, or check a proof
+    Verify(VerifyArguments),
     /// Print records as a table
     Show(Journal),
     /// Write records as JSON lines
     Export(Journal),
+    /// Prove that a record is in the log (C2SP tlog-proof): `postern evidence prove --seq 7 > record.tlog-proof`
+    Prove(ProveArguments),
+    /// Prove that the log only grew since an earlier checkpoint
+    Consistency(ConsistencyArguments),
 }

@@ -1,4 +1,4 @@
-//! `evidence verify|show|export`, read from the data folder.
+//! `evidence …`: what is read from the data folder or a copy, without a gateway.
 
 use std::{
     io::{self, BufWriter, Write as _},
@@ -11,6 +11,7 @@ use serde_json::Value;
 use super::{
     command::{EvidenceCommand, Global, Journal},
     exit::Failure,
+    proof,
     run::operator,
     screen::{Format, Screen},
     table::{facts, printable, table},
@@ -24,13 +25,18 @@ use crate::{
 const BLOCK: usize = 1_000;
 
 pub(super) fn evidence(command: &EvidenceCommand, global: &Global, screen: &mut Screen<'_>) -> Result<(), Failure> {
-    let (EvidenceCommand::Verify(journal) | EvidenceCommand::Show(journal) | EvidenceCommand::Export(journal)) =
-        command;
-    let inspection = Inspection::open(&folder(journal, global)?).map_err(|error| failed(&error))?;
+    let inspect = |journal| Inspection::open(&folder(journal, global)?).map_err(|error| failed(&error));
     match command {
-        EvidenceCommand::Verify(_) => verify(&inspection, screen),
-        EvidenceCommand::Show(journal) if screen.format == Format::Table => show(&inspection, journal.since, screen),
+        EvidenceCommand::Verify(arguments) => {
+            proof::verify(arguments, global, screen)?.map_or(Ok(()), |report| verified(&report, screen))
+        }
+        EvidenceCommand::Prove(arguments) => proof::prove(arguments, global, screen),
+        EvidenceCommand::Consistency(arguments) => proof::consistency(arguments, global, screen),
+        EvidenceCommand::Show(journal) if screen.format == Format::Table => {
+            show(&inspect(journal)?, journal.since, screen)
+        }
         EvidenceCommand::Show(journal) | EvidenceCommand::Export(journal) => {
+            let inspection = inspect(journal)?;
             let mut out = BufWriter::new(&mut *screen.out);
             each(&inspection, journal.since, |line| writeln!(out, "{}", line.write().map_err(io::Error::other)?))?;
             Ok(out.flush()?)
@@ -49,9 +55,8 @@ pub(super) fn folder(journal: &Journal, global: &Global) -> Result<PathBuf, Fail
     Ok(data)
 }
 
-fn verify(inspection: &Inspection, screen: &mut Screen<'_>) -> Result<(), Failure> {
-    let report = inspection.verify(inspection.key(), &[]).map_err(|error| failed(&error))?;
-    screen.show(&report, say)?;
+fn verified(report: &Report, screen: &mut Screen<'_>) -> Result<(), Failure> {
+    screen.show(report, say)?;
     if report.holds() { Ok(()) } else { Err(Failure::Refused("the evidence is not what was written".to_owned())) }
 }
 
@@ -166,6 +171,7 @@ fn say(report: &Report) -> String {
         ("records", report.records.to_string()),
         ("signed", format!("up to record {}", report.signed)),
         ("checkpoints", report.checkpoints.to_string()),
+        ("hash only", report.pruned.to_string()),
         ("no outcome", open.join(", ")),
         ("verdict", if report.holds() { "as it was written".to_owned() } else { "NOT AS IT WAS WRITTEN".to_owned() }),
     ]);

@@ -15,6 +15,7 @@ mod key;
 mod local;
 mod parts;
 mod pilot;
+mod proof;
 mod remote;
 mod render;
 mod report;

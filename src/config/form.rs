@@ -17,6 +17,7 @@ pub(super) struct Form {
     pub(super) identity: IdentityForm,
     pub(super) servers: BTreeMap<String, ServerForm>,
     pub(super) telemetry: TelemetryForm,
+    pub(super) evidence: super::evidence::EvidenceForm,
     pub(super) limits: LimitsForm,
     pub(super) exceptions: ExceptionsForm,
     pub(super) alerts: super::alerts::AlertsForm,

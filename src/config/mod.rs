@@ -2,6 +2,7 @@
 
 mod alerts;
 mod check;
+mod evidence;
 mod exports;
 mod form;
 mod listen;
@@ -14,6 +15,7 @@ mod settings;
 mod value;
 
 pub use alerts::{Alerts, WebhookSettings};
+pub use evidence::EvidenceSettings;
 pub use exports::{Begin, ExportSettings, ExportTo};
 pub use load::{Environment, Operator, SCHEMA, load, operator, process_environment};
 pub use policies::{PolicyFiles, SourceText, read_policies};

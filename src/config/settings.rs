@@ -23,6 +23,8 @@ pub struct Settings {
     pub policies: PathBuf,
     /// How records are made durable.
     pub store: StoreSettings,
+    /// How evidence is given to others.
+    pub evidence: super::EvidenceSettings,
     /// Who may issue tokens.
     pub identity: Identity,
     /// The tool servers, by name.

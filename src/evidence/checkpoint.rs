@@ -44,22 +44,36 @@ impl Checkpoint {
     /// # Errors
     /// Its form is wrong, it is of another log, or this key did not sign it.
     pub fn open(note: &str, key: &VerifyingKey) -> Result<Self, CheckpointError> {
-        let split = note.find("\n\n").ok_or(CheckpointError::Form)?;
-        let (body, signatures) = note.split_at_checked(split + 1).ok_or(CheckpointError::Form)?;
-        let mut lines = body.lines();
-        let (Some(origin), Some(size), Some(root)) = (lines.next(), lines.next(), lines.next()) else {
-            return Err(CheckpointError::Form);
-        };
-        if origin != key.name() {
+        let (body, signatures) = parts(note)?;
+        let checkpoint = Self::read(note)?;
+        if body.lines().next() != Some(key.name()) {
             return Err(CheckpointError::Origin);
         }
-        let size: u64 = size.parse().map_err(|_| CheckpointError::Form)?;
-        let root = STANDARD.decode(root).map_err(|_| CheckpointError::Form)?;
-        let root = root.try_into().map_err(|_| CheckpointError::Form)?;
         let signed =
             signatures.lines().filter_map(|line| signature(line, key)).any(|s| key.verify(body.as_bytes(), &s));
-        if signed { Ok(Self { size, root }) } else { Err(CheckpointError::Signature) }
+        if signed { Ok(checkpoint) } else { Err(CheckpointError::Signature) }
     }
+
+    /// What the note says, whoever signed it.
+    ///
+    /// # Errors
+    /// Its form is wrong.
+    pub fn read(note: &str) -> Result<Self, CheckpointError> {
+        let mut lines = parts(note)?.0.lines();
+        let (Some(_), Some(size), Some(root)) = (lines.next(), lines.next(), lines.next()) else {
+            return Err(CheckpointError::Form);
+        };
+        let number: u64 = size.parse().map_err(|_| CheckpointError::Form)?;
+        let root = STANDARD.decode(root).map_err(|_| CheckpointError::Form)?;
+        let root = root.try_into().map_err(|_| CheckpointError::Form)?;
+        if number.to_string() == size { Ok(Self { size: number, root }) } else { Err(CheckpointError::Form) }
+    }
+}
+
+/// What is signed, and the lines of signatures.
+pub(super) fn parts(note: &str) -> Result<(&str, &str), CheckpointError> {
+    let split = note.find("\n\n").ok_or(CheckpointError::Form)?;
+    note.split_at_checked(split + 1).ok_or(CheckpointError::Form)
 }
 
 fn signature(line: &str, key: &VerifyingKey) -> Option<Vec<u8>> {

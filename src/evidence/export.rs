@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Summary;
-use crate::domain::Digest;
+use super::{Summary, leaf};
+use crate::domain::{Digest, Timestamp};
 
 /// What a store indexes beside a row.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,6 +35,53 @@ pub struct Row {
     pub payload: Vec<u8>,
     /// What a store indexes beside it; an export has none.
     pub index: Option<Index>,
+}
+
+/// What stands in the place of a record that was removed when its time was over: when it was, and its leaf hash, so that
+/// the proofs of all others still hold.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Pruned {
+    /// The hash of the leaf that the record was.
+    pruned: Digest,
+    /// When the record was made.
+    pub at: Timestamp,
+}
+
+impl Pruned {
+    /// What is to stand in the place of this payload.
+    ///
+    /// # Errors
+    /// It has no JSON form.
+    pub fn of(payload: &[u8], at: Timestamp) -> Result<Vec<u8>, ExportError> {
+        serde_json::to_vec(&Self { pruned: Digest::from_bytes(leaf(payload)), at }).map_err(|_| ExportError)
+    }
+
+    /// Reads what stands in the place of a payload; none if the payload is a record.
+    #[must_use]
+    pub fn read(payload: &[u8]) -> Option<Self> {
+        if payload.starts_with(br#"{"pruned":"#) { serde_json::from_slice(payload).ok() } else { None }
+    }
+
+    /// The hash of the leaf that the record was.
+    #[must_use]
+    pub const fn leaf(&self) -> [u8; 32] {
+        *self.pruned.as_bytes()
+    }
+}
+
+impl Row {
+    /// What stands there if the record was removed.
+    #[must_use]
+    pub fn pruned(&self) -> Option<Pruned> {
+        Pruned::read(&self.payload)
+    }
+
+    /// Its leaf in the tree.
+    #[must_use]
+    pub fn leaf(&self) -> [u8; 32] {
+        self.pruned().map_or_else(|| leaf(&self.payload), |pruned| pruned.leaf())
+    }
 }
 
 /// A line that is none of an export.

@@ -8,6 +8,7 @@
 mod call;
 mod chain;
 mod checkpoint;
+mod consistency;
 mod delivery;
 mod export;
 mod feed;
@@ -15,16 +16,19 @@ mod governance;
 mod inclusion;
 mod journal;
 mod merkle;
+mod proof;
 mod record;
 mod seal;
 mod signing;
+pub mod tiles;
 mod verify;
 
 pub use call::{Arguments, Called, Caller, Denial, How, Inquiry, Intent, Listing, Outcome, Subscription};
 pub use chain::{GENESIS, Head, chain};
 pub use checkpoint::{Checkpoint, CheckpointError};
+pub use consistency::{Bridge, consistent};
 pub use delivery::{Delivery, DeliveryEvent};
-pub use export::{ExportError, Index, Line, Row};
+pub use export::{ExportError, Index, Line, Pruned, Row};
 pub use feed::Feed;
 pub use governance::{
     Aborted, Alarm, AlarmKind, CatalogChange, CatalogEvent, Freeze, KeyChange, KeyEvent, Lifecycle, PilotChange,
@@ -33,6 +37,7 @@ pub use governance::{
 pub use inclusion::{Prover, includes};
 pub use journal::{Journal, JournalError, Position};
 pub use merkle::{Tree, leaf};
+pub use proof::{GrowthProof, ProofError, RecordProof};
 pub use record::{ENTRY, Record, Summary};
 pub use seal::{SEALED_PLAINTEXT, SealError, Sealed, Sealer};
 pub use signing::{KeyError, SigningKey, VerifyingKey};

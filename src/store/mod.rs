@@ -8,6 +8,7 @@
 mod admit;
 mod calls;
 mod charged;
+mod copy;
 mod exceptions;
 mod feed;
 mod folder;
@@ -25,8 +26,10 @@ mod shadow;
 mod since;
 #[expect(clippy::module_inception, reason = "the room's main thing has the room's name")]
 mod store;
+mod tiles;
 mod writer;
 
+pub use copy::{Copied, CopyError, Leaf};
 pub use folder::FolderError;
 pub use inspect::{Against, Inspection};
 pub use keyring::{Keyring, KeyringError};
@@ -36,6 +39,7 @@ pub use schema::SchemaError;
 pub use shadow::ShadowRow;
 pub use since::Since;
 pub use store::Store;
+pub use tiles::{NEWEST, TileFolder, TileWriter, TilesError};
 
 #[cfg(test)]
 mod tests;

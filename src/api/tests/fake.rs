@@ -331,6 +331,12 @@ impl Operations for Fake {
     async fn checkpoint(&self) -> Result<Option<String>, ApiError> {
         Ok(None)
     }
+    async fn log_checkpoint(&self) -> Result<Option<String>, ApiError> {
+        Ok(None)
+    }
+    async fn log_tile(&self, _: &crate::evidence::tiles::TileName) -> Result<Option<Vec<u8>>, ApiError> {
+        Ok(None)
+    }
 }
 
 pub(super) struct Api {

@@ -31,7 +31,8 @@ fn path(route: &Route) -> String {
     } else {
         "EX-1"
     };
-    route.path.replace("{id}", id)
+    let id = if route.path.starts_with("/log/") { "0" } else { id };
+    route.path.replace("{id}", id).replace("{*tile}", "000")
 }
 
 fn body(route: &Route) -> String {

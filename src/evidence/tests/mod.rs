@@ -1,4 +1,6 @@
 //! The promises of evidence.
 
+mod consistency;
 mod inclusion;
+mod tiles;
 mod verification;
