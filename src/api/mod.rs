@@ -5,6 +5,7 @@ mod ask;
 mod authzen;
 mod changes;
 mod error;
+mod freeze;
 mod guard;
 mod operations;
 mod pilots;
@@ -24,6 +25,7 @@ pub use authzen::{
 };
 pub use changes::{ChangeOperations, ChangesView, ToolChange};
 pub use error::ApiError;
+pub use freeze::{FreezeOperations, FreezeRoute, FreezeView};
 pub use operations::Operations;
 pub use pilots::{PilotException, PilotOperations, PilotRoute, PilotView};
 pub use requests::{KeyFor, NewKey, ToolApproval};

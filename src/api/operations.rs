@@ -8,8 +8,8 @@ use serde_json::Value;
 
 use super::{
     AccessRequest, Act, ApiError, CatalogView, ChangeOperations, ControlView, Decided, DraftRequest, DraftView,
-    Evaluation, EvidencePage, ExceptionView, Explanation, KeyView, LinkView, MadeKey, NewKey, PilotOperations,
-    ReloadView, Study, TaskAnswer, ToolApproval, ToolView,
+    Evaluation, EvidencePage, ExceptionView, Explanation, FreezeOperations, KeyView, LinkView, MadeKey, NewKey,
+    PilotOperations, ReloadView, Study, TaskAnswer, ToolApproval, ToolView,
 };
 use crate::{
     domain::{CredentialId, DecisionId, Document, ExceptionId, Person},
@@ -20,7 +20,7 @@ use crate::{
 /// names before it asks; what depends on the thing itself (own exception, separation of duties) is checked
 /// behind this port. Whoever changes something leaves a record, or nothing is changed.
 #[async_trait]
-pub trait Operations: PilotOperations + ChangeOperations {
+pub trait Operations: PilotOperations + ChangeOperations + FreezeOperations {
     /// The person whose key or token stands in `Authorization`.
     async fn authenticate(&self, headers: &HeaderMap) -> Result<Arc<Person>, ApiError>;
     /// Whether the gateway can take calls.
@@ -82,10 +82,6 @@ pub trait Operations: PilotOperations + ChangeOperations {
     /// The measures of sprawl over so many days.
     async fn sprawl(&self, days: u32) -> Result<Sprawl, ApiError>;
 
-    /// Refuses every call from now on.
-    async fn freeze(&self, by: &Arc<Person>, reason: String) -> Result<(), ApiError>;
-    /// Ends the freeze.
-    async fn unfreeze(&self, by: &Arc<Person>, reason: String) -> Result<(), ApiError>;
     /// Reads the policies again; faulty ones change nothing.
     async fn reload(&self, by: &Arc<Person>) -> Result<ReloadView, ApiError>;
 

@@ -2,7 +2,7 @@
 
 use http::Method;
 
-use super::PilotRoute;
+use super::{FreezeRoute, PilotRoute};
 use crate::domain::{Duty, Person};
 
 /// Who may use a route.
@@ -97,10 +97,8 @@ pub enum Known {
     Register,
     /// The measures of sprawl.
     Sprawl,
-    /// Refuse every call.
-    Freeze,
-    /// End the freeze.
-    Unfreeze,
+    /// The kill switch.
+    Freeze(FreezeRoute),
     /// Read the policies again.
     Reload,
     /// A one-time link to the console.
@@ -278,9 +276,10 @@ pub const ROUTES: &[Route] = &[
         "/api/v1/freeze",
         Access::Duty(&[Duty::Security, Duty::Administer]),
         Some("freeze"),
-        Endpoint::Known(Known::Freeze),
+        Endpoint::Known(Known::Freeze(FreezeRoute::Freeze)),
     ),
-    route(POST, "/api/v1/unfreeze", ADMINISTER, Some("freeze"), Endpoint::Known(Known::Unfreeze)),
+    route(POST, "/api/v1/unfreeze", ADMINISTER, Some("freeze"), Endpoint::Known(Known::Freeze(FreezeRoute::Unfreeze))),
+    route(GET, "/api/v1/freezes", Access::Person, None, Endpoint::Known(Known::Freeze(FreezeRoute::List))),
     route(POST, "/api/v1/reload", ADMINISTER, Some("policy"), Endpoint::Known(Known::Reload)),
     route(
         POST,

@@ -4,11 +4,11 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use tokio::{sync::watch, task::JoinSet};
 
-use super::{build::Loose, house::House};
+use super::{build::Loose, freeze, house::House};
 use crate::{
-    domain::{ExceptionId, Reason},
+    domain::ExceptionId,
     evidence::{Alarm, AlarmKind, Journal as _, Record},
-    gateway::{Changes, Cut},
+    gateway::Changes,
     monitoring::Watch,
     telemetry::TracedException,
 };
@@ -30,7 +30,7 @@ pub(super) fn start(house: &Arc<House>, loose: Loose) -> JoinSet<()> {
     tasks.spawn(policies(Arc::clone(house)));
     tasks.spawn(controls(Arc::clone(house)));
     tasks.spawn(exceptions(Arc::clone(house), changes));
-    tasks.spawn(freeze(Arc::clone(house)));
+    tasks.spawn(freeze::follow(Arc::clone(house)));
     if let Some(copies) = &house.copies {
         tasks.spawn(Arc::clone(copies).keep(house.store.checkpoints()));
     }
@@ -157,16 +157,5 @@ async fn alarm(house: &House, about: AlarmKind, exception: Option<ExceptionId>, 
     let alarm = Alarm { at: house.clock.now(), about, exception, decision: None, detail };
     if let Err(error) = house.store.append(Record::Alarm(alarm)).await {
         tracing::error!(%error, "an alarm is not durable");
-    }
-}
-
-async fn freeze(house: Arc<House>) {
-    let mut frozen = house.store.frozen();
-    while frozen.changed().await.is_ok() {
-        if *frozen.borrow_and_update() {
-            let ended = house.in_flight.cut(&Cut::Everything, Reason::Frozen);
-            tracing::warn!(calls = ended, "the gateway is frozen");
-        }
-        house.keeper.changes.send_modify(Changes::of_callers);
     }
 }

@@ -9,8 +9,8 @@ use crate::{
     api::{ApiError, Can, CanView},
     catalog::{Tool, ToolCall},
     domain::{
-        Candidate, Credential, CredentialId, CredentialKind, Delegator, Effect, RoleName, Standing, Subject, ToolRef,
-        Verdict,
+        Candidate, Credential, CredentialId, CredentialKind, Delegator, Effect, Reach, RoleName, Standing, Subject,
+        ToolRef, Verdict,
     },
     gateway::{Admission as _, World},
     policy::Visibility,
@@ -43,8 +43,9 @@ impl House {
             exceptions: candidates.iter().map(stands).collect(),
             besides: Vec::new(),
         };
-        if self.store.is_frozen() {
-            view.besides.push("the gateway is frozen: every call is refused".to_owned());
+        let reach = Reach { agent: &subject.agent, server: Some(&tool.reference.server), exception: None, pilot: None };
+        if self.store.is_frozen(&reach) {
+            view.besides.push("it is frozen (`postern freezes`): every call is refused".to_owned());
         }
         match can.arguments {
             None => (view.answer, view.summary) = told(sees),

@@ -13,6 +13,7 @@ mod clock;
 mod convert;
 mod copies;
 mod explain;
+mod freeze;
 mod graduate;
 mod house;
 mod keeper;

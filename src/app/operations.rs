@@ -15,7 +15,7 @@ use crate::{
     },
     catalog::{Pin, PinStore as _},
     domain::{CredentialId, DecisionId, Document, ExceptionId, Fault, Findings, Obligation, Person, Reason},
-    evidence::{Freeze, Record},
+    evidence::Record,
     exception::{DeskError, Exception, Spec, parse},
     gateway::{Changes, Cut},
     identity::{Identity, KeyPrincipal, KeyStore as _, issue},
@@ -72,11 +72,6 @@ impl House {
             record.find(&mut findings, "/controls", message);
         }
         findings
-    }
-
-    async fn freezing(&self, by: &Person, frozen: bool, reason: String) -> Result<(), ApiError> {
-        let freeze = Freeze { at: self.clock.now(), frozen, actor: by.id.to_string(), reason };
-        self.store.set_frozen(freeze).await.map(|_| ()).map_err(unavailable)
     }
 }
 
@@ -333,16 +328,6 @@ impl Operations for House {
         Ok(health
             .map(|one| ControlView { id: one.id.to_owned(), healthy: one.healthy, since: one.since, detail: None })
             .collect())
-    }
-
-    async fn freeze(&self, by: &Arc<Person>, reason: String) -> Result<(), ApiError> {
-        self.freezing(by, true, reason).await?;
-        self.in_flight.cut(&Cut::Everything, Reason::Frozen);
-        Ok(())
-    }
-
-    async fn unfreeze(&self, by: &Arc<Person>, reason: String) -> Result<(), ApiError> {
-        self.freezing(by, false, reason).await
     }
 
     async fn reload(&self, by: &Arc<Person>) -> Result<ReloadView, ApiError> {

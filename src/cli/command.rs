@@ -7,6 +7,7 @@ use clap::{Args, Parser, Subcommand};
 use super::{
     ask::Request,
     check::CheckArguments,
+    freeze::Freeze,
     pilot::PilotCommand,
     report::ReportCommand,
     screen::Format,
@@ -113,23 +114,18 @@ pub(super) enum Remote {
     Graduate(GraduateArguments),
     /// Compensating controls and their health
     Controls,
-    /// Refuse every call from now on
-    Freeze(Reason),
-    /// End the freeze
-    Unfreeze(Reason),
+    /// Refuse calls from now on and end those in flight: all, or those of one scope
+    Freeze(Freeze),
+    /// End a freeze
+    Unfreeze(Freeze),
+    /// What is frozen, by whom and why
+    Freezes,
     /// Read the policies again; faulty ones change nothing
     Reload,
     /// Print a one-time link to the console
     Console,
     /// Say whose key this is and what it allows
     Whoami,
-}
-
-#[derive(Debug, Args)]
-pub(super) struct Reason {
-    /// Why; it becomes part of the record
-    #[arg(long)]
-    pub(super) reason: String,
 }
 
 #[derive(Debug, Args)]

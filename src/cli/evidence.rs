@@ -140,7 +140,8 @@ fn told(record: &Record) -> (String, String) {
         }
         Record::Key(change) => (change.principal.clone(), format!("{} {}", change.credential, word(&change.event))),
         Record::Freeze(freeze) => {
-            (freeze.actor.clone(), format!("{}: {}", if freeze.frozen { "frozen" } else { "released" }, freeze.reason))
+            let word = if freeze.frozen { "frozen" } else { "released" };
+            (freeze.actor.clone(), format!("{} {word}: {}", freeze.scope, freeze.reason))
         }
         Record::Start(start) => (String::new(), start.version.clone()),
         Record::Stop(_) => (String::new(), String::new()),

@@ -8,6 +8,7 @@ mod command;
 mod doctor;
 mod evidence;
 mod exit;
+mod freeze;
 mod help;
 mod key;
 mod local;

@@ -18,7 +18,7 @@ pub(super) fn overview(page: &Page, now: Timestamp) -> Result<String, fmt::Error
     write!(out, "{HEAD}<title>Postern</title></head><body><header><h1>Postern</h1><p>{}</p>", time(now))?;
     out.write_str("<form method=\"post\" action=\"/logout\"><button>Sign out</button></form></header><main>")?;
     if let Some(reason) = &page.frozen {
-        write!(out, "<p class=\"bad\" role=\"alert\">Frozen: every call is refused. {}</p>", Escaped(reason))?;
+        write!(out, "<p class=\"bad\" role=\"alert\">{}</p>", Escaped(reason))?;
     }
     exceptions(&mut out, &page.exceptions, now)?;
     controls(&mut out, &page.controls)?;

@@ -56,6 +56,8 @@ pub const REPLAY_EVENTS: usize = 256;
 pub const REPLAY_BYTES: usize = ANSWER + (64 << 10);
 /// Bytes of these events, over all sessions.
 pub const REPLAY_ALL_BYTES: usize = 64 << 20;
+/// Scopes that are frozen at once.
+pub const FREEZES: usize = 1_000;
 /// Exceptions that name the same agent and tool at once.
 pub const CANDIDATES: usize = 8;
 /// Agents that one exception may name.

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 
 use crate::{
-    domain::{Budget, CredentialId, Digest, ExceptionId, Fault},
+    domain::{Budget, CredentialId, Digest, ExceptionId, Fault, Reach},
     evidence::{Inquiry, Intent, Position, Record},
 };
 
@@ -49,8 +49,8 @@ pub struct AdmitInquiry {
 /// The call is not admitted; nothing may leave.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum AdmissionError {
-    /// The gateway is frozen.
-    #[error("the gateway is frozen")]
+    /// The gateway, or a part of what the call touches, is frozen.
+    #[error("it is frozen")]
     Frozen,
     /// The credential was revoked after it was verified.
     #[error("the credential was revoked")]
@@ -92,8 +92,8 @@ pub trait Admission: Send + Sync {
     /// The same for an inquiry, of which no exception and no budget knows.
     async fn admit_inquiry(&self, admit: AdmitInquiry) -> Result<Position, AdmissionError>;
 
-    /// Whether the gateway is frozen at this moment; [`Self::admit`] looks itself.
-    fn is_frozen(&self) -> bool;
+    /// Whether anything that a request touches is frozen at this moment; [`Self::admit`] looks itself.
+    fn is_frozen(&self, request: &Reach<'_>) -> bool;
 
     /// Makes any other record durable.
     async fn record(&self, record: Record) -> Result<Position, AdmissionError>;

@@ -7,6 +7,7 @@
 mod admission;
 mod admit;
 mod forward;
+mod freeze;
 mod handle;
 mod in_flight;
 mod inquire;

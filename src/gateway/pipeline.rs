@@ -24,6 +24,10 @@ impl Gateway {
             Err(refusal) => return self.refuse(&visit, *refusal, None).await,
         };
 
+        if let Err(refusal) = self.thaw(&visit, &call, &request) {
+            return self.refuse(&visit, *refusal, None).await;
+        }
+
         // 3 decide: guardrails, roles, exceptions
         let decided = Instant::now();
         let tool = Arc::clone(call.tool());
@@ -42,7 +46,7 @@ impl Gateway {
         };
 
         // 5 admit: one transaction; nothing left before it, and whatever takes the permission back reaches it from here
-        let flight = self.flight(&visit, permit.grant().map(|grant| &grant.exception), &link);
+        let flight = self.flight(&visit, &visit.reach_of(&permit), &link);
         let position = match self.admit(&visit, &permit, &round, &span).await {
             Ok(position) => position,
             Err(refusal) => return self.refuse(&visit, *refusal, Some(span)).await,

@@ -91,6 +91,12 @@ impl Refusal {
         Self { requestable: denial.requestable, sent, ..Self::plain(denial.verdict, Some(tool)) }
     }
 
+    /// It is frozen; no policy was asked.
+    pub(super) fn frozen(verdict: Verdict, tool: &Arc<Tool>, request: &Request) -> Self {
+        let sent = Some(Sent { arguments: request.arguments.clone(), passthrough: request.members.clone() });
+        Self { sent, ..Self::plain(verdict, Some(tool)) }
+    }
+
     /// A control is not met.
     pub(super) fn unmet(permit: &Permit, unmet: Unmet) -> Self {
         let verdict = Verdict { effect: Effect::Deny, reason: unmet.reason, ..permit.verdict().clone() };
@@ -199,7 +205,7 @@ fn sentence(reason: Reason, tool: &str, detail: Option<&str>) -> String {
         }
         Reason::ControlUnmet => format!("a control of its exception is not met ({detail})"),
         Reason::RateLimited => format!("its exception allows no more calls now ({detail})"),
-        Reason::Frozen => "the gateway is frozen".to_owned(),
+        Reason::Frozen => "it is frozen for now".to_owned(),
         Reason::Stale => "policies or credentials changed at this moment".to_owned(),
         Reason::AuditUnavailable => "the record of the call cannot be made durable".to_owned(),
         Reason::PolicyError => "the policies could not be evaluated".to_owned(),

@@ -9,8 +9,8 @@ use super::{
     store::Terms,
 };
 use crate::{
-    domain::{Basis, CredentialId, Timestamp},
-    evidence::{Alarm, AlarmKind, Freeze, Journal, JournalError, PolicyChange, PolicyEvent, Position, Record},
+    domain::{AgentId, Basis, CredentialId, PilotId, Reach, ServerName, Timestamp},
+    evidence::{Alarm, AlarmKind, Journal, JournalError, PolicyChange, PolicyEvent, Position, Record},
     gateway::{Admission, AdmissionError, Admit, AdmitInquiry, Charge},
 };
 
@@ -32,6 +32,16 @@ struct Check {
     credential: CredentialId,
     epoch: u64,
     charge: Option<Charge>,
+    agent: AgentId,
+    server: ServerName,
+    pilot: Option<PilotId>,
+}
+
+impl Check {
+    fn reach(&self) -> Reach<'_> {
+        let exception = self.charge.as_ref().map(|charge| &charge.exception);
+        Reach { agent: &self.agent, server: Some(&self.server), exception, pilot: self.pilot.as_ref() }
+    }
 }
 
 #[async_trait]
@@ -45,7 +55,9 @@ impl Admission for Store {
         }
         let early = self.settings.durability == Durability::Exceptions && intent.verdict.basis == Basis::Rbac;
         let late = Late { decision: intent.decision.clone(), refund: intent.charged().cloned() };
-        let check = Check { at: intent.at, credential, epoch, charge };
+        let (agent, server) = (intent.caller.agent.clone(), intent.call.server.clone());
+        let pilot = intent.verdict.pilot.clone();
+        let check = Check { at: intent.at, credential, epoch, charge, agent, server, pilot };
         let entry = Entry::of(&Record::Intent(intent))?;
         let terms = Terms { limit: self.settings.commit_timeout, late: Some(late), early };
         self.ask(terms, move |ledger| admit_in(ledger, &check, &entry)).await?
@@ -53,17 +65,21 @@ impl Admission for Store {
 
     async fn admit_inquiry(&self, admit: AdmitInquiry) -> Result<Position, AdmissionError> {
         let AdmitInquiry { inquiry, credential, epoch } = admit;
+        let (agent, server) = (inquiry.caller.agent.clone(), inquiry.server.clone());
         let entry = Entry::of(&Record::Inquiry(inquiry))?;
         let terms = Terms { limit: self.settings.commit_timeout, late: None, early: false };
-        let work = move |ledger: &mut Ledger| match refusal(ledger, &credential, epoch) {
-            Some(refusal) => Ok(Done::plain(Err(refusal))),
-            None => ledger.append(&entry).map(|position| Done::plain(Ok(position))),
+        let work = move |ledger: &mut Ledger| {
+            let request = Reach { agent: &agent, server: Some(&server), exception: None, pilot: None };
+            match refusal(ledger, (&credential, epoch), &request) {
+                Some(refusal) => Ok(Done::plain(Err(refusal))),
+                None => ledger.append(&entry).map(|position| Done::plain(Ok(position))),
+            }
         };
         self.ask(terms, work).await?
     }
 
-    fn is_frozen(&self) -> bool {
-        *self.frozen().borrow()
+    fn is_frozen(&self, request: &Reach<'_>) -> bool {
+        self.frozen().borrow().hit(request)
     }
 
     async fn record(&self, record: Record) -> Result<Position, AdmissionError> {
@@ -89,12 +105,12 @@ impl Journal for Store {
 }
 
 /// Why nothing of this credential that was decided under this epoch is admitted now.
-fn refusal(ledger: &Ledger, credential: &CredentialId, epoch: u64) -> Option<AdmissionError> {
+fn refusal(ledger: &Ledger, (credential, epoch): (&CredentialId, u64), request: &Reach<'_>) -> Option<AdmissionError> {
     let memory = &ledger.memory;
     if ledger.tight {
         return Some(AdmissionError::Unavailable("the disk is full".to_owned()));
     }
-    if memory.frozen {
+    if memory.freezes.hit(request) {
         return Some(AdmissionError::Frozen);
     }
     if memory.revoked.contains(credential) {
@@ -108,7 +124,7 @@ fn admit_in(
     check: &Check,
     entry: &Entry,
 ) -> rusqlite::Result<Done<Result<Position, AdmissionError>>> {
-    if let Some(refusal) = refusal(ledger, &check.credential, check.epoch) {
+    if let Some(refusal) = refusal(ledger, (&check.credential, check.epoch), &check.reach()) {
         return Ok(Done::plain(Err(refusal)));
     }
     if let Some(charge) = &check.charge {
@@ -136,21 +152,6 @@ fn admit_in(
 }
 
 impl Store {
-    /// Freezes the gateway, or releases it; from the return on no call is admitted while it is frozen (T093).
-    ///
-    /// # Errors
-    /// The store cannot be written now.
-    pub async fn set_frozen(&self, freeze: Freeze) -> Result<Position, JournalError> {
-        let frozen = freeze.frozen;
-        let entry = Entry::of(&Record::Freeze(freeze))?;
-        let work = self.ask(Terms::PATIENT, move |ledger| {
-            ledger.set("frozen", i64::from(frozen))?;
-            ledger.memory.frozen = frozen;
-            Ok(Done::plain(ledger.append(&entry)?))
-        });
-        work.await.map_err(|Unavailable(why)| JournalError::Unavailable(why))
-    }
-
     /// Records a change of the policies. If they were loaded, calls that were decided under another epoch than
     /// this one are refused as stale from the return on; publish the new set after it.
     ///

@@ -12,7 +12,7 @@ use rusqlite::{
 
 use super::exceptions::Known;
 use crate::{
-    domain::{Clock, CredentialId, DecisionId, ExceptionId, Timestamp},
+    domain::{Clock, CredentialId, DecisionId, ExceptionId, Freezes, Timestamp},
     evidence::{Checkpoint, Head, JournalError, Position, Record, SigningKey, Summary, Tree, leaf},
 };
 
@@ -38,7 +38,7 @@ pub(super) struct Memory {
     pub(super) latest: i64,
     /// Intents without an outcome.
     pub(super) open: HashMap<DecisionId, u64>,
-    pub(super) frozen: bool,
+    pub(super) freezes: Arc<Freezes>,
     pub(super) epoch: u64,
     pub(super) revoked: HashSet<CredentialId>,
     pub(super) known: HashMap<ExceptionId, Known>,

@@ -10,6 +10,7 @@ mod calls;
 mod exceptions;
 mod feed;
 mod folder;
+mod freezes;
 mod inspect;
 mod job;
 mod keyring;

@@ -20,7 +20,7 @@ use super::{
     open::Settings,
     writer::{Message, Signals},
 };
-use crate::domain::Lease;
+use crate::domain::{Freezes, Lease};
 
 /// For work that no call waits for.
 pub(super) const PATIENCE: Duration = Duration::from_secs(5);
@@ -61,9 +61,9 @@ impl Store {
         Arc::clone(&self.signals.lease)
     }
 
-    /// Whether the gateway is frozen; calls in flight end when this turns.
+    /// What is frozen; calls in flight end when something is added.
     #[must_use]
-    pub fn frozen(&self) -> watch::Receiver<bool> {
+    pub fn frozen(&self) -> watch::Receiver<Arc<Freezes>> {
         self.signals.frozen.subscribe()
     }
 

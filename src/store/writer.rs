@@ -21,7 +21,7 @@ use super::{
     schema,
 };
 use crate::{
-    domain::{Clock, DecisionId, Lease},
+    domain::{Clock, DecisionId, Freezes, Lease},
     evidence::{AlarmKind, Record, SigningKey, Stop},
 };
 
@@ -45,7 +45,7 @@ pub(super) enum Message {
 #[derive(Debug)]
 pub(super) struct Signals {
     pub(super) lease: Arc<Lease>,
-    pub(super) frozen: watch::Sender<bool>,
+    pub(super) frozen: watch::Sender<Arc<Freezes>>,
     pub(super) checkpoint: watch::Sender<Option<Arc<str>>>,
     pub(super) head: watch::Sender<u64>,
 }
@@ -261,8 +261,8 @@ fn acknowledge(signals: &Signals, ledger: &Ledger) {
 }
 
 fn publish(signals: &Signals, ledger: &Ledger) {
-    let frozen = ledger.memory.frozen;
-    signals.frozen.send_if_modified(|now| std::mem::replace(now, frozen) != frozen);
+    let frozen = Arc::clone(&ledger.memory.freezes);
+    signals.frozen.send_if_modified(|now| std::mem::replace(now, Arc::clone(&frozen)) != frozen);
     signals.head.send_replace(ledger.memory.head().seq);
 }
 

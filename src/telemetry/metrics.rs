@@ -10,7 +10,7 @@ use super::{
     instrument::{AuditMetrics, Maker, TraceMetrics, seconds, whole},
     series::ToolDurations,
 };
-use crate::domain::{ExceptionId, Method, Obligation, PilotId, Timestamp, ToolRef, Verdict};
+use crate::domain::{ExceptionId, FreezeScope, Method, Obligation, PilotId, Timestamp, ToolRef, Verdict};
 
 /// Bounds of `mcp.server.operation.duration` and `mcp.client.operation.duration`, as the conventions set them.
 const OPERATION: [f64; 14] = [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0];
@@ -48,6 +48,7 @@ pub struct Metrics {
     states: IntGaugeVec,
     healthy: IntGaugeVec,
     unmet: IntCounterVec,
+    frozen: IntGaugeVec,
 }
 
 #[derive(Debug, Clone)]
@@ -92,6 +93,7 @@ impl Metrics {
             states: maker.gauges("postern_exception_state", "Exceptions by state.", &["state"])?,
             healthy: maker.gauges("postern_monitoring_healthy", "Whether a control works.", &["monitor"])?,
             unmet: maker.counters("postern_monitoring_denials_total", "Calls that a control refused.", &["monitor"])?,
+            frozen: maker.gauges("postern_frozen", "Scopes that are frozen, by their kind.", &["scope"])?,
             registry,
         })
     }
@@ -182,6 +184,15 @@ impl Metrics {
     /// A control refused a call.
     pub fn refused_by(&self, id: &str) {
         self.unmet.with_label_values(&[control(id)]).inc();
+    }
+
+    /// These scopes are frozen now.
+    pub fn frozen<'a>(&self, scopes: impl Iterator<Item = &'a FreezeScope>) {
+        let mut counts = BTreeMap::from(FreezeScope::KINDS.map(|kind| (kind, 0)));
+        scopes.for_each(|scope| *counts.entry(scope.kind()).or_default() += 1);
+        for (kind, count) in counts {
+            self.frozen.with_label_values(&[kind]).set(count);
+        }
     }
 
     /// Everything in the text format of Prometheus.

@@ -16,13 +16,13 @@ use tower_service::Service as _;
 use crate::{
     api::{
         AccessRequest, Act, ApiError, ApiSettings, CatalogView, ChangeOperations, ChangesView, ControlView, Decided,
-        DraftRequest, DraftView, Evaluation, EvidencePage, ExceptionView, Explanation, KeyView, LinkView, MadeKey,
-        NewKey, Operations, PilotOperations, PilotView, ReloadView, Study, Task, TaskAnswer, ToolApproval, ToolView,
-        router,
+        DraftRequest, DraftView, Evaluation, EvidencePage, ExceptionView, Explanation, FreezeOperations, FreezeView,
+        KeyView, LinkView, MadeKey, NewKey, Operations, PilotOperations, PilotView, ReloadView, Study, Task,
+        TaskAnswer, ToolApproval, ToolView, router,
     },
     domain::{
-        Credential, CredentialId, CredentialKind, DecisionId, Digest, Document, Duty, ExceptionId, Findings, Kind,
-        Person, PilotId, Timestamp,
+        Credential, CredentialId, CredentialKind, DecisionId, Digest, Document, Duty, ExceptionId, Findings,
+        FreezeScope, Kind, Person, PilotId, Timestamp,
     },
     report::{Register, Scope, Sprawl, Tally},
 };
@@ -250,14 +250,6 @@ impl Operations for Fake {
     async fn controls(&self) -> Result<Vec<ControlView>, ApiError> {
         Ok(vec![])
     }
-    async fn freeze(&self, _: &Arc<Person>, reason: String) -> Result<(), ApiError> {
-        self.note(format!("freeze {reason}"));
-        Ok(())
-    }
-    async fn unfreeze(&self, _: &Arc<Person>, reason: String) -> Result<(), ApiError> {
-        self.note(format!("freeze off {reason}"));
-        Ok(())
-    }
     async fn reload(&self, _: &Arc<Person>) -> Result<ReloadView, ApiError> {
         self.note("policy");
         Ok(ReloadView { policy_set: Digest::of(b""), changed: false })
@@ -271,6 +263,21 @@ impl Operations for Fake {
     }
     async fn checkpoint(&self) -> Result<Option<String>, ApiError> {
         Ok(None)
+    }
+}
+
+#[async_trait]
+impl FreezeOperations for Fake {
+    async fn freeze(&self, _: &Arc<Person>, scope: FreezeScope, reason: String) -> Result<(), ApiError> {
+        self.note(format!("freeze {scope} {reason}"));
+        Ok(())
+    }
+    async fn unfreeze(&self, _: &Arc<Person>, scope: FreezeScope, reason: String) -> Result<(), ApiError> {
+        self.note(format!("freeze off {scope} {reason}"));
+        Ok(())
+    }
+    async fn freezes(&self) -> Vec<FreezeView> {
+        vec![]
     }
 }
 

@@ -48,6 +48,9 @@ fn the_command_line_is_consistent_and_every_command_of_the_contract_is_read() {
         "postern controls",
         "postern freeze --reason r",
         "postern unfreeze --reason r",
+        "postern freeze --agent a --reason r",
+        "postern unfreeze --server s --reason r",
+        "postern freezes",
         "postern reload",
         "postern console",
         "postern whoami --config c --url http://127.0.0.1:1 --key-file k",
@@ -83,6 +86,7 @@ fn what_cannot_be_meant_is_refused_with_exit_code_2() {
         "postern exception revoke EX-1",
         "postern catalog approve Notes",
         "postern freeze",
+        "postern freeze --agent a --server b --reason r",
         "postern whoami --key pst_x",
         "postern --output xml whoami",
     ] {

@@ -5,6 +5,7 @@ mod durability;
 mod exceptions;
 mod governance;
 mod hostile;
+mod kill;
 mod lifecycle;
 mod methods;
 mod monitoring;
@@ -34,6 +35,7 @@ pub fn all() -> Vec<Case> {
         methods::cases(),
         news::cases(),
         stops::cases(),
+        kill::cases(),
         hostile::cases(),
         crowd::cases(),
         requests::cases(),
