@@ -7,6 +7,7 @@ mod changes;
 mod error;
 mod freeze;
 mod guard;
+mod holds;
 mod operations;
 mod pilots;
 mod reports;
@@ -26,6 +27,7 @@ pub use authzen::{
 pub use changes::{ChangeOperations, ChangesView, ToolChange};
 pub use error::ApiError;
 pub use freeze::{FreezeOperations, FreezeRoute, FreezeView};
+pub use holds::{HoldOperations, HoldRoute, HoldView};
 pub use operations::Operations;
 pub use pilots::{PilotException, PilotOperations, PilotRoute, PilotView};
 pub use requests::{KeyFor, NewKey, ToolApproval};

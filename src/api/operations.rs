@@ -8,8 +8,8 @@ use serde_json::Value;
 
 use super::{
     AccessRequest, Act, ApiError, CatalogView, ChangeOperations, ControlView, Decided, DraftRequest, DraftView,
-    Evaluation, EvidencePage, ExceptionView, Explanation, FreezeOperations, KeyView, LinkView, MadeKey, NewKey,
-    PilotOperations, ReloadView, Study, TaskAnswer, ToolApproval, ToolView,
+    Evaluation, EvidencePage, ExceptionView, Explanation, FreezeOperations, HoldOperations, KeyView, LinkView, MadeKey,
+    NewKey, PilotOperations, ReloadView, Study, TaskAnswer, ToolApproval, ToolView,
 };
 use crate::{
     domain::{CredentialId, DecisionId, Document, ExceptionId, Person},
@@ -20,7 +20,7 @@ use crate::{
 /// names before it asks; what depends on the thing itself (own exception, separation of duties) is checked
 /// behind this port. Whoever changes something leaves a record, or nothing is changed.
 #[async_trait]
-pub trait Operations: PilotOperations + ChangeOperations + FreezeOperations {
+pub trait Operations: PilotOperations + ChangeOperations + FreezeOperations + HoldOperations {
     /// The person whose key or token stands in `Authorization`.
     async fn authenticate(&self, headers: &HeaderMap) -> Result<Arc<Person>, ApiError>;
     /// Whether the gateway can take calls.

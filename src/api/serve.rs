@@ -15,7 +15,7 @@ use serde_json::json;
 use super::{
     Act, ApiError, Endpoint, ExceptionView, Operations, REQUEST_SCHEMA, Route, Study,
     act::reason,
-    authzen, freeze, pilots, reports,
+    authzen, freeze, holds, pilots, reports,
     requests::{EventBody, EvidenceQuery, NewKeyBody, ReasonBody, ToolApproval, json as read},
     routes::Known,
     views::WhoView,
@@ -147,6 +147,7 @@ async fn answer(operations: &dyn Operations, known: Known, asked: Asked) -> Resu
         Known::Controls => json_answer(&operations.controls().await?),
         Known::Register => json_answer(&operations.register().await?),
         Known::Sprawl => json_answer(&operations.sprawl(reports::days(&asked.parts.uri)?).await?),
+        Known::Hold(route) => holds::answer(operations, route, &asked).await,
         Known::Freeze(route) => freeze::answer(operations, route, &asked).await,
         Known::Reload => json_answer(&operations.reload(by).await?),
         Known::ConsoleLink => created(&operations.console_link(by).await?),

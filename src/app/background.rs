@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use tokio::{sync::watch, task::JoinSet};
 
-use super::{build::Loose, freeze, house::House};
+use super::{build::Loose, freeze, hold, house::House};
 use crate::{
     domain::ExceptionId,
     evidence::{Alarm, AlarmKind, Journal as _, Record},
@@ -30,6 +30,7 @@ pub(super) fn start(house: &Arc<House>, loose: Loose) -> JoinSet<()> {
     tasks.spawn(policies(Arc::clone(house)));
     tasks.spawn(controls(Arc::clone(house)));
     tasks.spawn(exceptions(Arc::clone(house), changes));
+    tasks.spawn(hold::follow(Arc::clone(house)));
     tasks.spawn(freeze::follow(Arc::clone(house)));
     if let Some(copies) = &house.copies {
         tasks.spawn(Arc::clone(copies).keep(house.store.checkpoints()));

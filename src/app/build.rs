@@ -87,7 +87,11 @@ pub(super) async fn build(
     let keys: Arc<dyn KeyStore> = store.clone();
     let ports = Ports { keys, registry, clock: Arc::clone(&clock), fetch: Arc::new(Web::default()) };
     let authenticator = Arc::new(Authenticator::new(convert::identity(settings), &store.keyring().pepper, ports)?);
-    let controls = Arc::new(Controls::new(store.lease(), Arc::clone(telemetry.lease())));
+    let controls = Arc::new(
+        Controls::new(store.lease(), Arc::clone(telemetry.lease()))
+            // A question and its answer are records.
+            .with("approval.hold", store.lease()),
+    );
     let in_flight = Arc::new(InFlight::default());
     let (exhausted, spent) = mpsc::channel(limits::IN_FLIGHT);
     let admission: Arc<dyn Admission> = store.clone();

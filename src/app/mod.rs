@@ -15,6 +15,7 @@ mod copies;
 mod explain;
 mod freeze;
 mod graduate;
+mod hold;
 mod house;
 mod keeper;
 mod listen;

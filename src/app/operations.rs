@@ -124,6 +124,7 @@ impl Operations for House {
             return Err(ApiError::not_found());
         }
         self.authenticator.invalidate();
+        self.sessions.forget(id);
         self.in_flight.cut(&Cut::Credential(id.clone()), Reason::Stale);
         self.keeper.changes.send_modify(Changes::of_callers);
         Ok(())
@@ -335,8 +336,8 @@ impl Operations for House {
         Ok(ReloadView { policy_set: self.keeper.world.load().policies.digest(), changed })
     }
 
-    async fn console_link(&self, _by: &Arc<Person>) -> Result<LinkView, ApiError> {
-        let token = self.sessions.issue().ok_or_else(ApiError::internal)?;
+    async fn console_link(&self, by: &Arc<Person>) -> Result<LinkView, ApiError> {
+        let token = self.sessions.issue_to(by).ok_or_else(ApiError::internal)?;
         Ok(LinkView { url: format!("{}/login?token={token}", self.admin_url) })
     }
 

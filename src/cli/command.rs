@@ -8,6 +8,7 @@ use super::{
     ask::Request,
     check::CheckArguments,
     freeze::Freeze,
+    hold::HoldCommand,
     pilot::PilotCommand,
     report::ReportCommand,
     screen::Format,
@@ -118,6 +119,9 @@ pub(super) enum Remote {
     Freeze(Freeze),
     /// End a freeze
     Unfreeze(Freeze),
+    /// Calls that wait for a person's yes
+    #[command(subcommand)]
+    Hold(HoldCommand),
     /// What is frozen, by whom and why
     Freezes,
     /// Read the policies again; faulty ones change nothing

@@ -10,6 +10,7 @@ mod evidence;
 mod exit;
 mod freeze;
 mod help;
+mod hold;
 mod key;
 mod local;
 mod parts;

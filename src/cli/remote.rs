@@ -10,7 +10,7 @@ use super::{
     client::{Body, Client},
     command::{CatalogCommand, EventCommand, ExceptionCommand, Global, IncidentCommand, KeyCommand, Remote, Step},
     exit::Failure,
-    freeze,
+    freeze, hold,
     key::{self, KeySource},
     pilot, render,
     run::operator,
@@ -38,6 +38,7 @@ pub(super) fn remote(command: Remote, global: &Global, screen: &mut Screen<'_>) 
         Remote::Event(_)
         | Remote::Incident(_)
         | Remote::Unfreeze(_)
+        | Remote::Hold(_)
         | Remote::Freezes
         | Remote::Reload
         | Remote::Console
@@ -95,6 +96,7 @@ async fn ask(
         }
         Remote::Freeze(asked) => freeze::freeze(asked, true, client, screen).await?,
         Remote::Unfreeze(asked) => freeze::freeze(asked, false, client, screen).await?,
+        Remote::Hold(command) => hold::holds(command, client, screen).await?,
         Remote::Freezes => freeze::list(client, screen).await?,
         Remote::Reload => {
             screen.show(&client.post::<ReloadView>("/api/v1/reload", Body::Nothing).await?, render::reload)?

@@ -26,7 +26,7 @@ pub use fault::Fault;
 pub use finding::{Finding, Findings};
 pub use freeze::{FreezeScope, Freezes, Frozen, Reach};
 pub use grant::{ArgumentBound, Bound, Budget, Candidate, Grant, Kind, Standing, SuspendReason, Window};
-pub use id::{CredentialId, DecisionId, ExceptionId, ParseIdError, PilotId, SessionId};
+pub use id::{CredentialId, DecisionId, ExceptionId, HoldId, ParseIdError, PilotId, SessionId};
 pub use lease::Lease;
 pub use method::Method;
 pub use name::{ExposedName, NameError, ServerName, ToolName, ToolRef};

@@ -11,6 +11,7 @@ mod checkpoint;
 mod export;
 mod feed;
 mod governance;
+mod hold;
 mod inclusion;
 mod journal;
 mod merkle;
@@ -28,6 +29,7 @@ pub use governance::{
     Aborted, Alarm, AlarmKind, CatalogChange, CatalogEvent, Freeze, KeyChange, KeyEvent, Lifecycle, PilotChange,
     PolicyChange, PolicyEvent, Recovered, Start, Stop,
 };
+pub use hold::{Hold, HoldAsk, HoldChange, HoldEvent, HoldState};
 pub use inclusion::{Prover, includes};
 pub use journal::{Journal, JournalError, Position};
 pub use merkle::{Tree, leaf};

@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Aborted, Alarm, CatalogChange, Denial, Freeze, Inquiry, Intent, JournalError, KeyChange, Lifecycle, Listing,
-    Outcome, PilotChange, PolicyChange, Recovered, Start, Stop, Subscription,
+    Aborted, Alarm, CatalogChange, Denial, Freeze, HoldChange, Inquiry, Intent, JournalError, KeyChange, Lifecycle,
+    Listing, Outcome, PilotChange, PolicyChange, Recovered, Start, Stop, Subscription,
 };
 use crate::domain::{DecisionId, ExceptionId, Timestamp};
 
@@ -37,6 +37,8 @@ pub enum Record {
     Policy(PolicyChange),
     /// A key was made or revoked.
     Key(KeyChange),
+    /// A call waits for a person's yes, or that was answered, spent or over.
+    Hold(HoldChange),
     /// The gateway was frozen or released.
     Freeze(Freeze),
     /// The gateway began.
@@ -104,6 +106,9 @@ impl Record {
             Self::Catalog(r) => plain("catalog", r.at),
             Self::Policy(r) => plain("policy", r.at),
             Self::Key(r) => plain("key", r.at),
+            Self::Hold(r) => {
+                Summary { kind: "hold", at: r.at, decision: r.decision.clone(), exception: Some(r.exception.clone()) }
+            }
             Self::Freeze(r) => plain("freeze", r.at),
             Self::Start(r) => plain("start", r.at),
             Self::Stop(r) => plain("stop", r.at),

@@ -254,6 +254,7 @@ fn follow(open: &mut BTreeMap<DecisionId, u64>, record: Record, seq: u64) {
         | Record::Catalog(_)
         | Record::Policy(_)
         | Record::Key(_)
+        | Record::Hold(_)
         | Record::Freeze(_)
         | Record::Start(_)
         | Record::Stop(_)

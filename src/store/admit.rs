@@ -1,17 +1,20 @@
 //! Admission: the transaction that is the moment of decision, and the switches that it reads.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
+use tokio::sync::watch;
 
 use super::{
-    Durability, Store, exceptions,
+    Durability, Store, exceptions, holds,
     job::{self, Done, Late, Unavailable},
     ledger::{Entry, Ledger},
     store::Terms,
 };
 use crate::{
-    domain::{AgentId, Basis, CredentialId, PilotId, Reach, ServerName, Timestamp},
-    evidence::{Alarm, AlarmKind, Journal, JournalError, PolicyChange, PolicyEvent, Position, Record},
-    gateway::{Admission, AdmissionError, Admit, AdmitInquiry, Charge},
+    domain::{AgentId, Basis, CredentialId, DecisionId, PilotId, Reach, ServerName, Timestamp},
+    evidence::{Alarm, AlarmKind, Hold, Journal, JournalError, PolicyChange, PolicyEvent, Position, Record},
+    gateway::{Admission, AdmissionError, Admit, AdmitInquiry, Charge, Holding},
 };
 
 impl From<Unavailable> for AdmissionError {
@@ -35,6 +38,8 @@ struct Check {
     agent: AgentId,
     server: ServerName,
     pilot: Option<PilotId>,
+    decision: DecisionId,
+    hold: Option<Holding>,
 }
 
 impl Check {
@@ -47,7 +52,7 @@ impl Check {
 #[async_trait]
 impl Admission for Store {
     async fn admit(&self, admit: Admit) -> Result<Position, AdmissionError> {
-        let Admit { intent, credential, epoch, charge } = admit;
+        let Admit { intent, credential, epoch, charge, hold } = admit;
         let named = charge.as_ref().map(|charge| &charge.exception);
         let paid = charge.as_ref().is_some_and(|charge| charge.paid);
         if intent.admitted_by() != named || (paid != (named.is_some() && intent.continues.is_some())) {
@@ -57,7 +62,8 @@ impl Admission for Store {
         let late = Late { decision: intent.decision.clone(), refund: intent.charged().cloned() };
         let (agent, server) = (intent.caller.agent.clone(), intent.call.server.clone());
         let pilot = intent.verdict.pilot.clone();
-        let check = Check { at: intent.at, credential, epoch, charge, agent, server, pilot };
+        let decision = intent.decision.clone();
+        let check = Check { at: intent.at, credential, epoch, charge, agent, server, pilot, decision, hold };
         let entry = Entry::of(&Record::Intent(intent))?;
         let terms = Terms { limit: self.settings.commit_timeout, late: Some(late), early };
         self.ask(terms, move |ledger| admit_in(ledger, &check, &entry)).await?
@@ -80,6 +86,10 @@ impl Admission for Store {
 
     fn is_frozen(&self, request: &Reach<'_>) -> bool {
         self.frozen().borrow().hit(request)
+    }
+
+    fn holds(&self) -> watch::Receiver<Arc<Vec<Hold>>> {
+        Self::holds(self)
     }
 
     async fn record(&self, record: Record) -> Result<Position, AdmissionError> {
@@ -143,8 +153,18 @@ fn admit_in(
                 return Ok(Done::plain(Err(AdmissionError::ExceptionChanged(why))));
             }
         }
+        let yes = match check.hold.as_ref().filter(|_| !charge.paid) {
+            Some(holding) => match holds::word(ledger, holding, (check.at, &check.decision))? {
+                holds::Word::Yes(hold) => Some(hold),
+                holds::Word::No(error) => return Ok(Done::plain(Err(error))),
+            },
+            None => None,
+        };
         if !charge.paid && !ledger.take_use(&charge.exception, charge.budget.calls)? {
             return Ok(Done::plain(Err(AdmissionError::Exhausted)));
+        }
+        if let Some(hold) = yes {
+            holds::spend(ledger, &hold, (check.at, &check.decision))?;
         }
     }
     let position = ledger.append(entry)?;

@@ -13,7 +13,7 @@ use rusqlite::{
 use super::exceptions::Known;
 use crate::{
     domain::{Clock, CredentialId, DecisionId, ExceptionId, Freezes, Timestamp},
-    evidence::{Checkpoint, Head, JournalError, Position, Record, SigningKey, Summary, Tree, leaf},
+    evidence::{Checkpoint, Head, Hold, JournalError, Position, Record, SigningKey, Summary, Tree, leaf},
 };
 
 /// A record that is ready to be written.
@@ -39,6 +39,7 @@ pub(super) struct Memory {
     /// Intents without an outcome.
     pub(super) open: HashMap<DecisionId, u64>,
     pub(super) freezes: Arc<Freezes>,
+    pub(super) holds: Arc<Vec<Hold>>,
     pub(super) epoch: u64,
     pub(super) revoked: HashSet<CredentialId>,
     pub(super) known: HashMap<ExceptionId, Known>,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use rusqlite::{Connection, OptionalExtension as _, Row as SqlRow, params};
 
-use super::{exceptions, freezes, keys, ledger::Memory};
+use super::{exceptions, freezes, holds, keys, ledger::Memory};
 use crate::{
     domain::{CredentialId, DecisionId, ExceptionId},
     evidence::{Breach, Checkpoint, Head, Index, Record, Row, Tree, VerifyingKey, chain, leaf},
@@ -62,6 +62,7 @@ pub(super) fn load(conn: &Connection, key: &VerifyingKey) -> Result<Loaded, Load
     open_intents(conn, &mut memory, floor)?;
     settings(conn, &mut memory)?;
     memory.freezes = Arc::new(freezes::load(conn)?);
+    holds::load(conn, &mut memory)?;
     let recounted = recount(conn)?;
     let changed = exceptions::load(conn, &mut memory)?;
     let (keys, revoked) = keys::load(conn)?;

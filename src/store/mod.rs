@@ -11,6 +11,7 @@ mod exceptions;
 mod feed;
 mod folder;
 mod freezes;
+mod holds;
 mod inspect;
 mod job;
 mod keyring;
@@ -27,6 +28,7 @@ mod store;
 mod writer;
 
 pub use folder::FolderError;
+pub use holds::HoldError;
 pub use inspect::{Against, Inspection};
 pub use keyring::{Keyring, KeyringError};
 pub use load::LoadError;

@@ -36,6 +36,7 @@ CREATE TABLE setting (name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WIT
 /// What came after the first version: nothing that an older program could not pass over.
 const LATER: &str = "CREATE INDEX IF NOT EXISTS journal_pilot ON journal (seq) WHERE kind = 'pilot';
     CREATE INDEX IF NOT EXISTS journal_alarm ON journal (seq) WHERE kind = 'alarm';
+    CREATE INDEX IF NOT EXISTS journal_hold ON journal (seq) WHERE kind = 'hold';
     CREATE INDEX IF NOT EXISTS journal_freeze ON journal (seq) WHERE kind = 'freeze';
     CREATE TABLE IF NOT EXISTS freeze (scope TEXT PRIMARY KEY, frozen TEXT NOT NULL) STRICT, WITHOUT ROWID;
     CREATE TABLE IF NOT EXISTS cursor (name TEXT PRIMARY KEY, seq INTEGER NOT NULL CHECK (seq >= 0)) STRICT, WITHOUT ROWID;";

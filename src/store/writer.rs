@@ -22,7 +22,7 @@ use super::{
 };
 use crate::{
     domain::{Clock, DecisionId, Freezes, Lease},
-    evidence::{AlarmKind, Record, SigningKey, Stop},
+    evidence::{AlarmKind, Hold, Record, SigningKey, Stop},
 };
 
 /// Pieces of work in one commit.
@@ -46,6 +46,7 @@ pub(super) enum Message {
 pub(super) struct Signals {
     pub(super) lease: Arc<Lease>,
     pub(super) frozen: watch::Sender<Arc<Freezes>>,
+    pub(super) holds: watch::Sender<Arc<Vec<Hold>>>,
     pub(super) checkpoint: watch::Sender<Option<Arc<str>>>,
     pub(super) head: watch::Sender<u64>,
 }
@@ -263,6 +264,8 @@ fn acknowledge(signals: &Signals, ledger: &Ledger) {
 fn publish(signals: &Signals, ledger: &Ledger) {
     let frozen = Arc::clone(&ledger.memory.freezes);
     signals.frozen.send_if_modified(|now| std::mem::replace(now, Arc::clone(&frozen)) != frozen);
+    let holds = Arc::clone(&ledger.memory.holds);
+    signals.holds.send_if_modified(|now| !Arc::ptr_eq(&std::mem::replace(now, Arc::clone(&holds)), &holds));
     signals.head.send_replace(ledger.memory.head().seq);
 }
 

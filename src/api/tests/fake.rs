@@ -17,12 +17,12 @@ use crate::{
     api::{
         AccessRequest, Act, ApiError, ApiSettings, CatalogView, ChangeOperations, ChangesView, ControlView, Decided,
         DraftRequest, DraftView, Evaluation, EvidencePage, ExceptionView, Explanation, FreezeOperations, FreezeView,
-        KeyView, LinkView, MadeKey, NewKey, Operations, PilotOperations, PilotView, ReloadView, Study, Task,
-        TaskAnswer, ToolApproval, ToolView, router,
+        HoldOperations, HoldView, KeyView, LinkView, MadeKey, NewKey, Operations, PilotOperations, PilotView,
+        ReloadView, Study, Task, TaskAnswer, ToolApproval, ToolView, router,
     },
     domain::{
         Credential, CredentialId, CredentialKind, DecisionId, Digest, Document, Duty, ExceptionId, Findings,
-        FreezeScope, Kind, Person, PilotId, Timestamp,
+        FreezeScope, HoldId, Kind, Person, PilotId, Timestamp,
     },
     report::{Register, Scope, Sprawl, Tally},
 };
@@ -278,6 +278,42 @@ impl FreezeOperations for Fake {
     }
     async fn freezes(&self) -> Vec<FreezeView> {
         vec![]
+    }
+}
+
+fn hold(id: &HoldId) -> HoldView {
+    HoldView {
+        id: id.clone(),
+        state: "open".to_owned(),
+        answered_by: None,
+        exception: "EX-1".parse().unwrap(),
+        revision: 1,
+        owner: "olivia".into(),
+        rationale: String::new(),
+        agent: "a".into(),
+        on_behalf_of: None,
+        tool: "s/t".to_owned(),
+        definition: Digest::of(b""),
+        arguments: None,
+        action: Digest::of(b""),
+        asked: moment(),
+        expires: moment(),
+        page: format!("/holds/{id}"),
+        not_you: None,
+    }
+}
+
+#[async_trait]
+impl HoldOperations for Fake {
+    async fn holds(&self, _: &Arc<Person>) -> Result<Vec<HoldView>, ApiError> {
+        Ok(vec![])
+    }
+    async fn hold(&self, _: &Arc<Person>, id: &HoldId) -> Result<HoldView, ApiError> {
+        Ok(hold(id))
+    }
+    async fn answer_hold(&self, _: &Arc<Person>, id: &HoldId, yes: bool, why: String) -> Result<HoldView, ApiError> {
+        self.note(format!("hold {yes} {why}"));
+        Ok(hold(id))
     }
 }
 

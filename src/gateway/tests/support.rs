@@ -111,6 +111,10 @@ impl Admission for Book {
         self.frozen.load(Ordering::SeqCst)
     }
 
+    fn holds(&self) -> tokio::sync::watch::Receiver<Arc<Vec<crate::evidence::Hold>>> {
+        tokio::sync::watch::channel(Arc::default()).1
+    }
+
     async fn record(&self, record: Record) -> Result<Position, AdmissionError> {
         let _open = self.open.acquire().await;
         self.records.lock().unwrap().push(record);
