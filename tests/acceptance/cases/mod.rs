@@ -4,6 +4,7 @@ mod crowd;
 mod durability;
 mod exceptions;
 mod governance;
+mod hold;
 mod hostile;
 mod kill;
 mod lifecycle;
@@ -36,6 +37,7 @@ pub fn all() -> Vec<Case> {
         news::cases(),
         stops::cases(),
         kill::cases(),
+        hold::cases(),
         hostile::cases(),
         crowd::cases(),
         requests::cases(),
