@@ -65,7 +65,7 @@ async fn answered() -> anyhow::Result<()> {
     say("other arguments wait for themselves; 32 at once spend one yes");
     let other = held(&call(&gateway, "two").await?)?;
     ensure!(other != id && gateway.upstream.count() == 0, "nothing left");
-    let racing: Vec<_> = (0..32).map(|_| {
+    let racing = (0..32).map(|_| {
         let agent = gateway.agent.clone();
         tokio::spawn(async move { agent.call(TOOL, json!({"text": "one"})).await })
     });
@@ -247,7 +247,7 @@ async fn legacy() -> anyhow::Result<()> {
         "capabilities": {"elicitation": {"url": {}}}, "clientInfo": {"name": "old", "version": "1"}}});
     let (_, headers, _) = post(None, hello).await?;
     let session = headers["mcp-session-id"].to_str()?.to_owned();
-    post(Some(&session), json!({"jsonrpc": "2.0", "method": "notifications/initialized"})).await?;
+    let _accepted = post(Some(&session), json!({"jsonrpc": "2.0", "method": "notifications/initialized"})).await?;
     let call = json!({"jsonrpc": "2.0", "id": 2, "method": "tools/call",
         "params": {"name": TOOL, "arguments": {"text": "old"}}});
     let (_, _, mut stream) = post(Some(&session), call).await?;
@@ -256,7 +256,7 @@ async fn legacy() -> anyhow::Result<()> {
     let url = question["params"]["url"].as_str().context("no url")?;
     let id = url.rsplit('/').next().unwrap_or_default().to_owned();
     let accept = json!({"jsonrpc": "2.0", "id": question["id"], "result": {"action": "accept"}});
-    post(Some(&session), accept).await?;
+    let _accepted = post(Some(&session), accept).await?;
     tokio::time::sleep(Duration::from_millis(300)).await;
     ensure!(gateway.upstream.count() == 0, "it waits");
     gateway.ok(APPROVER, &["hold", "approve", &id, "--reason", "fine"]).await?;
