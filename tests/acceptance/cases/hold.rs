@@ -72,7 +72,11 @@ async fn answered() -> anyhow::Result<()> {
     let (mut done, mut again) = (0, std::collections::BTreeSet::new());
     for task in racing.collect::<Vec<_>>() {
         let answer = task.await??;
-        if answer.is_done() { done += 1 } else { drop(again.insert(held(&answer)?)) }
+        if answer.is_done() {
+            done += 1
+        } else {
+            again.insert(held(&answer)?);
+        }
     }
     ensure!(done == 1 && gateway.upstream.count() == 1, "{done} were made");
     ensure!(again.len() == 1 && !again.contains(&id), "the rest asks anew, once: {again:?}");

@@ -5,10 +5,10 @@ use std::time::{Duration, Instant};
 use anyhow::ensure;
 use serde_json::json;
 
-use super::case;
+use super::{case, governance::pilot_file};
 use crate::{
     Case,
-    gateway::{ADMINISTRATOR, Gateway, Options, until},
+    gateway::{ADMINISTRATOR, Gateway, Options, REQUESTER, until},
     say,
     upstream::Upstream,
     wire::Agent,
@@ -16,7 +16,7 @@ use crate::{
 
 pub fn cases() -> Vec<Case> {
     vec![case!(
-        "a freeze of an agent, a server or an exception ends its calls within a second and no others",
+        "a freeze of an agent, a server, a pilot or an exception ends its calls within a second and no others",
         "T093",
         120,
         scopes
@@ -45,7 +45,11 @@ async fn scopes() -> anyhow::Result<()> {
     };
     let mut gateway = Gateway::with(options).await?;
     let (worker, other) = (gateway.agent.clone(), gateway.of("other").await?);
-    gateway.grant(&gateway.record("EX-KILL", "slow", 600).await?).await?;
+    let pilot = gateway.write(&pilot_file("PI-KILL", 900))?;
+    gateway.ok(REQUESTER, &["pilot", "submit", &pilot]).await?;
+    let mut record = gateway.record("EX-KILL", "slow", 600).await?;
+    record["pilot"] = json!("PI-KILL");
+    gateway.grant(&record).await?;
     let ready = async || worker.tools().await.is_ok_and(|tools| tools.contains(&"two__slow".to_owned()));
     until("the second server is there", Duration::from_secs(10), ready).await?;
     // A scope, what it stops, and what goes on meanwhile.
@@ -53,16 +57,17 @@ async fn scopes() -> anyhow::Result<()> {
     let third = Slow("of the other agent", &other, "two__slow");
     for (scope, stopped, goes_on) in [
         (["--exception", "EX-KILL"], vec![&one], vec![&two, &third]),
+        (["--pilot", "PI-KILL"], vec![&one], vec![&two, &third]),
         (["--server", "two"], vec![&two, &third], vec![&one]),
         (["--agent", "worker"], vec![&one, &two], vec![&third]),
     ] {
         kill(&mut gateway, &second, scope, (&stopped, &goes_on)).await?;
     }
-    let told = gateway.refused(ADMINISTRATOR, &["freeze", "--agent", "nobody", "--reason", "typo"]).await?;
-    ensure!(told.contains("nobody"), "{told}");
-    let metrics = gateway.journal().await?;
-    let scoped = metrics.iter().filter(|record| record["kind"] == json!("freeze") && record["scope"].is_object());
-    ensure!(scoped.count() == 6, "each freeze and each release is on record with its scope");
+    let typo = gateway.cli(ADMINISTRATOR, &["freeze", "--agent", "nobody", "--reason", "typo"]).await?;
+    ensure!(typo.status.code() == Some(2), "a name that does not exist: {}", String::from_utf8_lossy(&typo.stdout));
+    let journal = gateway.journal().await?;
+    let scoped = journal.iter().filter(|record| record["kind"] == json!("freeze") && record["scope"].is_object());
+    ensure!(scoped.count() == 8, "each freeze and each release is on record with its scope");
     gateway.verified().await?;
     Ok(())
 }
@@ -96,7 +101,7 @@ async fn kill(
         ensure!(took <= Duration::from_secs(1), "{scope:?}: {} ended after {took:?}", slow.0);
         let again = slow.1.call(slow.2, json!({"ms": 0})).await?;
         ensure!(again.reason() == "frozen", "{scope:?}: {} again: {}", slow.0, again.told());
-        ensure!(!again.told().contains(scope[1]), "the scope is nobody's business: {}", again.told());
+        ensure!(!again.told().contains("drill"), "the reason is nobody's business: {}", again.told());
     }
     for (task, slow) in lasting.into_iter().zip(goes_on) {
         let answer = task.await?.0?;
