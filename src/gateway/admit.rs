@@ -57,10 +57,10 @@ impl Gateway {
                 // A full queue loses nothing: the budget itself refuses, and the next call says it again.
                 let _told = self.parts.exhausted.try_send(grant.exception.clone());
             }
-            match error {
-                AdmissionError::Held(hold) => Box::new(self.held((visit, permit), round, &hold)),
-                error => refused(error),
+            if let AdmissionError::Held(hold) = &error {
+                return Box::new(self.held((visit, permit), round, hold));
             }
+            refused(error)
         })?;
         if let Some(grant) = permit.grant() {
             self.parts.telemetry.metrics().used(&grant.exception);

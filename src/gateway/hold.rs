@@ -90,10 +90,10 @@ impl Gateway {
         called: &Called,
     ) -> Result<Option<Holding>, String> {
         let Some(grant) = permit.grant() else { return Ok(None) };
-        let expires_s = grant.obligations.iter().filter_map(|duty| match duty {
-            Obligation::ApprovalHold { expires_s } => Some(*expires_s),
-            _ => None,
-        });
+        let expires_s = grant
+            .obligations
+            .iter()
+            .filter_map(|duty| if let Obligation::ApprovalHold { expires_s } = duty { Some(*expires_s) } else { None });
         let Some(expires_s) = expires_s.min() else { return Ok(None) };
         if called.arguments.sealed.is_none() {
             return Err("the arguments are too long to be shown to the person who has to approve them".to_owned());

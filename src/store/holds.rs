@@ -73,15 +73,15 @@ fn follow(holds: &mut Vec<Hold>, change: &HoldChange) {
                 holds.push(Hold { id, asked, decision, ask, state: HoldState::Open });
             }
         }
-        HoldEvent::Approved | HoldEvent::Denied => {
-            if let Some(found) = holds.iter_mut().find(|one| one.id == *hold) {
-                found.state = match event {
-                    HoldEvent::Approved => HoldState::Approved(actor.clone()),
-                    _ => HoldState::Denied(actor.clone(), reason.clone()),
-                };
-            }
-        }
+        HoldEvent::Approved => settle(holds, hold, HoldState::Approved(actor.clone())),
+        HoldEvent::Denied => settle(holds, hold, HoldState::Denied(actor.clone(), reason.clone())),
         HoldEvent::Spent | HoldEvent::Expired => holds.retain(|one| one.id != *hold),
+    }
+}
+
+fn settle(holds: &mut [Hold], id: &HoldId, state: HoldState) {
+    if let Some(found) = holds.iter_mut().find(|one| one.id == *id) {
+        found.state = state;
     }
 }
 
