@@ -159,6 +159,8 @@ const fn aside(reason: Reason) -> bool {
         | Reason::InvalidArguments
         | Reason::MonitoringUnavailable
         | Reason::ControlUnmet
+        | Reason::ApprovalPending
+        | Reason::ApprovalDenied
         | Reason::RateLimited
         | Reason::AuditUnavailable
         | Reason::ExceptionRevoked

@@ -8,8 +8,9 @@ use serde_json::Value;
 
 use super::{
     AccessOperations, Act, AlertOperations, ApiError, CatalogView, ChangeOperations, ControlView, DraftRequest,
-    DraftView, EventOperations, EvidencePage, ExceptionView, Explanation, ExportOperations, HappeningOperations,
-    KeyView, LinkView, MadeKey, NewKey, PilotOperations, ReloadView, Study, ToolApproval, ToolView,
+    DraftView, EventOperations, EvidencePage, ExceptionView, Explanation, ExportOperations, FreezeOperations,
+    HappeningOperations, HoldOperations, KeyView, LinkView, MadeKey, NewKey, PilotOperations, ReloadView, Study,
+    ToolApproval, ToolView,
 };
 use crate::{
     domain::{CredentialId, DecisionId, Document, ExceptionId, Person},
@@ -28,6 +29,8 @@ pub trait Operations:
     + AccessOperations
     + AlertOperations
     + ExportOperations
+    + FreezeOperations
+    + HoldOperations
 {
     /// The person whose key or token stands in `Authorization`.
     async fn authenticate(&self, headers: &HeaderMap) -> Result<Arc<Person>, ApiError>;
@@ -73,10 +76,6 @@ pub trait Operations:
     /// The measures of sprawl over so many days.
     async fn sprawl(&self, days: u32) -> Result<Sprawl, ApiError>;
 
-    /// Refuses every call from now on.
-    async fn freeze(&self, by: &Arc<Person>, reason: String) -> Result<(), ApiError>;
-    /// Ends the freeze.
-    async fn unfreeze(&self, by: &Arc<Person>, reason: String) -> Result<(), ApiError>;
     /// Reads the policies again; faulty ones change nothing.
     async fn reload(&self, by: &Arc<Person>) -> Result<ReloadView, ApiError>;
 

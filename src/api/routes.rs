@@ -2,7 +2,7 @@
 
 use http::Method;
 
-use super::{AccessRoute, AlertRoute, EventRoute, PilotRoute, Sought};
+use super::{AccessRoute, AlertRoute, EventRoute, FreezeRoute, HoldRoute, PilotRoute, Sought};
 use crate::domain::{Duty, Person};
 
 /// Who may use a route.
@@ -99,10 +99,10 @@ pub enum Known {
     Register,
     /// The measures of sprawl.
     Sprawl,
-    /// Refuse every call.
-    Freeze,
-    /// End the freeze.
-    Unfreeze,
+    /// Calls that wait for a person's yes.
+    Hold(HoldRoute),
+    /// The kill switch.
+    Freeze(FreezeRoute),
     /// Read the policies again.
     Reload,
     /// A one-time link to the console.
@@ -155,6 +155,7 @@ const ASKERS: Access = Access::Duty(&[Duty::Request, Duty::Approve, Duty::Securi
 const REQUESTERS: Access = Access::Duty(&[Duty::Request]);
 const STUDENTS: Access = Access::Duty(&[Duty::Security, Duty::Audit, Duty::Administer]);
 const REMOVERS: Access = Access::Duty(&[Duty::Own, Duty::Approve, Duty::Security, Duty::Audit, Duty::Administer]);
+const ANSWERERS: Access = Access::Duty(&[Duty::Own, Duty::Approve]);
 const GET: Method = Method::GET;
 const POST: Method = Method::POST;
 
@@ -329,6 +330,16 @@ pub const ROUTES: &[Route] = &[
     route(GET, "/api/v1/pilots", Access::Person, None, Endpoint::Known(Known::Pilot(PilotRoute::List))),
     route(GET, "/api/v1/pilots/{id}", Access::Person, None, Endpoint::Known(Known::Pilot(PilotRoute::Show))),
     route(POST, "/api/v1/pilots/{id}/end", HOLDERS, Some("pilot"), Endpoint::Known(Known::Pilot(PilotRoute::End))),
+    route(GET, "/api/v1/holds", Access::Person, None, Endpoint::Known(Known::Hold(HoldRoute::List))),
+    route(GET, "/api/v1/holds/{id}", Access::Person, None, Endpoint::Known(Known::Hold(HoldRoute::Show))),
+    route(
+        POST,
+        "/api/v1/holds/{id}/approve",
+        ANSWERERS,
+        Some("hold"),
+        Endpoint::Known(Known::Hold(HoldRoute::Approve)),
+    ),
+    route(POST, "/api/v1/holds/{id}/deny", ANSWERERS, Some("hold"), Endpoint::Known(Known::Hold(HoldRoute::Deny))),
     route(GET, "/api/v1/catalog", Access::Person, None, Endpoint::Known(Known::Catalog)),
     route(POST, "/api/v1/catalog/approve", ADMINISTER, Some("catalog"), Endpoint::Known(Known::ApproveTools)),
     route(GET, "/api/v1/decisions", OVERSIGHT, None, Endpoint::Known(Known::Decisions)),
@@ -351,14 +362,15 @@ pub const ROUTES: &[Route] = &[
         "/api/v1/freeze",
         Access::Duty(&[Duty::Security, Duty::Administer]),
         Some("freeze"),
-        Endpoint::Known(Known::Freeze),
+        Endpoint::Known(Known::Freeze(FreezeRoute::Freeze)),
     ),
-    route(POST, "/api/v1/unfreeze", ADMINISTER, Some("freeze"), Endpoint::Known(Known::Unfreeze)),
+    route(POST, "/api/v1/unfreeze", ADMINISTER, Some("freeze"), Endpoint::Known(Known::Freeze(FreezeRoute::Unfreeze))),
+    route(GET, "/api/v1/freezes", Access::Person, None, Endpoint::Known(Known::Freeze(FreezeRoute::List))),
     route(POST, "/api/v1/reload", ADMINISTER, Some("policy"), Endpoint::Known(Known::Reload)),
     route(
         POST,
         "/api/v1/console/links",
-        Access::Duty(&[Duty::Audit, Duty::Administer]),
+        Access::Duty(&[Duty::Own, Duty::Approve, Duty::Audit, Duty::Administer]),
         Some("key"),
         Endpoint::Known(Known::ConsoleLink),
     ),

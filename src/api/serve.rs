@@ -15,9 +15,9 @@ use serde_json::json;
 use super::{
     Act, ApiError, Caller, Endpoint, ExceptionView, Operations, REQUEST_SCHEMA, Route, Study, access,
     act::reason,
-    alerts, events,
+    alerts, events, freeze,
     happening::name,
-    pilots, reports,
+    holds, pilots, reports,
     requests::{EventBody, EvidenceQuery, NewKeyBody, ReasonBody, ToolApproval, json as read},
     routes::Known,
     views::WhoView,
@@ -151,14 +151,8 @@ async fn answer(operations: &dyn Operations, known: Known, asked: Asked) -> Resu
         Known::Controls => json_answer(&operations.controls().await?),
         Known::Register => json_answer(&operations.register().await?),
         Known::Sprawl => json_answer(&operations.sprawl(reports::days(&asked.parts.uri)?).await?),
-        Known::Freeze => {
-            operations.freeze(by, reason(json_body::<ReasonBody>(&asked)?.reason)?).await?;
-            json_answer(&json!({"frozen": true}))
-        }
-        Known::Unfreeze => {
-            operations.unfreeze(by, reason(json_body::<ReasonBody>(&asked)?.reason)?).await?;
-            json_answer(&json!({"frozen": false}))
-        }
+        Known::Hold(route) => holds::answer(operations, route, &asked).await,
+        Known::Freeze(route) => freeze::answer(operations, route, &asked).await,
         Known::Reload => json_answer(&operations.reload(by).await?),
         Known::ConsoleLink => created(&operations.console_link(by).await?),
         Known::Evidence => {

@@ -4,11 +4,11 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use tokio::{sync::watch, task::JoinSet};
 
-use super::{build::Loose, gauges, house::House};
+use super::{build::Loose, freeze, gauges, hold, house::House};
 use crate::{
-    domain::{ExceptionId, Reason},
+    domain::ExceptionId,
     evidence::{Alarm, AlarmKind, Journal as _, Record},
-    gateway::{Changes, Cut},
+    gateway::Changes,
     monitoring::Watch,
     telemetry::TracedException,
 };
@@ -35,12 +35,13 @@ pub(super) fn start(house: &Arc<House>, loose: Loose, stop: &watch::Receiver<boo
     tasks.spawn(policies(Arc::clone(house)));
     tasks.spawn(controls(Arc::clone(house)));
     tasks.spawn(exceptions(Arc::clone(house), changes));
-    tasks.spawn(freeze(Arc::clone(house)));
     tasks.spawn(watching(Arc::clone(house)));
     tasks.spawn(super::routine::run(Arc::clone(house)));
     tasks.spawn(super::shadow::run(Arc::clone(house)));
     tasks.spawn(gauges::keep(Arc::clone(house)));
     tasks.spawn(super::tiles::keep(Arc::clone(&house.store), house.tiles.clone()));
+    tasks.spawn(hold::follow(Arc::clone(house)));
+    tasks.spawn(freeze::follow(Arc::clone(house)));
     if let Some(copies) = &house.copies {
         tasks.spawn(Arc::clone(copies).keep(house.store.checkpoints()));
     }
@@ -186,16 +187,5 @@ async fn watching(house: Arc<House>) {
     loop {
         tokio::time::sleep(CONTROLS).await;
         house.lapses().await;
-    }
-}
-
-async fn freeze(house: Arc<House>) {
-    let mut frozen = house.store.frozen();
-    while frozen.changed().await.is_ok() {
-        if *frozen.borrow_and_update() {
-            let ended = house.in_flight.cut(&Cut::Everything, Reason::Frozen);
-            tracing::warn!(calls = ended, "the gateway is frozen");
-        }
-        house.keeper.changes.send_modify(Changes::of_callers);
     }
 }

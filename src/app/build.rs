@@ -103,6 +103,8 @@ pub(super) async fn build(
     let controls = Controls::new(store.lease(), Arc::clone(telemetry.lease()))
         .with("trace.full", arrival)
         .with("watch.attached", Arc::clone(&attendance) as Arc<dyn Probe>)
+        // A question and its answer are records.
+        .with("approval.hold", store.lease())
         .with("shadow.evaluate", Arc::new(super::shadow::Observation));
     let exports = Exports::new(settings, &store, &public)?;
     let controls = Arc::new(exports.attach(alerts.attach(controls, &desk, &clock), &clock));

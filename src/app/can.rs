@@ -6,7 +6,7 @@ use super::{explain::summary, house::House, judge};
 use crate::{
     api::{ApiError, Can, CanView},
     catalog::Tool,
-    domain::{Candidate, Effect, Standing, Verdict},
+    domain::{Candidate, Effect, Reach, Standing, Verdict},
     gateway::{Admission as _, World},
     policy::Visibility,
 };
@@ -38,8 +38,9 @@ impl House {
             exceptions: candidates.iter().map(stands).collect(),
             besides: Vec::new(),
         };
-        if self.store.is_frozen() {
-            view.besides.push("the gateway is frozen: every call is refused".to_owned());
+        let reach = Reach { agent: &subject.agent, server: Some(&tool.reference.server), exception: None, pilot: None };
+        if self.store.is_frozen(&reach) {
+            view.besides.push("it is frozen (`postern freezes`): every call is refused".to_owned());
         }
         match can.arguments {
             None => (view.answer, view.summary) = told(sees),

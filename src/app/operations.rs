@@ -15,7 +15,7 @@ use crate::{
     },
     catalog::{Pin, PinStore as _},
     domain::{CredentialId, DecisionId, Document, ExceptionId, Findings, Obligation, Person, Reason},
-    evidence::{Freeze, Record},
+    evidence::Record,
     exception::{Exception, Spec, parse},
     gateway::{Changes, Cut},
     identity::{KeyPrincipal, KeyStore as _, issue},
@@ -54,11 +54,6 @@ impl House {
             record.find(&mut findings, "/controls", message);
         }
         findings
-    }
-
-    async fn freezing(&self, by: &Person, frozen: bool, reason: String) -> Result<(), ApiError> {
-        let freeze = Freeze { at: self.clock.now(), frozen, actor: by.id.to_string(), reason };
-        self.store.set_frozen(freeze).await.map(|_| ()).map_err(unavailable)
     }
 }
 
@@ -109,6 +104,7 @@ impl Operations for House {
             return Err(ApiError::not_found());
         }
         self.authenticator.invalidate();
+        self.sessions.forget(id);
         self.in_flight.cut(&Cut::Credential(id.clone()), Reason::Stale);
         self.keeper.changes.send_modify(Changes::of_callers);
         Ok(())
@@ -268,23 +264,13 @@ impl Operations for House {
             .collect())
     }
 
-    async fn freeze(&self, by: &Arc<Person>, reason: String) -> Result<(), ApiError> {
-        self.freezing(by, true, reason).await?;
-        self.in_flight.cut(&Cut::Everything, Reason::Frozen);
-        Ok(())
-    }
-
-    async fn unfreeze(&self, by: &Arc<Person>, reason: String) -> Result<(), ApiError> {
-        self.freezing(by, false, reason).await
-    }
-
     async fn reload(&self, by: &Arc<Person>) -> Result<ReloadView, ApiError> {
         let changed = self.keeper.reload(by.id.as_str()).await.map_err(keep_error)?;
         Ok(ReloadView { policy_set: self.keeper.world.load().policies.digest(), changed })
     }
 
-    async fn console_link(&self, _by: &Arc<Person>) -> Result<LinkView, ApiError> {
-        let token = self.sessions.issue().ok_or_else(ApiError::internal)?;
+    async fn console_link(&self, by: &Arc<Person>) -> Result<LinkView, ApiError> {
+        let token = self.sessions.issue_to(by).ok_or_else(ApiError::internal)?;
         Ok(LinkView { url: format!("{}/login?token={token}", self.admin_url) })
     }
 

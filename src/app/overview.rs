@@ -43,8 +43,7 @@ impl Overview for House {
             tool: format!("{}/{}", tool.server, tool.tool),
             why: tool.detail.unwrap_or(tool.pin),
         });
-        let frozen =
-            (*self.store.frozen().borrow()).then(|| "Every call is refused until `postern unfreeze`.".to_owned());
+        let frozen = self.frozen_text();
         Some(Page {
             frozen,
             exceptions: exceptions.collect(),

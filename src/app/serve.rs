@@ -189,7 +189,7 @@ fn administration(
 + Send
 + 'static {
     let operations: Arc<dyn Operations> = house.clone();
-    let pages = console::router(house.clone(), Arc::clone(&house.sessions), Arc::clone(&house.clock));
+    let pages = console::router((house.clone(), house.clone()), Arc::clone(&house.sessions), Arc::clone(&house.clock));
     let hosts = settings.listen.accepted_hosts(bound);
     let router = api::router(operations, pages, ApiSettings { hosts, tls: false });
     move |request, _peer| {

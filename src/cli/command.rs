@@ -8,6 +8,8 @@ use super::{
     alerts::AlertsCommand,
     ask::Request,
     check::CheckArguments,
+    freeze::Freeze,
+    hold::HoldCommand,
     pilot::PilotCommand,
     report::ReportCommand,
     screen::Format,
@@ -125,10 +127,15 @@ pub(super) enum Remote {
     Exports,
     /// Compensating controls and their health
     Controls,
-    /// Refuse every call from now on
-    Freeze(Reason),
-    /// End the freeze
-    Unfreeze(Reason),
+    /// Refuse calls from now on and end those in flight: all, or those of one scope
+    Freeze(Freeze),
+    /// End a freeze
+    Unfreeze(Freeze),
+    /// Calls that wait for a person's yes
+    #[command(subcommand)]
+    Hold(HoldCommand),
+    /// What is frozen, by whom and why
+    Freezes,
     /// Read the policies again; faulty ones change nothing
     Reload,
     /// Print a one-time link to the console
@@ -163,13 +170,6 @@ pub(super) struct TailArguments {
     /// End after so many events
     #[arg(long, value_name = "N")]
     pub(super) count: Option<u64>,
-}
-
-#[derive(Debug, Args)]
-pub(super) struct Reason {
-    /// Why; it becomes part of the record
-    #[arg(long)]
-    pub(super) reason: String,
 }
 
 #[derive(Debug, Args)]

@@ -144,8 +144,13 @@ fn told(record: &Record) -> (String, String) {
             (change.actor.clone(), format!("{} {} {}", word(&change.event), change.digest, change.detail))
         }
         Record::Key(change) => (change.principal.clone(), format!("{} {}", change.credential, word(&change.event))),
+        Record::Hold(change) => {
+            let event = format!("{:?}", change.event).to_lowercase();
+            (change.actor.clone(), format!("{} {event} {}", change.hold, change.reason))
+        }
         Record::Freeze(freeze) => {
-            (freeze.actor.clone(), format!("{}: {}", if freeze.frozen { "frozen" } else { "released" }, freeze.reason))
+            let word = if freeze.frozen { "frozen" } else { "released" };
+            (freeze.actor.clone(), format!("{} {word}: {}", freeze.scope, freeze.reason))
         }
         Record::Watch(watch) => {
             let what = if watch.attached { "begins to watch" } else { "no longer watches" };

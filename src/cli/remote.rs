@@ -10,7 +10,7 @@ use super::{
     client::{Body, Client},
     command::{CatalogCommand, EventCommand, ExceptionCommand, Global, IncidentCommand, KeyCommand, Remote, Step},
     exit::Failure,
-    exports,
+    exports, freeze, hold,
     key::{self, KeySource},
     pilot, render,
     run::operator,
@@ -39,6 +39,8 @@ pub(super) fn remote(command: Remote, global: &Global, screen: &mut Screen<'_>) 
         Remote::Event(_)
         | Remote::Incident(_)
         | Remote::Unfreeze(_)
+        | Remote::Hold(_)
+        | Remote::Freezes
         | Remote::Reload
         | Remote::Console
         | Remote::Whoami => None,
@@ -99,14 +101,10 @@ async fn ask(
         Remote::Controls => {
             screen.show(&client.get::<Vec<ControlView>>("/api/v1/controls").await?, |v| render::controls(v))?
         }
-        Remote::Freeze(why) => {
-            let view: Value = client.post("/api/v1/freeze", Body::Json(json!({"reason": why.reason}))).await?;
-            screen.show(&view, |_| "frozen: every call is refused until `postern unfreeze`\n".to_owned())?;
-        }
-        Remote::Unfreeze(why) => {
-            let view: Value = client.post("/api/v1/unfreeze", Body::Json(json!({"reason": why.reason}))).await?;
-            screen.show(&view, |_| "no longer frozen\n".to_owned())?;
-        }
+        Remote::Freeze(asked) => freeze::freeze(asked, true, client, screen).await?,
+        Remote::Unfreeze(asked) => freeze::freeze(asked, false, client, screen).await?,
+        Remote::Hold(command) => hold::holds(command, client, screen).await?,
+        Remote::Freezes => freeze::list(client, screen).await?,
         Remote::Reload => {
             screen.show(&client.post::<ReloadView>("/api/v1/reload", Body::Nothing).await?, render::reload)?
         }

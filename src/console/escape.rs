@@ -15,17 +15,30 @@ impl fmt::Display for Escaped<'_> {
             if index == FIELD {
                 return f.write_str("…");
             }
-            match c {
-                '&' => f.write_str("&amp;")?,
-                '<' => f.write_str("&lt;")?,
-                '>' => f.write_str("&gt;")?,
-                '"' => f.write_str("&quot;")?,
-                '\'' => f.write_str("&#39;")?,
-                c if c.is_control() || is_invisible(c) => write!(f, "\\u{{{:x}}}", u32::from(c))?,
-                c => f.write_char(c)?,
-            }
+            escaped(c, f)?;
         }
         Ok(())
+    }
+}
+
+/// The same without an end: for what a person has to read whole.
+pub(super) struct Whole<'a>(pub(super) &'a str);
+
+impl fmt::Display for Whole<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.chars().try_for_each(|c| escaped(c, f))
+    }
+}
+
+fn escaped(c: char, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    match c {
+        '&' => f.write_str("&amp;"),
+        '<' => f.write_str("&lt;"),
+        '>' => f.write_str("&gt;"),
+        '"' => f.write_str("&quot;"),
+        '\'' => f.write_str("&#39;"),
+        c if c.is_control() || is_invisible(c) => write!(f, "\\u{{{:x}}}", u32::from(c)),
+        c => f.write_char(c),
     }
 }
 

@@ -18,7 +18,7 @@ pub(super) fn overview(page: &Page, now: Timestamp) -> Result<String, fmt::Error
     write!(out, "{HEAD}<title>Postern</title></head><body><header><h1>Postern</h1><p>{}</p>", time(now))?;
     out.write_str("<form method=\"post\" action=\"/logout\"><button>Sign out</button></form></header><main>")?;
     if let Some(reason) = &page.frozen {
-        write!(out, "<p class=\"bad\" role=\"alert\">Frozen: every call is refused. {}</p>", Escaped(reason))?;
+        write!(out, "<p class=\"bad\" role=\"alert\">{}</p>", Escaped(reason))?;
     }
     exceptions(&mut out, &page.exceptions, now)?;
     controls(&mut out, &page.controls)?;
@@ -28,8 +28,13 @@ pub(super) fn overview(page: &Page, now: Timestamp) -> Result<String, fmt::Error
     Ok(out)
 }
 
-/// A page with one sentence of our own.
-pub(super) fn notice(sentence: &'static str) -> String {
+/// The beginning of a page, up to the heading.
+pub(super) fn head(out: &mut String, title: &'static str) -> fmt::Result {
+    write!(out, "{HEAD}<title>{title}</title></head><body><header><h1>{title}</h1>")
+}
+
+/// A page with one sentence of our own; text of others in it is escaped already.
+pub(super) fn notice(sentence: &str) -> String {
     format!(
         "{HEAD}<title>Postern</title></head><body><header><h1>Postern</h1></header><main><p>{sentence}</p></main></body></html>\n"
     )
@@ -108,6 +113,6 @@ fn decisions(out: &mut String, rows: &[DecisionRow]) -> fmt::Result {
     out.write_str("</tbody></table></section>")
 }
 
-fn time(at: Timestamp) -> String {
+pub(super) fn time(at: Timestamp) -> String {
     at.format("%Y-%m-%d %H:%M:%SZ").to_string()
 }

@@ -1,4 +1,4 @@
-//! The console's pages: `/`, `/login`, `/logout` and the style sheet.
+//! The console's pages: `/`, `/login`, `/logout`, `/holds/{id}` and the style sheet.
 
 use std::sync::Arc;
 
@@ -11,16 +11,17 @@ use axum::{
 use http::{HeaderMap, StatusCode, header};
 use serde::Deserialize;
 
-use super::{Overview, Sessions, page};
-use crate::domain::Clock;
+use super::{Desk, Overview, Sessions, hold, page};
+use crate::domain::{Clock, Duty, Person};
 
 const COOKIE: &str = "__Host-postern";
 const STYLE: &str = include_str!("console.css");
 
 #[derive(Clone)]
-struct Console {
+pub(super) struct Console {
     overview: Arc<dyn Overview>,
-    sessions: Arc<Sessions>,
+    pub(super) desk: Arc<dyn Desk>,
+    pub(super) sessions: Arc<Sessions>,
     clock: Arc<dyn Clock>,
 }
 
@@ -31,19 +32,30 @@ struct Login {
 }
 
 /// The pages, to be merged into the administration listener, whose guard adds the security headers.
-pub fn router(overview: Arc<dyn Overview>, sessions: Arc<Sessions>, clock: Arc<dyn Clock>) -> Router {
+pub fn router(
+    (overview, desk): (Arc<dyn Overview>, Arc<dyn Desk>),
+    sessions: Arc<Sessions>,
+    clock: Arc<dyn Clock>,
+) -> Router {
     Router::new()
         .route("/", get(overview_page))
         .route("/login", get(login))
         .route("/logout", post(logout))
+        .route("/holds/{id}", get(hold::show).post(hold::answer))
         .route("/console.css", get(|| async { ([(header::CONTENT_TYPE, "text/css; charset=utf-8")], STYLE) }))
-        .with_state(Console { overview, sessions, clock })
+        .with_state(Console { overview, desk, sessions, clock })
 }
 
 async fn overview_page(State(console): State<Console>, headers: HeaderMap) -> Response {
     if !cookie(&headers).is_some_and(|cookie| console.sessions.live(cookie)) {
         let sentence = "Sign in with the one-time link that the gateway printed when it started, or make a new one: postern console.";
         return (StatusCode::UNAUTHORIZED, Html(page::notice(sentence))).into_response();
+    }
+    let person = cookie(&headers).and_then(|cookie| console.sessions.person(cookie));
+    let looks = |person: &Arc<Person>| [Duty::Audit, Duty::Administer].iter().any(|duty| person.duties.contains(duty));
+    if person.is_some_and(|person| !looks(&person)) {
+        let sentence = "You are signed in. Open the page of the call that waits: postern hold list.";
+        return Html(page::notice(sentence)).into_response();
     }
     let Some(page) = console.overview.page().await else {
         return (StatusCode::SERVICE_UNAVAILABLE, Html(page::notice("The store cannot be read now."))).into_response();
@@ -77,7 +89,7 @@ async fn logout(State(console): State<Console>, headers: HeaderMap) -> Response 
     (StatusCode::OK, [(header::SET_COOKIE, gone)], Html(page::notice("Signed out."))).into_response()
 }
 
-fn cookie(headers: &HeaderMap) -> Option<&str> {
+pub(super) fn cookie(headers: &HeaderMap) -> Option<&str> {
     headers
         .get_all(header::COOKIE)
         .iter()

@@ -9,7 +9,7 @@ use aws_lc_rs::rand;
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use chrono::TimeDelta;
 
-use crate::domain::{Clock, Digest, Timestamp};
+use crate::domain::{Clock, CredentialId, Digest, Person, Timestamp};
 
 /// A link that was not used ends after this.
 const LINK: TimeDelta = TimeDelta::minutes(10);
@@ -29,9 +29,22 @@ pub struct Sessions {
 #[derive(Default)]
 struct Held {
     /// When each link ends.
-    links: BTreeMap<Digest, Timestamp>,
-    /// When each session began and was used last.
-    sessions: BTreeMap<Digest, (Timestamp, Timestamp)>,
+    links: BTreeMap<Digest, (Timestamp, Option<Arc<Person>>)>,
+    sessions: BTreeMap<Digest, Session>,
+}
+
+struct Session {
+    began: Timestamp,
+    used: Timestamp,
+    /// Who asked for the link; nobody for one that the gateway itself gave out.
+    person: Option<Arc<Person>>,
+}
+
+impl Session {
+    fn lives(&self, now: Timestamp) -> bool {
+        let proven = self.person.as_ref().is_none_or(|person| now < person.credential.expires);
+        proven && lives(self.began, self.used, now)
+    }
 }
 
 impl Sessions {
@@ -44,11 +57,21 @@ impl Sessions {
     /// A new one-time token for `/login?token=…`; `None` if there is no randomness or too many wait.
     #[must_use]
     pub fn issue(&self) -> Option<String> {
+        self.link(None)
+    }
+
+    /// The same for a person: the session is that person's, for as long as the credential lasts that was shown.
+    #[must_use]
+    pub fn issue_to(&self, person: &Arc<Person>) -> Option<String> {
+        self.link(Some(Arc::clone(person)))
+    }
+
+    fn link(&self, person: Option<Arc<Person>>) -> Option<String> {
         let now = self.clock.now();
         let mut held = self.held();
-        held.links.retain(|_, ends| *ends > now);
+        held.links.retain(|_, (ends, _)| *ends > now);
         let token = (held.links.len() < AT_ONCE).then(random)??;
-        held.links.insert(Digest::of(token.as_bytes()), now + LINK);
+        held.links.insert(Digest::of(token.as_bytes()), (now + LINK, person));
         Some(token)
     }
 
@@ -57,13 +80,13 @@ impl Sessions {
     pub fn open(&self, token: &str) -> Option<String> {
         let now = self.clock.now();
         let mut held = self.held();
-        let ends = held.links.remove(&Digest::of(token.as_bytes()))?;
-        held.sessions.retain(|_, (began, used)| lives(*began, *used, now));
+        let (ends, person) = held.links.remove(&Digest::of(token.as_bytes()))?;
+        held.sessions.retain(|_, session| session.lives(now));
         if ends <= now || held.sessions.len() >= AT_ONCE {
             return None;
         }
         let cookie = random()?;
-        held.sessions.insert(Digest::of(cookie.as_bytes()), (now, now));
+        held.sessions.insert(Digest::of(cookie.as_bytes()), Session { began: now, used: now, person });
         Some(cookie)
     }
 
@@ -74,8 +97,8 @@ impl Sessions {
         let digest = Digest::of(cookie.as_bytes());
         let mut held = self.held();
         match held.sessions.get_mut(&digest) {
-            Some((began, used)) if lives(*began, *used, now) => {
-                *used = now;
+            Some(session) if session.lives(now) => {
+                session.used = now;
                 true
             }
             Some(_) => {
@@ -84,6 +107,24 @@ impl Sessions {
             }
             None => false,
         }
+    }
+
+    /// Whose session the cookie is of, if it lives and is a person's; it was used just now.
+    #[must_use]
+    pub fn person(&self, cookie: &str) -> Option<Arc<Person>> {
+        if !self.live(cookie) {
+            return None;
+        }
+        self.held().sessions.get(&Digest::of(cookie.as_bytes()))?.person.clone()
+    }
+
+    /// Ends the sessions, and voids the links, that were asked for with this credential.
+    pub fn forget(&self, credential: &CredentialId) {
+        let other =
+            |person: &Option<Arc<Person>>| person.as_ref().is_none_or(|person| person.credential.id != *credential);
+        let mut held = self.held();
+        held.links.retain(|_, (_, person)| other(person));
+        held.sessions.retain(|_, session| other(&session.person));
     }
 
     /// Ends a session.

@@ -83,6 +83,10 @@ id!(
     ExceptionId, "EX-", "an exception id"
 );
 id!(
+    /// A call that waits for a person's yes.
+    HoldId, "hold_", "a hold id"
+);
+id!(
     /// A pilot: a named set of exceptions.
     PilotId, "PI-", "a pilot id"
 );

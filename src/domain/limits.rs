@@ -56,6 +56,14 @@ pub const REPLAY_EVENTS: usize = 256;
 pub const REPLAY_BYTES: usize = ANSWER + (64 << 10);
 /// Bytes of these events, over all sessions.
 pub const REPLAY_ALL_BYTES: usize = 64 << 20;
+/// Calls of one exception that wait for a person's yes at once.
+pub const HOLDS_PER_EXCEPTION: usize = 16;
+/// Calls that wait for a person's yes, or were answered and are not over, at once.
+pub const HOLDS: usize = 256;
+/// Rounds at once that wait for a person's yes.
+pub const HOLD_WAITS: usize = 64;
+/// Scopes that are frozen at once.
+pub const FREEZES: usize = 1_000;
 /// Exceptions that name the same agent and tool at once.
 pub const CANDIDATES: usize = 8;
 /// Agents that one exception may name.
@@ -85,6 +93,8 @@ pub const CALL_TIME: Duration = Duration::from_secs(30);
 pub const CALL_TIME_CEILING: Duration = Duration::from_secs(300);
 /// For the answer to a question that a tool server asks during a call.
 pub const INPUT_TIME: Duration = Duration::from_secs(300);
+/// A round that waits for a person's yes; then the client comes again.
+pub const HOLD_WAIT: Duration = Duration::from_secs(25);
 /// Between comments that keep an event stream alive.
 pub const KEEP_ALIVE: Duration = Duration::from_secs(15);
 /// Before a request is repeated whose server asked for nothing but that.

@@ -79,6 +79,10 @@ closed!(
         MonitoringUnavailable = "monitoring_unavailable",
         /// A control that it demands is not met by this call or its result.
         ControlUnmet = "control_unmet",
+        /// A person has to say yes to this call, and has not yet.
+        ApprovalPending = "approval_pending",
+        /// A person said no, or nobody answered in time.
+        ApprovalDenied = "approval_denied",
         /// Too many calls.
         RateLimited = "rate_limited",
         /// The record of the call cannot be made durable.

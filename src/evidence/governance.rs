@@ -4,7 +4,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::domain::{
-    CredentialId, DecisionId, Digest, ExceptionId, Network, PersonId, PilotId, ServerName, Timestamp, ToolName,
+    CredentialId, DecisionId, Digest, ExceptionId, FreezeScope, Network, PersonId, PilotId, ServerName, Timestamp,
+    ToolName,
 };
 
 /// Something happened to an exception.
@@ -133,13 +134,16 @@ pub struct KeyChange {
     pub networks: Vec<Network>,
 }
 
-/// The gateway was frozen or released.
+/// The gateway, or a part of what passes it, was frozen or released.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Freeze {
     /// When.
     pub at: Timestamp,
     /// Whether it is frozen from here on.
     pub frozen: bool,
+    /// How far it reaches; everything, if nothing is said.
+    #[serde(default, skip_serializing_if = "FreezeScope::is_all")]
+    pub scope: FreezeScope,
     /// Who did it.
     pub actor: String,
     /// Why.

@@ -13,6 +13,7 @@ mod delivery;
 mod export;
 mod feed;
 mod governance;
+mod hold;
 mod inclusion;
 mod journal;
 mod merkle;
@@ -34,6 +35,7 @@ pub use governance::{
     Aborted, Alarm, AlarmKind, CatalogChange, CatalogEvent, Freeze, KeyChange, KeyEvent, Lifecycle, PilotChange,
     PolicyChange, PolicyEvent, Recovered, Start, Stop, Watching,
 };
+pub use hold::{Hold, HoldAsk, HoldChange, HoldEvent, HoldState};
 pub use inclusion::{Prover, includes};
 pub use journal::{Journal, JournalError, Position};
 pub use merkle::{Tree, leaf};

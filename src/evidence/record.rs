@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Aborted, Alarm, Caller, CatalogChange, Delivery, Denial, Freeze, Inquiry, Intent, JournalError, KeyChange,
-    Lifecycle, Listing, Outcome, PilotChange, PolicyChange, Recovered, Start, Stop, Subscription, Watching,
+    Aborted, Alarm, Caller, CatalogChange, Delivery, Denial, Freeze, HoldChange, Inquiry, Intent, JournalError,
+    KeyChange, Lifecycle, Listing, Outcome, PilotChange, PolicyChange, Recovered, Start, Stop, Subscription, Watching,
 };
 use crate::domain::{DecisionId, ExceptionId, Timestamp};
 
@@ -37,6 +37,8 @@ pub enum Record {
     Policy(PolicyChange),
     /// A key was made or revoked.
     Key(KeyChange),
+    /// A call waits for a person's yes, or that was answered, spent or over.
+    Hold(HoldChange),
     /// The gateway was frozen or released.
     Freeze(Freeze),
     /// A person began or ceased to watch an exception.
@@ -122,6 +124,9 @@ impl Record {
             Self::Catalog(r) => plain("catalog", r.at),
             Self::Policy(r) => plain("policy", r.at),
             Self::Key(r) => plain("key", r.at),
+            Self::Hold(r) => {
+                Summary { kind: "hold", at: r.at, decision: r.decision.clone(), exception: Some(r.exception.clone()) }
+            }
             Self::Freeze(r) => plain("freeze", r.at),
             Self::Watch(r) => Summary { exception: Some(r.exception.clone()), ..plain("watch", r.at) },
             Self::Start(r) => plain("start", r.at),

@@ -263,6 +263,7 @@ fn follow(open: &mut BTreeMap<DecisionId, u64>, record: Record, seq: u64) {
         | Record::Catalog(_)
         | Record::Policy(_)
         | Record::Key(_)
+        | Record::Hold(_)
         | Record::Freeze(_)
         | Record::Watch(_)
         | Record::Start(_)

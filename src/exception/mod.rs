@@ -12,6 +12,7 @@
 //! configuration can raise.
 
 mod again;
+mod answer;
 mod approval;
 mod ceiling;
 mod desk;

@@ -1,10 +1,14 @@
 //! The port of admission: the one transaction that is the moment of decision.
 
-use async_trait::async_trait;
+use std::sync::Arc;
 
+use async_trait::async_trait;
+use tokio::sync::watch;
+
+use super::Holding;
 use crate::{
-    domain::{Budget, CredentialId, Digest, ExceptionId, Fault},
-    evidence::{Inquiry, Intent, Position, Record},
+    domain::{Budget, CredentialId, Digest, ExceptionId, Fault, Reach},
+    evidence::{Hold, Inquiry, Intent, Position, Record},
 };
 
 /// What an exception pays for a call.
@@ -33,6 +37,8 @@ pub struct Admit {
     pub epoch: u64,
     /// What it is taken from, if an exception admits it.
     pub charge: Option<Charge>,
+    /// What a person must have said yes to, if the exception demands it.
+    pub hold: Option<Holding>,
 }
 
 /// An inquiry that was judged and now asks to be admitted.
@@ -49,8 +55,8 @@ pub struct AdmitInquiry {
 /// The call is not admitted; nothing may leave.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum AdmissionError {
-    /// The gateway is frozen.
-    #[error("the gateway is frozen")]
+    /// The gateway, or a part of what the call touches, is frozen.
+    #[error("it is frozen")]
     Frozen,
     /// The credential was revoked after it was verified.
     #[error("the credential was revoked")]
@@ -64,6 +70,12 @@ pub enum AdmissionError {
     /// The exception is not what was judged: edited, suspended, revoked or ended.
     #[error("the exception is not what was judged: {0}")]
     ExceptionChanged(String),
+    /// A person has to say yes first.
+    #[error("a person has to say yes first ({})", .0.id)]
+    Held(Box<Hold>),
+    /// The answer was no, or none came.
+    #[error("it is not approved: {0}")]
+    NotApproved(String),
     /// The record cannot be made durable now.
     #[error("the record cannot be made durable: {0}")]
     Unavailable(String),
@@ -74,9 +86,13 @@ impl AdmissionError {
     #[must_use]
     pub const fn fault(&self) -> Fault {
         match self {
-            Self::Frozen | Self::CredentialRevoked | Self::Stale | Self::Exhausted | Self::ExceptionChanged(_) => {
-                Fault::Refused
-            }
+            Self::Frozen
+            | Self::CredentialRevoked
+            | Self::Stale
+            | Self::Exhausted
+            | Self::ExceptionChanged(_)
+            | Self::Held(_)
+            | Self::NotApproved(_) => Fault::Refused,
             Self::Unavailable(_) => Fault::Unavailable,
         }
     }
@@ -92,8 +108,11 @@ pub trait Admission: Send + Sync {
     /// The same for an inquiry, of which no exception and no budget knows.
     async fn admit_inquiry(&self, admit: AdmitInquiry) -> Result<Position, AdmissionError>;
 
-    /// Whether the gateway is frozen at this moment; [`Self::admit`] looks itself.
-    fn is_frozen(&self) -> bool;
+    /// Whether anything that a request touches is frozen at this moment; [`Self::admit`] looks itself.
+    fn is_frozen(&self, request: &Reach<'_>) -> bool;
+
+    /// All calls that wait for a person's yes, or have it and were not made yet.
+    fn holds(&self) -> watch::Receiver<Arc<Vec<Hold>>>;
 
     /// Makes any other record durable.
     async fn record(&self, record: Record) -> Result<Position, AdmissionError>;

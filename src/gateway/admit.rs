@@ -23,6 +23,10 @@ impl Gateway {
         let call = self.called(visit, permit.call()).map_err(|error| refused(AdmissionError::Unavailable(error)))?;
         // An exception pays for the first round of a call; a state is good once, so no other call rides on it.
         let paid = |grant: &Arc<Grant>| round.paid.as_ref() == Some(&(grant.exception.clone(), grant.revision));
+        let hold = match self.holding((visit, permit), round, &call) {
+            Ok(hold) => hold,
+            Err(why) => return Err(refused(AdmissionError::NotApproved(why))),
+        };
         let charge = permit.grant().map(|grant| Charge {
             exception: grant.exception.clone(),
             revision: grant.revision,
@@ -38,7 +42,8 @@ impl Gateway {
             verdict: permit.verdict().clone(),
             continues: round.first.clone().filter(|_| charge.as_ref().is_none_or(|charge| charge.paid)),
         };
-        let admit = Admit { intent, credential: visit.subject.credential.id.clone(), epoch: visit.world.epoch, charge };
+        let admit =
+            Admit { intent, credential: visit.subject.credential.id.clone(), epoch: visit.world.epoch, charge, hold };
         let begun = Instant::now();
         let admitted = self.parts.admission.admit(admit).await;
         let audit = self.parts.telemetry.metrics().audit();
@@ -51,6 +56,9 @@ impl Gateway {
             if let (AdmissionError::Exhausted, Some(grant)) = (&error, permit.grant()) {
                 // A full queue loses nothing: the budget itself refuses, and the next call says it again.
                 let _told = self.parts.exhausted.try_send(grant.exception.clone());
+            }
+            if let AdmissionError::Held(hold) = &error {
+                return Box::new(self.held((visit, permit), round, hold));
             }
             refused(error)
         })?;
@@ -82,6 +90,8 @@ pub(super) const fn reason(error: &AdmissionError) -> Reason {
         AdmissionError::CredentialRevoked | AdmissionError::Stale => Reason::Stale,
         AdmissionError::Exhausted => Reason::ExceptionExhausted,
         AdmissionError::ExceptionChanged(_) => Reason::ExceptionRevoked,
+        AdmissionError::Held(_) => Reason::ApprovalPending,
+        AdmissionError::NotApproved(_) => Reason::ApprovalDenied,
         AdmissionError::Unavailable(_) => Reason::AuditUnavailable,
     }
 }

@@ -8,7 +8,7 @@ use tokio::sync::mpsc;
 pub use crate::upstream::Upstreams;
 use crate::{
     catalog::{Target, Tool},
-    domain::{Digest, ExceptionId, Method, Reason, ServerName},
+    domain::{Digest, ExceptionId, Method, PilotId, Reach, Reason, ServerName},
     mcp::{InputRequired, server::Link},
     policy::{Clearance, Permit},
     telemetry::{Ending, Peer, ServerSpan},
@@ -25,6 +25,8 @@ pub(super) struct Returned {
     pub(super) digest: Digest,
     /// The exception that admitted it, and its revision.
     pub(super) exception: Option<(ExceptionId, u32)>,
+    /// The pilot of that exception.
+    pub(super) pilot: Option<PilotId>,
     /// Why it was cut, if it was.
     pub(super) cut: Option<Reason>,
     pub(super) took: std::time::Duration,
@@ -33,9 +35,9 @@ pub(super) struct Returned {
 impl Gateway {
     /// From here on a revocation, an end or a freeze reaches the request. It begins before the request is admitted,
     /// so that nothing of it falls between the two.
-    pub(super) fn flight(&self, visit: &Visit, exception: Option<&ExceptionId>, link: &Link) -> Flight {
-        let who = (&visit.subject.agent, &visit.subject.credential.id);
-        self.parts.in_flight.begin(&visit.id, who, exception, link.cancelled.child_token())
+    pub(super) fn flight(&self, visit: &Visit, request: &Reach<'_>, link: &Link) -> Flight {
+        let credential = &visit.subject.credential.id;
+        self.parts.in_flight.begin(&visit.id, credential, request, link.cancelled.child_token())
     }
 
     pub(super) async fn forward(
@@ -48,10 +50,11 @@ impl Gateway {
         let tool = Arc::clone(permit.call().tool());
         let digest = permit.call().digest();
         let exception = permit.grant().map(|grant| (grant.exception.clone(), grant.revision));
+        let pilot = permit.grant().and_then(|grant| grant.pilot.clone());
         let flight = Arc::new(flight);
         if let Some(reason) = flight.cut() {
             let took = std::time::Duration::ZERO;
-            return Returned { end: CallEnd::Cancelled, tool, digest, exception, cut: Some(reason), took };
+            return Returned { end: CallEnd::Cancelled, tool, digest, exception, pilot, cut: Some(reason), took };
         }
         let own = self.latest(&tool.reference.server);
         let deadline = deadline.map_or(own, |deadline| deadline.min(own));
@@ -83,7 +86,7 @@ impl Gateway {
         let ending = ending(&end);
         client.end(ending);
         self.parts.telemetry.metrics().dispatched(&tool.reference, ending, took);
-        Returned { end, tool, digest, exception, cut: flight.cut(), took }
+        Returned { end, tool, digest, exception, pilot, cut: flight.cut(), took }
     }
 }
 

@@ -8,7 +8,7 @@ use std::{
 
 use tokio_util::sync::CancellationToken;
 
-use crate::domain::{AgentId, CredentialId, DecisionId, ExceptionId, Reason};
+use crate::domain::{AgentId, CredentialId, DecisionId, ExceptionId, FreezeScope, PilotId, Reach, Reason, ServerName};
 
 const SHARDS: usize = 16;
 
@@ -23,6 +23,8 @@ pub enum Cut {
     Credential(CredentialId),
     /// Calls of this agent.
     Agent(AgentId),
+    /// What a freeze of this scope reaches.
+    Scope(FreezeScope),
 }
 
 /// One call in flight; the registry forgets it when this is dropped.
@@ -37,11 +39,20 @@ pub struct Flight {
 struct Entry {
     agent: AgentId,
     credential: CredentialId,
+    server: Option<ServerName>,
     exception: Option<ExceptionId>,
+    pilot: Option<PilotId>,
     cancelled: CancellationToken,
     /// Ends the call while it waits between two rounds, when `cancelled` is nobody's any more.
     parked: CancellationToken,
     why: Arc<OnceLock<Reason>>,
+}
+
+impl Entry {
+    fn reach(&self) -> Reach<'_> {
+        let Self { agent, server, exception, pilot, .. } = self;
+        Reach { agent, server: server.as_ref(), exception: exception.as_ref(), pilot: pilot.as_ref() }
+    }
 }
 
 /// The registry of calls in flight, in shards so that calls do not wait for each other.
@@ -56,14 +67,16 @@ impl InFlight {
     pub fn begin(
         self: &Arc<Self>,
         id: &DecisionId,
-        who: (&AgentId, &CredentialId),
-        exception: Option<&ExceptionId>,
+        credential: &CredentialId,
+        request: &Reach<'_>,
         cancelled: CancellationToken,
     ) -> Flight {
         let entry = Entry {
-            agent: who.0.clone(),
-            credential: who.1.clone(),
-            exception: exception.cloned(),
+            agent: request.agent.clone(),
+            credential: credential.clone(),
+            server: request.server.cloned(),
+            exception: request.exception.cloned(),
+            pilot: request.pilot.cloned(),
             cancelled,
             parked: CancellationToken::new(),
             why: Arc::new(OnceLock::new()),
@@ -84,6 +97,7 @@ impl InFlight {
                     Cut::Exception(id) => entry.exception.as_ref() == Some(id),
                     Cut::Credential(id) => entry.credential == *id,
                     Cut::Agent(id) => entry.agent == *id,
+                    Cut::Scope(scope) => scope.hits(&entry.reach()),
                 };
                 if hit {
                     let _first_reason_stays = entry.why.set(why);
@@ -145,7 +159,8 @@ mod tests {
     fn a_cut_reaches_a_call_that_waits_between_two_rounds() {
         let (registry, id) = (Arc::<InFlight>::default(), DecisionId::from_bits(1));
         let (agent, key) = (AgentId::from("a"), CredentialId::from_bits(1));
-        let flight = registry.begin(&id, (&agent, &key), None, CancellationToken::new());
+        let request = Reach { agent: &agent, server: None, exception: None, pilot: None };
+        let flight = registry.begin(&id, &key, &request, CancellationToken::new());
         assert_eq!(registry.cut(&Cut::Agent(AgentId::from("b")), Reason::Stale), 0);
         assert!(!flight.parked().is_cancelled());
         assert_eq!(registry.cut(&Cut::Credential(key), Reason::Stale), 1);

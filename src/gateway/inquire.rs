@@ -55,19 +55,24 @@ impl Gateway {
         };
         let decided = Instant::now();
         let unknown = unknown(&request);
+        if let Some(reason) = self.frozen(&visit.reach(inquiry.server())) {
+            let error = RpcError::new(REFUSED, format!("The request is refused: it is frozen. Decision {}.", visit.id));
+            return self.decline(&visit, visit.refusal(reason), error).await;
+        }
         let clearance = match visit.world.policies.judge(&visit.subject, inquiry, visit.now) {
             Ok(clearance) => clearance,
             Err(verdict) => return self.decline(&visit, *verdict, unknown).await,
         };
         let mut span = self.inquiry_span(&visit, &clearance);
         // Whatever takes the permission back reaches it from here.
-        let flight = self.flight(&visit, None, &link);
+        let server = clearance.inquiry().server().clone();
+        let flight = self.flight(&visit, &visit.reach(&server), &link);
         if let Err(error) = self.admit_inquiry(&visit, &clearance, &span).await {
             return self.not_admitted(&visit, clearance.verdict(), (error, span)).await;
         }
         span.authorize(decided, Instant::now(), clearance.verdict());
-        let server = clearance.inquiry().server().clone();
-        let heard = self.ask(&visit, clearance, &mut round, (&span, link, flight)).await;
+        let mut heard = self.ask(&visit, clearance, &mut round, (&span, link, flight)).await;
+        heard.cut = heard.cut.or_else(|| self.frozen(&visit.reach(&server)));
         let took = heard.took;
         let recorded = self.heard(&visit, &heard).await;
         let reply = match recorded {

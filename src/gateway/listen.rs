@@ -11,7 +11,7 @@ use super::{
 };
 use crate::mcp::Filter;
 use crate::{
-    domain::Subject,
+    domain::{Reach, Subject},
     evidence::{Caller, Record, Subscription},
     mcp::server::{ListenRequest, Listening, RpcError},
 };
@@ -25,8 +25,9 @@ impl Gateway {
         subject: &Arc<Subject>,
         request: ListenRequest,
     ) -> Result<Listening, RpcError> {
-        if self.parts.admission.is_frozen() {
-            return Err(RpcError::new(super::reply::REFUSED, "The gateway is frozen: nothing is told now."));
+        let reach = Reach { agent: &subject.agent, server: request.scope.server(), exception: None, pilot: None };
+        if self.parts.admission.is_frozen(&reach) {
+            return Err(RpcError::new(super::reply::REFUSED, "It is frozen: nothing is told now."));
         }
         // What changes from here on is looked at once the subscription stands.
         let mut changes = self.parts.changes.subscribe();

@@ -7,7 +7,9 @@
 mod admission;
 mod admit;
 mod forward;
+mod freeze;
 mod handle;
+mod hold;
 mod in_flight;
 mod inquire;
 mod list;
@@ -33,6 +35,7 @@ mod visit;
 mod world;
 
 pub use admission::{Admission, AdmissionError, Admit, AdmitInquiry, Charge};
+pub use hold::Holding;
 pub use in_flight::{Cut, InFlight};
 pub use rate::Rates;
 pub use road::{Denials, Gateway, Parts};

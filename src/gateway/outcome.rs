@@ -10,7 +10,7 @@ use super::{
     visit::Visit,
 };
 use crate::{
-    domain::{Digest, ExceptionId, Reason, ToolRef},
+    domain::{Digest, ExceptionId, Reach, Reason, ToolRef},
     evidence::{How, Outcome, Record},
     mcp::{Extra, InputRequired, server::RpcError},
     monitoring::{Held, Release, Withheld},
@@ -71,7 +71,15 @@ pub(super) enum End {
 
 impl Gateway {
     pub(super) fn fulfil(&self, visit: &Visit, returned: Returned, held: Held, trace_queued: bool) -> Ended {
-        let Returned { end, tool, digest, exception, cut, took } = returned;
+        let Returned { end, tool, digest, exception, pilot, cut, took } = returned;
+        // A result that comes after a freeze of what it touches is not given out, even if nothing cut the call.
+        let request = Reach {
+            agent: &visit.subject.agent,
+            server: Some(&tool.reference.server),
+            exception: exception.as_ref().map(|(id, _)| id),
+            pilot: pilot.as_ref(),
+        };
+        let cut = cut.or_else(|| self.frozen(&request));
         let came = match (cut, Came::from(end)) {
             (Some(reason), _) => End::Cut(reason),
             (None, Came::Answered { result, is_error, .. }) => match self.release(held, result, trace_queued) {

@@ -12,17 +12,15 @@ use crate::{
 impl Gateway {
     /// Steps 2 to 9 of a call; step 1, who is calling, was taken before a byte of its body was read.
     pub(super) async fn walk(&self, subject: Arc<Subject>, request: Request, link: Link) -> Result<Reply, RpcError> {
-        let visit = self.visit(subject, &request);
-
         // 2 resolve: the name leads to a tool that this subject sees, and the arguments pass its schema
-        let (call, candidates) = match self.resolve(&visit, &request) {
-            Ok(resolved) => resolved,
-            Err(refusal) => return self.refuse(&visit, *refusal, None).await,
+        let arrived = self.arrive(self.visit(subject, &request), &request, &link).await;
+        let (visit, call, candidates, mut round) = match arrived {
+            Ok(arrived) => arrived,
+            Err((visit, refusal)) => return self.refuse(&visit, *refusal, None).await,
         };
-        let mut round = match self.round_of(&visit, &call, &request) {
-            Ok(round) => round,
-            Err(refusal) => return self.refuse(&visit, *refusal, None).await,
-        };
+        if let Err(refusal) = self.thaw(&visit, &call, &request) {
+            return self.refuse(&visit, *refusal, None).await;
+        }
 
         // 3 decide: guardrails, roles, exceptions
         let decided = Instant::now();
@@ -42,7 +40,7 @@ impl Gateway {
         };
 
         // 5 admit: one transaction; nothing left before it, and whatever takes the permission back reaches it from here
-        let flight = self.flight(&visit, permit.grant().map(|grant| &grant.exception), &link);
+        let flight = self.flight(&visit, &visit.reach_of(&permit), &link);
         let position = match self.admit(&visit, &permit, &round, &span).await {
             Ok(position) => position,
             Err(refusal) => return self.refuse(&visit, *refusal, Some(span)).await,

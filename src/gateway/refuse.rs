@@ -6,7 +6,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use serde_json::value::RawValue;
+use serde_json::{Value, value::RawValue};
 
 use super::{
     Gateway,
@@ -20,7 +20,7 @@ use crate::{
     domain::{Effect, Reason, Verdict, limits},
     evidence::{self, Called, Record},
     mcp::{
-        HeaderFault,
+        HeaderFault, InputRequired,
         server::{Reply, Request, RpcError},
     },
     monitoring::Unmet,
@@ -49,6 +49,8 @@ pub(super) struct Refusal {
     requestable: bool,
     sent: Option<Sent>,
     as_error: Option<RpcError>,
+    /// What the agent may know of the hold, and what its client is asked instead of an answer.
+    hold: Option<(Value, Option<InputRequired>)>,
 }
 
 impl Refusal {
@@ -61,6 +63,7 @@ impl Refusal {
             requestable: false,
             sent: None,
             as_error: None,
+            hold: None,
         }
     }
 
@@ -91,12 +94,23 @@ impl Refusal {
         Self { requestable: denial.requestable, sent, ..Self::plain(denial.verdict, Some(tool)) }
     }
 
+    /// It is frozen; no policy was asked.
+    pub(super) fn frozen(verdict: Verdict, tool: &Arc<Tool>, request: &Request) -> Self {
+        let sent = Some(Sent { arguments: request.arguments.clone(), passthrough: request.members.clone() });
+        Self { sent, ..Self::plain(verdict, Some(tool)) }
+    }
+
     /// A control is not met.
     pub(super) fn unmet(permit: &Permit, unmet: Unmet) -> Self {
         let verdict = Verdict { effect: Effect::Deny, reason: unmet.reason, ..permit.verdict().clone() };
         let detail = Some(format!("{}: {}", unmet.control, unmet.detail));
         let sent = Some(Sent::of(permit.call()));
         Self { detail, retry_after: unmet.retry_after, sent, ..Self::plain(verdict, Some(permit.call().tool())) }
+    }
+
+    /// A person has to say yes first.
+    pub(super) fn held(permit: &Permit, detail: String, hold: (Value, Option<InputRequired>)) -> Self {
+        Self { hold: Some(hold), ..Self::admission(permit, Reason::ApprovalPending, detail) }
     }
 
     /// The admission transaction said no.
@@ -149,7 +163,10 @@ impl Gateway {
             elapsed,
         );
         span.end(ending);
-        answer.map(complete)
+        match (answer, refusal.hold) {
+            (Ok(_), Some((_, Some(ask)))) => Ok(Reply::InputRequired(ask)),
+            (answer, _) => answer.map(complete),
+        }
     }
 
     /// What was asked for, with sealed arguments, so that `explain` can judge it again.
@@ -178,6 +195,7 @@ impl Gateway {
             exception: verdict.exception.as_ref().map(ToString::to_string),
             retry_after_ms: refusal.retry_after.map(|wait| u64::try_from(wait.as_millis()).unwrap_or(u64::MAX)),
             request,
+            hold: refusal.hold.as_ref().map(|(facts, _)| facts.clone()),
         };
         self.answer(&visit.id, &shown)
     }
@@ -198,8 +216,10 @@ fn sentence(reason: Reason, tool: &str, detail: Option<&str>) -> String {
             format!("the monitoring that its exception demands does not work now ({detail})")
         }
         Reason::ControlUnmet => format!("a control of its exception is not met ({detail})"),
+        Reason::ApprovalPending => format!("a person has to approve this one call before it is made ({detail})"),
+        Reason::ApprovalDenied => format!("it needs a person's yes and has none: {detail}"),
         Reason::RateLimited => format!("its exception allows no more calls now ({detail})"),
-        Reason::Frozen => "the gateway is frozen".to_owned(),
+        Reason::Frozen => "it is frozen for now".to_owned(),
         Reason::Stale => "policies or credentials changed at this moment".to_owned(),
         Reason::AuditUnavailable => "the record of the call cannot be made durable".to_owned(),
         Reason::PolicyError => "the policies could not be evaluated".to_owned(),

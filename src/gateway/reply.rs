@@ -31,6 +31,8 @@ pub(super) struct Shown {
     pub(super) exception: Option<String>,
     pub(super) retry_after_ms: Option<u64>,
     pub(super) request: Option<Value>,
+    /// The hold that waits for a person.
+    pub(super) hold: Option<Value>,
 }
 
 impl Gateway {
@@ -51,8 +53,15 @@ impl Gateway {
         }
         let tool = &ended.tool;
         let refused = |reason: Reason, sentence: String| {
-            let shown =
-                Shown { sentence, reason, basis: "default_deny", exception: None, retry_after_ms: None, request: None };
+            let shown = Shown {
+                sentence,
+                reason,
+                basis: "default_deny",
+                exception: None,
+                retry_after_ms: None,
+                request: None,
+                hold: None,
+            };
             self.answer(&visit.id, &shown)
         };
         let result = match ended.came {
@@ -124,13 +133,21 @@ impl Gateway {
             Some(_) => " An exception can be requested; `_meta` has the smallest request that would match.",
             None => "",
         };
-        let text = format!("{} Do not retry.{ask} Decision {id}.", shown.sentence);
+        let next = match &shown.hold {
+            Some(_) => {
+                "The owner of the exception, or a person with the duty `approve`, answers; `_meta` has where. After the \
+                 approval call again with the same arguments, before it is over."
+            }
+            None => "Do not retry.",
+        };
+        let text = format!("{} {next}{ask} Decision {id}.", shown.sentence);
         let mut facts = Map::new();
         facts.insert("decision".to_owned(), json!(id));
         facts.insert("reason".to_owned(), shown.reason.as_str().into());
         facts.insert("basis".to_owned(), shown.basis.into());
         facts.extend(shown.exception.clone().map(|id| ("exception".to_owned(), id.into())));
         facts.extend(shown.retry_after_ms.map(|ms| ("retryAfterMs".to_owned(), ms.into())));
+        facts.extend(shown.hold.clone().map(|hold| ("hold".to_owned(), hold)));
         facts.extend(shown.request.clone().map(|request| ("request".to_owned(), request)));
         match self.parts.denials {
             Denials::ToolResult => Ok(tool_result(&text, Some(Value::Object(facts)))),

@@ -74,6 +74,8 @@ pub struct Gateway {
     pub(super) spent: Spent,
     /// This process; states of another do not open.
     pub(super) boot: String,
+    /// Rounds that may wait for a person's yes at once.
+    pub(super) waits: Semaphore,
     /// Calls that may be on the road at once.
     pub(super) room: Semaphore,
 }
@@ -87,7 +89,13 @@ impl Gateway {
         let mut boot = [0; 16];
         rand::fill(&mut boot)?;
         let boot = format!("{:032x}", u128::from_be_bytes(boot));
-        Ok(Self { parts, spent: Spent::default(), boot, room: Semaphore::new(limits::IN_FLIGHT) })
+        Ok(Self {
+            parts,
+            spent: Spent::default(),
+            boot,
+            waits: Semaphore::new(limits::HOLD_WAITS),
+            room: Semaphore::new(limits::IN_FLIGHT),
+        })
     }
 
     pub(super) const fn seals(&self) -> &Seals {

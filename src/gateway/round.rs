@@ -6,10 +6,11 @@ use std::{
 };
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
-use super::{Gateway, seal::Purpose, visit::Visit};
+use super::{Gateway, hold::Asking, seal::Purpose, visit::Visit};
 use crate::{
-    domain::{Candidate, DecisionId, Digest, ExceptionId, Timestamp, ToolRef},
+    domain::{Candidate, DecisionId, Digest, ExceptionId, HoldId, Timestamp, ToolRef},
     mcp::InputGiven,
 };
 
@@ -29,6 +30,9 @@ struct State {
     own: Option<String>,
     /// The exception that paid, and its revision.
     paid: Option<(ExceptionId, u32)>,
+    /// The hold that the gateway itself asked about, and how many rounds that took so far.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    hold: Option<(HoldId, u8)>,
 }
 
 /// Which round of a request this is.
@@ -40,6 +44,8 @@ pub(super) struct Round {
     pub(super) first: Option<DecisionId>,
     /// The exception that paid in the first round, and its revision.
     pub(super) paid: Option<(ExceptionId, u32)>,
+    /// The hold that the gateway itself asked about; nothing of such a round is for the tool server.
+    pub(super) hold: Option<Asking>,
     /// The state that is used up.
     token: Option<Digest>,
 }
@@ -75,9 +81,13 @@ impl Gateway {
         if state.until <= millis(visit.now) {
             return Err(ForeignState);
         }
-        let input = InputGiven { responses: given.responses.clone(), state: state.own };
         let token = Some(Digest::of(token.as_bytes()));
-        Ok(Round { input: Some(input), first: Some(state.first), paid: state.paid, token })
+        if let Some((id, rounds)) = state.hold {
+            let hold = Some(Asking { id, rounds, declined: declined(given) });
+            return Ok(Round { hold, token, ..Round::default() });
+        }
+        let input = InputGiven { responses: given.responses.clone(), state: state.own };
+        Ok(Round { input: Some(input), first: Some(state.first), paid: state.paid, hold: None, token })
     }
 
     /// Uses up the state of this round, if it has one.
@@ -113,14 +123,31 @@ impl Gateway {
         (own, paid): (Option<String>, Option<(ExceptionId, u32)>),
     ) -> Option<String> {
         let first = round.first.clone().unwrap_or_else(|| visit.id.clone());
-        let state = State { first, until: millis(self.parts.clock.now()) + PATIENCE_MS, own, paid };
-        let text = serde_json::to_vec(&state).ok()?;
+        let state = State { first, until: millis(self.parts.clock.now()) + PATIENCE_MS, own, paid, hold: None };
+        self.sealed(visit, what, &state)
+    }
+
+    /// The state that leads back to a call which waits for a person's yes.
+    pub(super) fn hold_state(&self, visit: &Visit, what: &str, hold: (HoldId, u8)) -> Option<String> {
+        let until = millis(self.parts.clock.now()) + PATIENCE_MS;
+        self.sealed(visit, what, &State { first: visit.id.clone(), until, own: None, paid: None, hold: Some(hold) })
+    }
+
+    fn sealed(&self, visit: &Visit, what: &str, state: &State) -> Option<String> {
+        let text = serde_json::to_vec(state).ok()?;
         self.seals().seal(Purpose::State, &visit.subject, &self.bound(visit, what), &text)
     }
 
     fn bound<'a>(&'a self, visit: &Visit, what: &'a str) -> [&'a str; 3] {
         [&self.boot, visit.method.as_str(), what]
     }
+}
+
+/// Whether the client says that it will not show the page.
+fn declined(given: &InputGiven) -> bool {
+    let responses = given.responses.as_ref().and_then(|raw| serde_json::from_str::<Value>(raw.get()).ok());
+    let action = responses.as_ref().and_then(|all| all.pointer("/hold/action")).and_then(Value::as_str);
+    action.is_some_and(|action| action != "accept")
 }
 
 fn millis(at: Timestamp) -> i64 {

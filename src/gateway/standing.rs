@@ -12,7 +12,7 @@ use tokio::{
 use super::{Changes, Gateway, topic::Topic};
 use crate::mcp::{Capabilities, Filter, List};
 use crate::{
-    domain::{DecisionId, Subject, limits},
+    domain::{DecisionId, Reach, ServerName, Subject, limits},
     identity::{AuthError, Identity, Shown},
     mcp::server::{Event, Origin, Proof, Scope},
 };
@@ -45,6 +45,11 @@ enum Who {
 }
 
 impl Standing {
+    fn is_frozen(&self, server: Option<&ServerName>) -> bool {
+        let request = Reach { agent: &self.opener.agent, server, exception: None, pilot: None };
+        self.gateway.parts.admission.is_frozen(&request)
+    }
+
     /// Takes no rate: this is no request of the caller.
     async fn who(&self) -> Who {
         let same = |subject: &Subject| {
@@ -72,7 +77,7 @@ impl Standing {
                 Who::Unsure => continue,
                 Who::Gone => return,
             };
-            if self.gateway.parts.admission.is_frozen() {
+            if self.is_frozen(Some(topic.server())) {
                 continue;
             }
             if let Some(event) = self.gateway.news((&subject, &self.capabilities), &self.scope, &topic, &params) {
@@ -115,7 +120,7 @@ impl Standing {
                 return;
             }
             // Lists that change meanwhile are told when the gateway is released.
-            if self.gateway.parts.admission.is_frozen() {
+            if self.is_frozen(self.scope.server()) {
                 continue;
             }
             for list in self.changed(&before, &now) {

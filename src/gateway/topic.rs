@@ -34,6 +34,10 @@ pub(super) enum Kind {
 }
 
 impl Topic {
+    pub(super) const fn server(&self) -> &ServerName {
+        &self.server
+    }
+
     fn inquiry(&self) -> Option<Inquiry> {
         match &self.what {
             What::Resource(uri) => self.resource(uri),

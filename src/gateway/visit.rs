@@ -111,11 +111,16 @@ impl Visit {
 /// Milliseconds of the time, then 80 random bits: ids sort by time and cannot be guessed. Without random bytes the
 /// id is still unique to the microsecond.
 pub(super) fn decision_id(now: Timestamp) -> DecisionId {
+    DecisionId::from_bits(random_bits(now))
+}
+
+/// The bits of such an id.
+pub(super) fn random_bits(now: Timestamp) -> u128 {
     let millis = u128::try_from(now.timestamp_millis()).unwrap_or(0);
     let mut random = [0_u8; 16];
     let (_, low) = random.split_at_mut(6);
     if rand::fill(low).is_err() {
-        return DecisionId::from_bits(millis << 80 | u128::from(now.timestamp_subsec_nanos()));
+        return millis << 80 | u128::from(now.timestamp_subsec_nanos());
     }
-    DecisionId::from_bits(millis << 80 | u128::from_be_bytes(random))
+    millis << 80 | u128::from_be_bytes(random)
 }

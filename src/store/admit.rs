@@ -1,17 +1,20 @@
 //! Admission: the transaction that is the moment of decision, and the switches that it reads.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
+use tokio::sync::watch;
 
 use super::{
-    Durability, Store, exceptions,
+    Durability, Store, exceptions, holds,
     job::{self, Done, Late, Unavailable},
     ledger::{Entry, Ledger},
     store::Terms,
 };
 use crate::{
-    domain::{AgentId, Basis, CredentialId, Timestamp},
-    evidence::{Alarm, AlarmKind, Freeze, Journal, JournalError, PolicyChange, PolicyEvent, Position, Record},
-    gateway::{Admission, AdmissionError, Admit, AdmitInquiry, Charge},
+    domain::{AgentId, Basis, CredentialId, DecisionId, PilotId, Reach, ServerName, Timestamp},
+    evidence::{Alarm, AlarmKind, Hold, Journal, JournalError, PolicyChange, PolicyEvent, Position, Record},
+    gateway::{Admission, AdmissionError, Admit, AdmitInquiry, Charge, Holding},
 };
 
 impl From<Unavailable> for AdmissionError {
@@ -29,16 +32,27 @@ impl From<JournalError> for AdmissionError {
 /// What is read again before the intent is written.
 struct Check {
     at: Timestamp,
-    agent: AgentId,
     credential: CredentialId,
     epoch: u64,
     charge: Option<Charge>,
+    agent: AgentId,
+    server: ServerName,
+    pilot: Option<PilotId>,
+    decision: DecisionId,
+    hold: Option<Holding>,
+}
+
+impl Check {
+    fn reach(&self) -> Reach<'_> {
+        let exception = self.charge.as_ref().map(|charge| &charge.exception);
+        Reach { agent: &self.agent, server: Some(&self.server), exception, pilot: self.pilot.as_ref() }
+    }
 }
 
 #[async_trait]
 impl Admission for Store {
     async fn admit(&self, admit: Admit) -> Result<Position, AdmissionError> {
-        let Admit { intent, credential, epoch, charge } = admit;
+        let Admit { intent, credential, epoch, charge, hold } = admit;
         let named = charge.as_ref().map(|charge| &charge.exception);
         let paid = charge.as_ref().is_some_and(|charge| charge.paid);
         if intent.admitted_by() != named || (paid != (named.is_some() && intent.continues.is_some())) {
@@ -46,7 +60,10 @@ impl Admission for Store {
         }
         let early = self.settings.durability == Durability::Exceptions && intent.verdict.basis == Basis::Rbac;
         let late = Late { decision: intent.decision.clone(), refund: intent.charged().cloned() };
-        let check = Check { at: intent.at, agent: intent.caller.agent.clone(), credential, epoch, charge };
+        let (agent, server) = (intent.caller.agent.clone(), intent.call.server.clone());
+        let pilot = intent.verdict.pilot.clone();
+        let decision = intent.decision.clone();
+        let check = Check { at: intent.at, credential, epoch, charge, agent, server, pilot, decision, hold };
         let entry = Entry::of(&Record::Intent(intent))?;
         let terms = Terms { limit: self.settings.commit_timeout, late: Some(late), early };
         self.ask(terms, move |ledger| admit_in(ledger, &check, &entry)).await?
@@ -54,17 +71,25 @@ impl Admission for Store {
 
     async fn admit_inquiry(&self, admit: AdmitInquiry) -> Result<Position, AdmissionError> {
         let AdmitInquiry { inquiry, credential, epoch } = admit;
+        let (agent, server) = (inquiry.caller.agent.clone(), inquiry.server.clone());
         let entry = Entry::of(&Record::Inquiry(inquiry))?;
         let terms = Terms { limit: self.settings.commit_timeout, late: None, early: false };
-        let work = move |ledger: &mut Ledger| match refusal(ledger, &credential, epoch) {
-            Some(refusal) => Ok(Done::plain(Err(refusal))),
-            None => ledger.append(&entry).map(|position| Done::plain(Ok(position))),
+        let work = move |ledger: &mut Ledger| {
+            let request = Reach { agent: &agent, server: Some(&server), exception: None, pilot: None };
+            match refusal(ledger, (&credential, epoch), &request) {
+                Some(refusal) => Ok(Done::plain(Err(refusal))),
+                None => ledger.append(&entry).map(|position| Done::plain(Ok(position))),
+            }
         };
         self.ask(terms, work).await?
     }
 
-    fn is_frozen(&self) -> bool {
-        *self.frozen().borrow()
+    fn is_frozen(&self, request: &Reach<'_>) -> bool {
+        self.frozen().borrow().hit(request)
+    }
+
+    fn holds(&self) -> watch::Receiver<Arc<Vec<Hold>>> {
+        Self::holds(self)
     }
 
     async fn record(&self, record: Record) -> Result<Position, AdmissionError> {
@@ -90,12 +115,12 @@ impl Journal for Store {
 }
 
 /// Why nothing of this credential that was decided under this epoch is admitted now.
-fn refusal(ledger: &Ledger, credential: &CredentialId, epoch: u64) -> Option<AdmissionError> {
+fn refusal(ledger: &Ledger, (credential, epoch): (&CredentialId, u64), request: &Reach<'_>) -> Option<AdmissionError> {
     let memory = &ledger.memory;
     if ledger.tight {
         return Some(AdmissionError::Unavailable("the disk is full".to_owned()));
     }
-    if memory.frozen {
+    if memory.freezes.hit(request) {
         return Some(AdmissionError::Frozen);
     }
     if memory.revoked.contains(credential) {
@@ -109,7 +134,7 @@ fn admit_in(
     check: &Check,
     entry: &Entry,
 ) -> rusqlite::Result<Done<Result<Position, AdmissionError>>> {
-    if let Some(refusal) = refusal(ledger, &check.credential, check.epoch) {
+    if let Some(refusal) = refusal(ledger, (&check.credential, check.epoch), &check.reach()) {
         return Ok(Done::plain(Err(refusal)));
     }
     if let Some(charge) = &check.charge {
@@ -128,8 +153,18 @@ fn admit_in(
                 return Ok(Done::plain(Err(AdmissionError::ExceptionChanged(why))));
             }
         }
+        let yes = match check.hold.as_ref().filter(|_| !charge.paid) {
+            Some(holding) => match holds::word(ledger, holding, (check.at, &check.decision))? {
+                holds::Word::Yes(hold) => Some(hold),
+                holds::Word::No(error) => return Ok(Done::plain(Err(error))),
+            },
+            None => None,
+        };
         if !charge.paid && !ledger.take_use(&charge.exception, charge.budget.calls)? {
             return Ok(Done::plain(Err(AdmissionError::Exhausted)));
+        }
+        if let Some(hold) = yes {
+            holds::spend(ledger, &hold, (check.at, &check.decision))?;
         }
     }
     let position = ledger.append(entry)?;
@@ -137,21 +172,6 @@ fn admit_in(
 }
 
 impl Store {
-    /// Freezes the gateway, or releases it; from the return on no call is admitted while it is frozen (T093).
-    ///
-    /// # Errors
-    /// The store cannot be written now.
-    pub async fn set_frozen(&self, freeze: Freeze) -> Result<Position, JournalError> {
-        let frozen = freeze.frozen;
-        let entry = Entry::of(&Record::Freeze(freeze))?;
-        let work = self.ask(Terms::PATIENT, move |ledger| {
-            ledger.set("frozen", i64::from(frozen))?;
-            ledger.memory.frozen = frozen;
-            Ok(Done::plain(ledger.append(&entry)?))
-        });
-        work.await.map_err(|Unavailable(why)| JournalError::Unavailable(why))
-    }
-
     /// Records a change of the policies. If they were loaded, calls that were decided under another epoch than
     /// this one are refused as stale from the return on; publish the new set after it.
     ///

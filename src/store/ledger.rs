@@ -12,8 +12,8 @@ use rusqlite::{
 
 use super::exceptions::Known;
 use crate::{
-    domain::{Clock, CredentialId, DecisionId, ExceptionId, Timestamp},
-    evidence::{Checkpoint, Head, JournalError, Position, Record, SigningKey, Summary, Tree, leaf},
+    domain::{Clock, CredentialId, DecisionId, ExceptionId, Freezes, Timestamp},
+    evidence::{Checkpoint, Head, Hold, JournalError, Position, Record, SigningKey, Summary, Tree, leaf},
 };
 
 /// A record that is ready to be written.
@@ -38,7 +38,8 @@ pub(super) struct Memory {
     pub(super) latest: i64,
     /// Intents without an outcome.
     pub(super) open: HashMap<DecisionId, u64>,
-    pub(super) frozen: bool,
+    pub(super) freezes: Arc<Freezes>,
+    pub(super) holds: Arc<Vec<Hold>>,
     pub(super) epoch: u64,
     pub(super) revoked: HashSet<CredentialId>,
     pub(super) known: HashMap<ExceptionId, Known>,

@@ -1,8 +1,10 @@
 //! Reads the tables at the start, and refuses a journal that is not what was written.
 
+use std::sync::Arc;
+
 use rusqlite::{Connection, OptionalExtension as _, Row as SqlRow, params};
 
-use super::{exceptions, keys, ledger::Memory};
+use super::{exceptions, freezes, holds, keys, ledger::Memory};
 use crate::{
     domain::{CredentialId, DecisionId, ExceptionId},
     evidence::{Breach, Checkpoint, Head, Index, Record, Row, Tree, VerifyingKey, chain, leaf},
@@ -59,6 +61,8 @@ pub(super) fn load(conn: &Connection, key: &VerifyingKey) -> Result<Loaded, Load
     table_of_head(conn, &mut memory)?;
     open_intents(conn, &mut memory, floor)?;
     settings(conn, &mut memory)?;
+    memory.freezes = Arc::new(freezes::load(conn)?);
+    holds::load(conn, &mut memory)?;
     let recounted = recount(conn)?;
     let changed = exceptions::load(conn, &mut memory)?;
     let (keys, revoked) = keys::load(conn)?;
@@ -166,7 +170,6 @@ fn settings(conn: &Connection, memory: &mut Memory) -> Result<(), LoadError> {
         conn.query_row("SELECT value FROM setting WHERE name = ?1", params![name], |row| row.get::<_, i64>(0))
             .optional()
     };
-    memory.frozen = read("frozen")?.unwrap_or_default() != 0;
     memory.epoch = read("epoch")?.unwrap_or_default().cast_unsigned();
     Ok(())
 }

@@ -12,6 +12,8 @@ mod copy;
 mod exceptions;
 mod feed;
 mod folder;
+mod freezes;
+mod holds;
 mod inspect;
 mod job;
 mod keyring;
@@ -31,6 +33,7 @@ mod writer;
 
 pub use copy::{Copied, CopyError, Leaf};
 pub use folder::FolderError;
+pub use holds::HoldError;
 pub use inspect::{Against, Inspection};
 pub use keyring::{Keyring, KeyringError};
 pub use load::LoadError;

@@ -134,7 +134,8 @@ impl Store {
         ledger.tight = !folder.reserve(settings.reserve);
         let signals = Arc::new(Signals {
             lease: Arc::new(Lease::new(settings.lease, u64::MAX)),
-            frozen: watch::Sender::new(ledger.memory.frozen),
+            frozen: watch::Sender::new(Arc::clone(&ledger.memory.freezes)),
+            holds: watch::Sender::new(Arc::clone(&ledger.memory.holds)),
             checkpoint: watch::Sender::new(note.map(Into::into)),
             head: watch::Sender::new(ledger.memory.head().seq),
             meter: OnceLock::new(),

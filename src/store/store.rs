@@ -21,7 +21,8 @@ use super::{
     open::Settings,
     writer::{Message, Signals},
 };
-use crate::{domain::Lease, evidence::JournalError, telemetry::Metrics};
+use crate::domain::{Freezes, Lease};
+use crate::{evidence::JournalError, telemetry::Metrics};
 
 /// For work that no call waits for.
 pub(super) const PATIENCE: Duration = Duration::from_secs(5);
@@ -62,9 +63,9 @@ impl Store {
         Arc::clone(&self.signals.lease)
     }
 
-    /// Whether the gateway is frozen; calls in flight end when this turns.
+    /// What is frozen; calls in flight end when something is added.
     #[must_use]
-    pub fn frozen(&self) -> watch::Receiver<bool> {
+    pub fn frozen(&self) -> watch::Receiver<Arc<Freezes>> {
         self.signals.frozen.subscribe()
     }
 

@@ -22,8 +22,8 @@ use super::{
     schema,
 };
 use crate::{
-    domain::{Clock, DecisionId, Lease},
-    evidence::{AlarmKind, Record, SigningKey, Stop},
+    domain::{Clock, DecisionId, Freezes, Lease},
+    evidence::{AlarmKind, Hold, Record, SigningKey, Stop},
     telemetry::Metrics,
 };
 
@@ -47,7 +47,8 @@ pub(super) enum Message {
 #[derive(Debug)]
 pub(super) struct Signals {
     pub(super) lease: Arc<Lease>,
-    pub(super) frozen: watch::Sender<bool>,
+    pub(super) frozen: watch::Sender<Arc<Freezes>>,
+    pub(super) holds: watch::Sender<Arc<Vec<Hold>>>,
     pub(super) checkpoint: watch::Sender<Option<Arc<str>>>,
     pub(super) head: watch::Sender<u64>,
     /// Takes what the writer measures, once somebody wants it.
@@ -273,8 +274,10 @@ fn acknowledge(signals: &Signals, ledger: &Ledger) {
 }
 
 fn publish(signals: &Signals, ledger: &Ledger) {
-    let frozen = ledger.memory.frozen;
-    signals.frozen.send_if_modified(|now| std::mem::replace(now, frozen) != frozen);
+    let frozen = Arc::clone(&ledger.memory.freezes);
+    signals.frozen.send_if_modified(|now| std::mem::replace(now, Arc::clone(&frozen)) != frozen);
+    let holds = Arc::clone(&ledger.memory.holds);
+    signals.holds.send_if_modified(|now| !Arc::ptr_eq(&std::mem::replace(now, Arc::clone(&holds)), &holds));
     signals.head.send_replace(ledger.memory.head().seq);
 }
 

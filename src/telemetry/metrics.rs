@@ -10,7 +10,7 @@ use super::{
     instrument::{AuditMetrics, Maker, Registered, TraceMetrics, seconds, whole},
     series::ToolDurations,
 };
-use crate::domain::{ExceptionId, Method, Obligation, PilotId, Timestamp, ToolRef, Verdict};
+use crate::domain::{ExceptionId, FreezeScope, Method, Obligation, PilotId, Timestamp, ToolRef, Verdict};
 
 /// Bounds of `mcp.server.operation.duration` and `mcp.client.operation.duration`, as the conventions set them.
 const OPERATION: [f64; 14] = [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0];
@@ -53,6 +53,7 @@ pub struct Metrics {
     unmet: IntCounterVec,
     left: IntGaugeVec,
     lag: IntGaugeVec,
+    frozen: IntGaugeVec,
 }
 
 #[derive(Debug, Clone)]
@@ -105,6 +106,7 @@ impl Metrics {
             lag: maker.gauges("postern_export_lag_records", "Records that a destination has not got.", &["sink"])?,
             unmet: maker.counters("postern_monitoring_denials_total", "Calls that a control refused.", &["monitor"])?,
             names: maker.1.take(),
+            frozen: maker.gauges("postern_frozen", "Scopes that are frozen, by their kind.", &["scope"])?,
             registry,
         })
     }
@@ -236,6 +238,15 @@ impl Metrics {
     #[must_use]
     pub fn open_metrics(&self) -> String {
         self.trace.exemplars.expose(&self.registry.gather())
+    }
+
+    /// These scopes are frozen now.
+    pub fn frozen<'a>(&self, scopes: impl Iterator<Item = &'a FreezeScope>) {
+        let mut counts = BTreeMap::from(FreezeScope::KINDS.map(|kind| (kind, 0)));
+        scopes.for_each(|scope| *counts.entry(scope.kind()).or_default() += 1);
+        for (kind, count) in counts {
+            self.frozen.with_label_values(&[kind]).set(count);
+        }
     }
 
     /// Everything in the text format of Prometheus.

@@ -18,12 +18,13 @@ use crate::{
         AccessOperations, AccessRequest, Act, ApiError, ApiSettings, Batch, BatchAnswer, Caller, CatalogView,
         ChangeOperations, ChangesView, ControlView, Decided, DraftRequest, DraftView, Evaluation, EventOperations,
         EventStream, EventWish, EvidencePage, ExceptionView, Explanation, ExportOperations, ExportView, Found,
-        HappeningOperations, HappeningView, KeyView, LinkView, MadeKey, NewKey, Operations, Page, PilotOperations,
-        PilotView, ReloadView, Search, Sought, Study, Task, TaskAnswer, ToolApproval, ToolView, WatchView, router,
+        FreezeOperations, FreezeView, HappeningOperations, HappeningView, HoldOperations, HoldView, KeyView, LinkView,
+        MadeKey, NewKey, Operations, Page, PilotOperations, PilotView, ReloadView, Search, Sought, Study, Task,
+        TaskAnswer, ToolApproval, ToolView, WatchView, router,
     },
     domain::{
-        Credential, CredentialId, CredentialKind, DecisionId, Digest, Document, Duty, ExceptionId, Findings, Kind,
-        Person, PilotId, Timestamp,
+        Credential, CredentialId, CredentialKind, DecisionId, Digest, Document, Duty, ExceptionId, Findings,
+        FreezeScope, HoldId, Kind, Person, PilotId, Timestamp,
     },
     report::{Register, Scope, Sprawl, Tally},
 };
@@ -309,14 +310,6 @@ impl Operations for Fake {
     async fn controls(&self) -> Result<Vec<ControlView>, ApiError> {
         Ok(vec![])
     }
-    async fn freeze(&self, _: &Arc<Person>, reason: String) -> Result<(), ApiError> {
-        self.note(format!("freeze {reason}"));
-        Ok(())
-    }
-    async fn unfreeze(&self, _: &Arc<Person>, reason: String) -> Result<(), ApiError> {
-        self.note(format!("freeze off {reason}"));
-        Ok(())
-    }
     async fn reload(&self, _: &Arc<Person>) -> Result<ReloadView, ApiError> {
         self.note("policy");
         Ok(ReloadView { policy_set: Digest::of(b""), changed: false })
@@ -336,6 +329,57 @@ impl Operations for Fake {
     }
     async fn log_tile(&self, _: &crate::evidence::tiles::TileName) -> Result<Option<Vec<u8>>, ApiError> {
         Ok(None)
+    }
+}
+
+#[async_trait]
+impl FreezeOperations for Fake {
+    async fn freeze(&self, _: &Arc<Person>, scope: FreezeScope, reason: String) -> Result<(), ApiError> {
+        self.note(format!("freeze {scope} {reason}"));
+        Ok(())
+    }
+    async fn unfreeze(&self, _: &Arc<Person>, scope: FreezeScope, reason: String) -> Result<(), ApiError> {
+        self.note(format!("freeze off {scope} {reason}"));
+        Ok(())
+    }
+    async fn freezes(&self) -> Vec<FreezeView> {
+        vec![]
+    }
+}
+
+fn hold(id: &HoldId) -> HoldView {
+    HoldView {
+        id: id.clone(),
+        state: "open".to_owned(),
+        answered_by: None,
+        exception: "EX-1".parse().unwrap(),
+        revision: 1,
+        owner: "olivia".into(),
+        rationale: String::new(),
+        agent: "a".into(),
+        on_behalf_of: None,
+        tool: "s/t".to_owned(),
+        definition: Digest::of(b""),
+        arguments: None,
+        action: Digest::of(b""),
+        asked: moment(),
+        expires: moment(),
+        page: format!("/holds/{id}"),
+        not_you: None,
+    }
+}
+
+#[async_trait]
+impl HoldOperations for Fake {
+    async fn holds(&self, _: &Arc<Person>) -> Result<Vec<HoldView>, ApiError> {
+        Ok(vec![])
+    }
+    async fn hold(&self, _: &Arc<Person>, id: &HoldId) -> Result<HoldView, ApiError> {
+        Ok(hold(id))
+    }
+    async fn answer_hold(&self, _: &Arc<Person>, id: &HoldId, yes: bool, why: String) -> Result<HoldView, ApiError> {
+        self.note(format!("hold {yes} {why}"));
+        Ok(hold(id))
     }
 }
 

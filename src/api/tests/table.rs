@@ -28,6 +28,8 @@ fn path(route: &Route) -> String {
         "dec_9"
     } else if route.path.contains("/pilots/") {
         "PI-1"
+    } else if route.path.contains("/holds/") {
+        "hold_1"
     } else {
         "EX-1"
     };
@@ -48,6 +50,7 @@ fn body(route: &Route) -> String {
             format!(r#"{{{QUESTION},"denial":{{"evaluation_id":"dec_1","expires_at":"2026-11-24T00:00:00Z"}}}}"#)
         }
         ("POST", "approve") if route.path.contains("catalog") => r#"{"server":"notes"}"#.to_owned(),
+        ("POST", "approve") if route.path.contains("holds") => r#"{"reason":"because"}"#.to_owned(),
         ("POST", "approve") => format!(r#"{{"digest":"{}"}}"#, crate::domain::Digest::of(b"spec")),
         ("POST", "retry") => r#"{"webhook":"chat"}"#.to_owned(),
         ("POST", "simulate") => r#"{"without":"EX-1"}"#.to_owned(),

@@ -12,8 +12,8 @@ use http::{Request, StatusCode};
 use http_body_util::BodyExt as _;
 use tower_service::Service as _;
 
-use super::{ControlRow, DecisionRow, ExceptionRow, Overview, Page, QuarantineRow, Sessions, router};
-use crate::domain::{Clock, Timestamp};
+use super::{ControlRow, DecisionRow, Desk, ExceptionRow, HoldPage, Overview, Page, QuarantineRow, Sessions, router};
+use crate::domain::{Clock, Credential, CredentialKind, HoldId, Person, Timestamp};
 
 struct Hand(Mutex<Timestamp>);
 
@@ -44,6 +44,29 @@ impl Overview for Fake {
     }
     async fn record_login(&self) -> bool {
         self.records
+    }
+}
+
+#[async_trait]
+impl Desk for Fake {
+    async fn hold(&self, by: &Arc<Person>, id: &HoldId) -> Option<HoldPage> {
+        let text = || "<script>\"'".to_owned();
+        Some(HoldPage {
+            id: id.clone(),
+            state: "open".to_owned(),
+            exception: text(),
+            owner: text(),
+            rationale: text(),
+            agent: text(),
+            on_behalf_of: text(),
+            tool: text(),
+            arguments: Some(format!("<script>{}", "x".repeat(2_000))),
+            expires: by.credential.expires,
+            not_you: (by.id.as_str() == "rachel").then(text),
+        })
+    }
+    async fn answer(&self, by: &Arc<Person>, _: &HoldId, yes: bool, reason: String) -> Result<(), String> {
+        if yes && by.id.as_str() == "olivia" { Ok(()) } else { Err(format!("<no> {reason}")) }
     }
 }
 
@@ -113,7 +136,11 @@ async fn a_link_opens_one_session_which_ends_by_rest_by_age_and_by_signing_out()
     let clock = Hand::new();
     let sessions = Arc::new(Sessions::new(Arc::clone(&clock) as Arc<dyn Clock>));
     let fake = Arc::new(Fake { page: Page::default(), records: true });
-    let router = router(fake, Arc::clone(&sessions), Arc::clone(&clock) as Arc<dyn Clock>);
+    let router = router(
+        (Arc::clone(&fake) as Arc<dyn Overview>, fake),
+        Arc::clone(&sessions),
+        Arc::clone(&clock) as Arc<dyn Clock>,
+    );
     assert_eq!(get(&router, "/", "").await.0, StatusCode::UNAUTHORIZED);
     assert_eq!(get(&router, "/login?token=x", "").await.0, StatusCode::UNAUTHORIZED);
     let link = format!("/login?token={}", sessions.issue().unwrap());
@@ -148,9 +175,55 @@ async fn a_link_opens_one_session_which_ends_by_rest_by_age_and_by_signing_out()
 async fn without_a_record_there_is_no_session() {
     let clock: Arc<dyn Clock> = Hand::new();
     let sessions = Arc::new(Sessions::new(Arc::clone(&clock)));
-    let router = router(Arc::new(Fake { page: Page::default(), records: false }), Arc::clone(&sessions), clock);
+    let fake = Arc::new(Fake { page: Page::default(), records: false });
+    let router = router((Arc::clone(&fake) as Arc<dyn Overview>, fake), Arc::clone(&sessions), clock);
     let link = format!("/login?token={}", sessions.issue().unwrap());
     let (status, headers, _) = get(&router, &link, "").await;
     assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
     assert!(!headers.contains_key("set-cookie"));
+}
+
+fn person(id: &str, expires: Timestamp) -> Arc<Person> {
+    let credential = Credential { id: "crd_1".parse().unwrap(), kind: CredentialKind::ApiKey, issued: None, expires };
+    Arc::new(Person { id: id.into(), duties: [].into(), credential, sign_in: None })
+}
+
+/// T160, T161
+#[tokio::test]
+async fn a_hold_is_answered_only_by_the_form_of_the_persons_own_session() {
+    let clock = Hand::new();
+    let sessions = Arc::new(Sessions::new(Arc::clone(&clock) as Arc<dyn Clock>));
+    let fake = Arc::new(Fake { page: Page::default(), records: true });
+    let desk = Arc::clone(&fake) as Arc<dyn Desk>;
+    let router = router((fake, desk), Arc::clone(&sessions), Arc::clone(&clock) as Arc<dyn Clock>);
+    let end = clock.now() + TimeDelta::hours(1);
+    let session = |link: Option<String>| format!("__Host-postern={}", sessions.open(&link.unwrap()).unwrap());
+    let (olivia, rachel) =
+        (session(sessions.issue_to(&person("olivia", end))), session(sessions.issue_to(&person("rachel", end))));
+    let nobody = session(sessions.issue());
+    for cookie in ["", nobody.as_str()] {
+        assert_eq!(get(&router, "/holds/hold_1", cookie).await.0, StatusCode::UNAUTHORIZED, "a person must be known");
+    }
+    let (status, _, page) = get(&router, "/holds/hold_1", &olivia).await;
+    assert_eq!(status, StatusCode::OK);
+    assert!(!page.contains("<script") && page.contains(&"x".repeat(2_000)), "arguments are shown whole, literally");
+    assert!(!get(&router, "/holds/hold_1", &rachel).await.2.contains("<form"));
+    let token = page.split("name=\"token\" value=\"").nth(1).unwrap().split('"').next().unwrap();
+    let post = async |cookie: &str, path: &str, body: String| {
+        let request = Request::post(path)
+            .header("cookie", cookie)
+            .header("content-type", "application/x-www-form-urlencoded")
+            .body(Body::from(body));
+        router.clone().call(request.unwrap()).await.unwrap().status()
+    };
+    let form = |token: &str| format!("token={}&answer=approve&reason=all+right", token.replace(':', "%3A"));
+    assert_eq!(post(&olivia, "/holds/hold_1", form("guess")).await, StatusCode::BAD_REQUEST);
+    assert_eq!(post(&olivia, "/holds/hold_2", form(token)).await, StatusCode::BAD_REQUEST, "of another hold");
+    assert_eq!(post(&rachel, "/holds/hold_1", form(token)).await, StatusCode::BAD_REQUEST, "of another session");
+    assert_eq!(post("", "/holds/hold_1", form(token)).await, StatusCode::UNAUTHORIZED);
+    assert_eq!(post(&olivia, "/holds/hold_1", form(token)).await, StatusCode::SEE_OTHER);
+    let no = form(token).replace("approve", "deny");
+    assert_eq!(post(&olivia, "/holds/hold_1", no).await, StatusCode::CONFLICT);
+    sessions.forget(&"crd_1".parse().unwrap());
+    assert_eq!(get(&router, "/holds/hold_1", &olivia).await.0, StatusCode::UNAUTHORIZED, "the key was revoked");
 }

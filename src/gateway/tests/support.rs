@@ -19,7 +19,7 @@ use tokio::sync::{Semaphore, mpsc, watch};
 
 use crate::{
     catalog::{Catalog, Pins, Shelf},
-    domain::{AgentEntry, Clock, CredentialId, Digest, Lease, Method, Registry, Secret, Subject, Timestamp},
+    domain::{AgentEntry, Clock, CredentialId, Digest, Lease, Method, Reach, Registry, Secret, Subject, Timestamp},
     evidence::{Position, Record, Sealer},
     exception::Index,
     gateway::{
@@ -107,8 +107,12 @@ impl Admission for Book {
         self.record(Record::Inquiry(admit.inquiry)).await
     }
 
-    fn is_frozen(&self) -> bool {
+    fn is_frozen(&self, _: &Reach<'_>) -> bool {
         self.frozen.load(Ordering::SeqCst)
+    }
+
+    fn holds(&self) -> tokio::sync::watch::Receiver<Arc<Vec<crate::evidence::Hold>>> {
+        tokio::sync::watch::channel(Arc::default()).1
     }
 
     async fn record(&self, record: Record) -> Result<Position, AdmissionError> {

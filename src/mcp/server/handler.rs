@@ -65,6 +65,17 @@ pub enum Scope {
     Server(ServerName),
 }
 
+impl Scope {
+    /// The one server, if it is one.
+    #[must_use]
+    pub const fn server(&self) -> Option<&ServerName> {
+        match self {
+            Self::All => None,
+            Self::Server(server) => Some(server),
+        }
+    }
+}
+
 /// Where a request came from; for evidence and telemetry, never for a decision.
 #[derive(Debug, Clone)]
 pub struct Origin {

@@ -170,7 +170,7 @@ impl House {
         };
         let (verdict, at) = (Self::verdict(charge), self.now());
         let intent = Intent { decision, at, caller: Self::caller(), call, verdict, continues: None };
-        let admit = Admit { intent, credential: Self::credential(), epoch: 0, charge: charge.cloned() };
+        let admit = Admit { intent, credential: Self::credential(), epoch: 0, charge: charge.cloned(), hold: None };
         self.store.admit(admit).await.unwrap();
     }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::support::{House, admit, admit_under, approved, meddle, noon, outcome, patient};
 use crate::{
-    domain::{DecisionId, Digest},
+    domain::{DecisionId, Digest, FreezeScope},
     evidence::{Aborted, Freeze, Inquiry, PolicyChange, PolicyEvent, Record},
     gateway::{Admission as _, AdmissionError, AdmitInquiry},
     store::{Durability, Settings},
@@ -40,9 +40,15 @@ async fn a_budget_of_fifty_admits_exactly_fifty_of_320_that_race() {
 async fn nothing_is_admitted_while_the_gateway_is_frozen() {
     let house = House::new();
     let mut frozen = house.store.frozen();
-    let freeze = |frozen| Freeze { at: noon(), frozen, actor: "anna".to_owned(), reason: "drill".to_owned() };
+    let freeze = |frozen| Freeze {
+        at: noon(),
+        frozen,
+        scope: FreezeScope::All,
+        actor: "anna".to_owned(),
+        reason: "drill".to_owned(),
+    };
     house.store.set_frozen(freeze(true)).await.unwrap();
-    assert!(*frozen.borrow_and_update());
+    assert!(frozen.borrow_and_update().has(&FreezeScope::All));
     assert_eq!(house.store.admit(admit(1)).await, Err(AdmissionError::Frozen));
     let (_temp, dir) = house.after_a_crash();
     let (again, _) = super::support::open(&dir, patient()).unwrap();
@@ -91,7 +97,13 @@ async fn an_inquiry_is_recorded_only_if_nothing_was_taken_back_since_it_was_judg
     let epoch = admit(1).epoch;
     house.store.admit_inquiry(inquiry(1, epoch)).await.unwrap();
     assert_eq!(house.store.admit_inquiry(inquiry(2, epoch + 1)).await, Err(AdmissionError::Stale));
-    let freeze = |frozen| Freeze { at: noon(), frozen, actor: "anna".to_owned(), reason: "drill".to_owned() };
+    let freeze = |frozen| Freeze {
+        at: noon(),
+        frozen,
+        scope: FreezeScope::All,
+        actor: "anna".to_owned(),
+        reason: "drill".to_owned(),
+    };
     house.store.set_frozen(freeze(true)).await.unwrap();
     assert_eq!(house.store.admit_inquiry(inquiry(3, epoch)).await, Err(AdmissionError::Frozen));
     house.store.set_frozen(freeze(false)).await.unwrap();
@@ -196,4 +208,25 @@ async fn arguments_stand_nowhere_in_the_folder_in_clear() {
     let [(_, Record::Intent(intent))] = records.as_slice() else { panic!("{records:?}") };
     let sealed = intent.call.arguments.sealed.as_ref().unwrap();
     assert_eq!(sealer.open(&decision, sealed).unwrap(), br#"{"token":"canary-4711"}"#);
+}
+
+/// T093
+#[tokio::test]
+async fn a_frozen_agent_server_or_exception_is_not_admitted_and_a_restart_or_a_lost_row_releases_none() {
+    let house = House::new();
+    let intent = admit(1).intent;
+    let freeze =
+        |frozen, scope| Freeze { at: noon(), frozen, scope, actor: "anna".to_owned(), reason: "drill".to_owned() };
+    for scope in [FreezeScope::Agent(intent.caller.agent.clone()), FreezeScope::Server(intent.call.server.clone())] {
+        house.store.set_frozen(freeze(true, scope.clone())).await.unwrap();
+        assert_eq!(house.store.admit(admit(1)).await, Err(AdmissionError::Frozen), "{scope}");
+        let (_temp, dir) = house.after_a_crash();
+        rusqlite::Connection::open(dir.join("postern.db")).unwrap().execute("DELETE FROM freeze", []).unwrap();
+        let (again, _) = super::support::open(&dir, patient()).unwrap();
+        assert_eq!(again.admit(admit(1)).await, Err(AdmissionError::Frozen), "{scope}: a lost row");
+        house.store.set_frozen(freeze(false, scope)).await.unwrap();
+    }
+    house.store.set_frozen(freeze(true, FreezeScope::Agent("another".into()))).await.unwrap();
+    house.store.set_frozen(freeze(true, FreezeScope::Exception("EX-OTHER".parse().unwrap()))).await.unwrap();
+    house.store.admit(admit(1)).await.unwrap();
 }

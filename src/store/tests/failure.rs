@@ -11,7 +11,7 @@ use std::{
 
 use super::support::{House, admit, noon, open, outcome, patient, until_admitted};
 use crate::{
-    domain::DecisionId,
+    domain::{DecisionId, FreezeScope},
     evidence::{Freeze, Record},
     gateway::{Admission as _, AdmissionError},
     store::Settings,
@@ -84,7 +84,13 @@ async fn a_full_disk_refuses_calls_keeps_recording_and_recovers_when_there_is_ro
     assert!(matches!(refused, AdmissionError::Unavailable(_)), "{refused}");
     assert!(!acknowledged.is_empty() && !store.lease().holds());
     // What must be recorded finds its room; calls do not, and that does not change by itself.
-    let freeze = Freeze { at: noon(), frozen: false, actor: "anna".to_owned(), reason: "drill".to_owned() };
+    let freeze = Freeze {
+        at: noon(),
+        frozen: false,
+        scope: FreezeScope::All,
+        actor: "anna".to_owned(),
+        reason: "drill".to_owned(),
+    };
     let mut tries = 0;
     while store.set_frozen(freeze.clone()).await.is_err() {
         tries += 1;

@@ -4,6 +4,7 @@ mod admission;
 mod calls;
 mod exceptions;
 mod failure;
+mod holds;
 mod keys;
 mod opening;
 mod pilots;

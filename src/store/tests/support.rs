@@ -143,7 +143,7 @@ pub fn intent(n: u128, exception: Option<&ExceptionId>) -> Intent {
 }
 
 pub fn admit(n: u128) -> Admit {
-    Admit { intent: intent(n, None), credential: credential(), epoch: 0, charge: None }
+    Admit { intent: intent(n, None), credential: credential(), epoch: 0, charge: None, hold: None }
 }
 
 pub fn outcome(n: u128) -> Record {

@@ -26,7 +26,7 @@ pub fn cases() -> Vec<Case> {
 
 const TOOL: &str = "rec__remember";
 
-fn pilot_file(id: &str, seconds: i64) -> Value {
+pub(super) fn pilot_file(id: &str, seconds: i64) -> Value {
     let now = Utc::now();
     let time = |at: chrono::DateTime<Utc>| at.format("%Y-%m-%dT%H:%M:%S%.3fZ").to_string();
     json!({

@@ -7,7 +7,9 @@ mod durability;
 mod exceptions;
 mod exports;
 mod governance;
+mod hold;
 mod hostile;
+mod kill;
 mod kinds;
 mod lifecycle;
 mod methods;
@@ -44,6 +46,8 @@ pub fn all() -> Vec<Case> {
         methods::cases(),
         news::cases(),
         stops::cases(),
+        kill::cases(),
+        hold::cases(),
         hostile::cases(),
         crowd::cases(),
         requests::cases(),

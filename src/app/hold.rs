@@ -1,0 +1,152 @@
+//! Calls that wait for a person's yes, as people see and answer them.
+
+use std::{sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+
+use super::{house::House, view};
+use crate::{
+    api::{ApiError, HoldOperations, HoldView},
+    console::{Desk, HoldPage},
+    domain::{Duty, HoldId, Person},
+    evidence::{Hold, HoldState},
+    store::HoldError,
+};
+
+/// The longest time between two looks at what is over.
+const LOOK: Duration = Duration::from_secs(60);
+
+fn hold_error(error: HoldError) -> ApiError {
+    match error {
+        HoldError::Unknown => ApiError::not_found(),
+        HoldError::Settled(_) => ApiError::conflict(error.to_string()),
+        HoldError::Unavailable(_) => ApiError::unavailable(error.to_string()),
+    }
+}
+
+impl House {
+    /// What this person may see of a hold; nothing, if it is none of theirs.
+    async fn held(&self, by: &Person, hold: &Hold, whole: bool) -> Result<Option<HoldView>, ApiError> {
+        let ask = &hold.ask;
+        let delegator = ask.caller.on_behalf_of.as_ref();
+        let (exception, may) = self.desk.answerer(&ask.exception, by, delegator).await.map_err(view::desk_error)?;
+        let sees = exception.spec.owner.human == by.id
+            || exception.requester == by.id
+            || [Duty::Approve, Duty::Security, Duty::Audit, Duty::Administer]
+                .iter()
+                .any(|duty| by.duties.contains(duty));
+        if may.is_err() && !sees {
+            return Ok(None);
+        }
+        let sealed = ask.call.arguments.sealed.as_ref().filter(|_| whole && may.is_ok());
+        let opened = sealed.map(|sealed| self.store.keyring().sealer.open(&hold.decision, sealed)).transpose();
+        let opened = opened.map_err(|error| ApiError::conflict(error.to_string()))?;
+        Ok(Some(HoldView {
+            id: hold.id.clone(),
+            state: hold.state.as_str().to_owned(),
+            answered_by: match &hold.state {
+                HoldState::Open => None,
+                HoldState::Approved(by) | HoldState::Denied(by, _) => Some(by.clone()),
+            },
+            exception: ask.exception.clone(),
+            revision: ask.revision,
+            owner: exception.spec.owner.human.clone(),
+            rationale: exception.spec.rationale.clone(),
+            agent: ask.caller.agent.clone(),
+            on_behalf_of: delegator.cloned(),
+            tool: format!("{}/{}", ask.call.server, ask.call.tool),
+            definition: ask.call.definition,
+            arguments: opened.map(|text| String::from_utf8_lossy(&text).into_owned()),
+            action: ask.action,
+            asked: hold.asked,
+            expires: ask.expires,
+            page: ask.page.clone(),
+            not_you: may.err(),
+        }))
+    }
+
+    fn hold_of(&self, id: &HoldId) -> Result<Hold, ApiError> {
+        let now = self.clock.now();
+        let holds = self.store.holds().borrow().clone();
+        let found = holds.iter().find(|hold| hold.id == *id && now < hold.ask.expires).cloned();
+        found.ok_or_else(ApiError::not_found)
+    }
+}
+
+#[async_trait]
+impl HoldOperations for House {
+    async fn holds(&self, by: &Arc<Person>) -> Result<Vec<HoldView>, ApiError> {
+        let (now, holds) = (self.clock.now(), self.store.holds().borrow().clone());
+        let mut views = Vec::new();
+        for hold in holds.iter().filter(|hold| now < hold.ask.expires) {
+            views.extend(self.held(by, hold, false).await?);
+        }
+        Ok(views)
+    }
+
+    async fn hold(&self, by: &Arc<Person>, id: &HoldId) -> Result<HoldView, ApiError> {
+        self.held(by, &self.hold_of(id)?, true).await?.ok_or_else(ApiError::not_found)
+    }
+
+    async fn answer_hold(
+        &self,
+        by: &Arc<Person>,
+        id: &HoldId,
+        yes: bool,
+        reason: String,
+    ) -> Result<HoldView, ApiError> {
+        let hold = self.hold_of(id)?;
+        let view = self.held(by, &hold, true).await?.ok_or_else(ApiError::not_found)?;
+        if let Some(why) = view.not_you {
+            return Err(ApiError::forbidden(why));
+        }
+        let answered = self.store.answer_hold(id, yes, (&by.id, reason), self.clock.now()).await.map_err(hold_error)?;
+        tracing::info!(hold = %id, yes, by = %by.id, "a call that waited was answered");
+        Ok(HoldView { state: answered.state.as_str().to_owned(), answered_by: Some(by.id.to_string()), ..view })
+    }
+}
+
+#[async_trait]
+impl Desk for House {
+    async fn hold(&self, by: &Arc<Person>, id: &HoldId) -> Option<HoldPage> {
+        let view = HoldOperations::hold(self, by, id).await.ok()?;
+        Some(HoldPage {
+            id: view.id,
+            state: view.state,
+            exception: view.exception.to_string(),
+            owner: view.owner.to_string(),
+            rationale: view.rationale,
+            agent: view.agent.to_string(),
+            on_behalf_of: view.on_behalf_of.map(|person| person.to_string()).unwrap_or_default(),
+            tool: view.tool,
+            arguments: view.arguments,
+            expires: view.expires,
+            not_you: view.not_you,
+        })
+    }
+
+    async fn answer(&self, by: &Arc<Person>, id: &HoldId, yes: bool, reason: String) -> Result<(), String> {
+        self.answer_hold(by, id, yes, reason).await.map(|_| ()).map_err(|error| error.to_string())
+    }
+}
+
+/// Ends holds whose time is over, each by a record.
+pub(super) async fn follow(house: Arc<House>) {
+    let mut holds = house.store.holds();
+    loop {
+        let now = house.clock.now();
+        let first = holds.borrow_and_update().iter().map(|hold| hold.ask.expires).min();
+        let wait = first.map_or(LOOK, |first| (first - now).to_std().unwrap_or_default().min(LOOK));
+        tokio::select! {
+            changed = holds.changed() => if changed.is_err() { return },
+            () = tokio::time::sleep(wait) => {
+                if first.is_some_and(|first| first <= house.clock.now())
+                    && let Err(error) = house.store.expire_holds(house.clock.now()).await
+                {
+                    tracing::warn!(%error, "holds that are over are not recorded yet");
+                    tokio::time::sleep(Duration::from_secs(1)).await;
+                }
+            }
+        }
+    }
+}
