@@ -245,6 +245,7 @@ impl House {
             agent,
             on_behalf_of,
             credential: by.credential.clone(),
+            taints: Arc::default(),
         })
     }
 

@@ -13,6 +13,7 @@ use super::{
     house::House,
     keeper::{self, Keeper, Kept},
     ports::{Log, Web},
+    probes::Sealing,
 };
 use crate::{
     config::{Durability, Settings, Trust},
@@ -87,7 +88,10 @@ pub(super) async fn build(
     let keys: Arc<dyn KeyStore> = store.clone();
     let ports = Ports { keys, registry, clock: Arc::clone(&clock), fetch: Arc::new(Web::default()) };
     let authenticator = Arc::new(Authenticator::new(convert::identity(settings), &store.keyring().pepper, ports)?);
-    let controls = Arc::new(Controls::new(store.lease(), Arc::clone(telemetry.lease())));
+    let sealing = Arc::new(Sealing(Arc::clone(&store.keyring().sealer)));
+    let controls = Controls::new(store.lease(), Arc::clone(telemetry.lease()));
+    let controls = controls.with("args.capture", sealing.clone()).with("response.capture", sealing);
+    let controls = Arc::new(controls);
     let in_flight = Arc::new(InFlight::default());
     let (exhausted, spent) = mpsc::channel(limits::IN_FLIGHT);
     let admission: Arc<dyn Admission> = store.clone();

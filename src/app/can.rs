@@ -101,7 +101,13 @@ fn subject(world: &World, can: &Can, now: crate::domain::Timestamp) -> Result<Su
     };
     let credential =
         Credential { id: CredentialId::from_bits(0), kind: CredentialKind::ApiKey, issued: None, expires: now };
-    Ok(Subject { agent: can.agent.clone(), roles: roles.into_iter().collect(), on_behalf_of, credential })
+    Ok(Subject {
+        agent: can.agent.clone(),
+        roles: roles.into_iter().collect(),
+        on_behalf_of,
+        credential,
+        taints: Arc::default(),
+    })
 }
 
 const fn sees_word(sees: Visibility) -> &'static str {

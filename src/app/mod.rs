@@ -21,6 +21,7 @@ mod operations;
 mod overview;
 mod pilots;
 mod ports;
+mod probes;
 mod prove;
 mod recorded;
 mod removal;

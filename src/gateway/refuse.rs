@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     catalog::{Tool, ToolCall},
-    domain::{Effect, Reason, Verdict, limits},
+    domain::{Effect, Obligation, Reason, Verdict, limits},
     evidence::{self, Called, Record},
     mcp::{
         HeaderFault,
@@ -97,6 +97,12 @@ impl Refusal {
         let detail = Some(format!("{}: {}", unmet.control, unmet.detail));
         let sent = Some(Sent::of(permit.call()));
         Self { detail, retry_after: unmet.retry_after, sent, ..Self::plain(verdict, Some(permit.call().tool())) }
+    }
+
+    /// What a duty wants on record cannot be kept whole.
+    pub(super) fn kept_not(permit: &Permit, duty: &Obligation, detail: String) -> Self {
+        let control = duty.id();
+        Self::unmet(permit, Unmet { control, reason: Reason::ControlUnmet, detail, retry_after: None })
     }
 
     /// The admission transaction said no.

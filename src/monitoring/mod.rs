@@ -19,17 +19,27 @@
 
 mod constrain;
 mod controls;
+mod declared;
+mod detect;
 mod duties;
+mod fulfil;
+mod limit;
+mod preview;
 mod probe;
 mod rate;
+mod redact;
 mod release;
+mod taint;
 mod watch;
 
 #[cfg(test)]
 mod tests;
 
 pub use controls::{ControlHealth, Controls, Unmet};
+pub use declared::{Declaration, Declared, SCHEMA as CONTROLS_SCHEMA, probe_of};
 pub use duties::{Duties, Facts};
+pub use preview::previewed;
 pub use probe::Probe;
 pub use release::{Held, Release, Withheld};
+pub use taint::{STANDS, Taints, Who};
 pub use watch::{Change, Watch};

@@ -147,6 +147,7 @@ impl House {
             protocol: "2026-07-28".to_owned(),
             session: None,
             trace: None,
+            taints: [].into(),
         }
     }
 
@@ -181,6 +182,9 @@ impl House {
             result_bytes: 6,
             duration_us: 10,
             detail: None,
+            sealed: None,
+            redacted: [].into(),
+            marked: Vec::new(),
         };
         crate::evidence::Journal::append(self.store.as_ref(), Record::Outcome(outcome)).await.unwrap();
     }

@@ -128,6 +128,7 @@ pub fn intent(n: u128, exception: Option<&ExceptionId>) -> Intent {
             protocol: "2026-07-28".to_owned(),
             session: None,
             trace: None,
+            taints: [].into(),
         },
         call: Called {
             server: "fs".parse().unwrap(),
@@ -155,6 +156,9 @@ pub fn outcome(n: u128) -> Record {
         result_bytes: 6,
         duration_us: 10,
         detail: None,
+        sealed: None,
+        redacted: [].into(),
+        marked: Vec::new(),
     })
 }
 
