@@ -31,8 +31,8 @@ pub use router::{ApiSettings, router};
 pub use routes::{Access, Endpoint, Known, ROUTES, Route};
 pub use studies::{Can, CanView, Graduate, Removal, Simulate, Study, Trial, days};
 pub use views::{
-    ApprovalView, CatalogView, ControlView, DueView, EvidencePage, ExceptionView, Explanation, KeyView, LinkView,
-    MadeKey, ReloadView, ServerView, ToolView, WhoView,
+    ApprovalView, CatalogView, ControlEvent, ControlView, DueView, EvidencePage, ExceptionView, Explanation, KeyView,
+    LinkView, MadeKey, ReloadView, ServerView, ToolView, WhoView,
 };
 
 #[cfg(test)]

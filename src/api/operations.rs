@@ -7,9 +7,9 @@ use http::HeaderMap;
 use serde_json::Value;
 
 use super::{
-    AccessRequest, Act, ApiError, CatalogView, ChangeOperations, ControlView, Decided, DraftRequest, DraftView,
-    Evaluation, EvidencePage, ExceptionView, Explanation, KeyView, LinkView, MadeKey, NewKey, PilotOperations,
-    ReloadView, Study, TaskAnswer, ToolApproval, ToolView,
+    AccessRequest, Act, ApiError, CatalogView, ChangeOperations, ControlEvent, ControlView, Decided, DraftRequest,
+    DraftView, Evaluation, EvidencePage, ExceptionView, Explanation, KeyView, LinkView, MadeKey, NewKey,
+    PilotOperations, ReloadView, Study, TaskAnswer, ToolApproval, ToolView,
 };
 use crate::{
     domain::{CredentialId, DecisionId, Document, ExceptionId, Person},
@@ -76,6 +76,9 @@ pub trait Operations: PilotOperations + ChangeOperations {
     async fn study(&self, by: &Arc<Person>, study: Study) -> Result<Value, ApiError>;
     /// The controls and their health.
     async fn controls(&self) -> Result<Vec<ControlView>, ApiError>;
+
+    /// When controls were lost and came back, the newest first; of one control or exception, if one is named.
+    async fn control_history(&self, of: Option<String>) -> Result<Vec<ControlEvent>, ApiError>;
 
     /// Every exception ever.
     async fn register(&self) -> Result<Register, ApiError>;

@@ -93,6 +93,8 @@ pub enum Known {
     Decisions,
     /// Health of the controls.
     Controls,
+    /// When controls were lost and came back.
+    ControlHistory,
     /// Every exception ever.
     Register,
     /// The measures of sprawl.
@@ -271,6 +273,7 @@ pub const ROUTES: &[Route] = &[
     route(GET, "/api/v1/decisions", OVERSIGHT, None, Endpoint::Known(Known::Decisions)),
     route(GET, "/api/v1/decisions/{id}", OVERSIGHT, None, Endpoint::Known(Known::Explain)),
     route(GET, "/api/v1/controls", Access::Person, None, Endpoint::Known(Known::Controls)),
+    route(GET, "/api/v1/controls/history", Access::Person, None, Endpoint::Known(Known::ControlHistory)),
     route(GET, "/api/v1/reports/register", REPORTS, None, Endpoint::Known(Known::Register)),
     route(GET, "/api/v1/reports/sprawl", REPORTS, None, Endpoint::Known(Known::Sprawl)),
     route(

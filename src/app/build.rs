@@ -12,6 +12,7 @@ use super::{
     copies::Copies,
     house::House,
     keeper::{self, Keeper, Kept},
+    marks,
     ports::{Log, Web},
     probes::Sealing,
 };
@@ -66,6 +67,11 @@ pub(super) async fn build(
         tracing::error!(exception = %id, what, "an exception is not what was approved; it is not used");
     }
     let copies = hold(settings, &store, &desk, clock.now()).await?;
+    let sealing = Arc::new(Sealing(Arc::clone(&store.keyring().sealer)));
+    let controls = Controls::new(store.lease(), Arc::clone(telemetry.lease()));
+    let controls = controls.with("args.capture", sealing.clone()).with("response.capture", sealing);
+    let controls = Arc::new(controls);
+    marks::restore(&controls, &store, &desk, clock.now()).await?;
     let (changes, _) = watch::channel(Changes::default());
     let world = Arc::new(ArcSwap::from_pointee(keeper::empty(recovery.epoch + 1)?));
     let keeper = Arc::new(Keeper {
@@ -74,6 +80,7 @@ pub(super) async fn build(
         store: Arc::clone(&store),
         upstreams: Arc::clone(&upstreams),
         telemetry: Arc::clone(&telemetry),
+        controls: Arc::clone(&controls),
         clock: Arc::clone(&clock),
         changes: changes.clone(),
         policies: settings.policies.clone(),
@@ -88,10 +95,6 @@ pub(super) async fn build(
     let keys: Arc<dyn KeyStore> = store.clone();
     let ports = Ports { keys, registry, clock: Arc::clone(&clock), fetch: Arc::new(Web::default()) };
     let authenticator = Arc::new(Authenticator::new(convert::identity(settings), &store.keyring().pepper, ports)?);
-    let sealing = Arc::new(Sealing(Arc::clone(&store.keyring().sealer)));
-    let controls = Controls::new(store.lease(), Arc::clone(telemetry.lease()));
-    let controls = controls.with("args.capture", sealing.clone()).with("response.capture", sealing);
-    let controls = Arc::new(controls);
     let in_flight = Arc::new(InFlight::default());
     let (exhausted, spent) = mpsc::channel(limits::IN_FLIGHT);
     let admission: Arc<dyn Admission> = store.clone();

@@ -9,9 +9,9 @@ use serde_json::Value;
 use super::{house::House, keeper::KeepError, view};
 use crate::{
     api::{
-        AccessRequest, Act, ApiError, CatalogView, ControlView, Decided, DraftRequest, DraftView, Evaluation,
-        EvidencePage, ExceptionView, Explanation, KeyFor, KeyView, LinkView, MadeKey, NewKey, Operations, ReloadView,
-        ServerView, Study, TaskAnswer, ToolApproval, ToolView,
+        AccessRequest, Act, ApiError, CatalogView, ControlEvent, ControlView, Decided, DraftRequest, DraftView,
+        Evaluation, EvidencePage, ExceptionView, Explanation, KeyFor, KeyView, LinkView, MadeKey, NewKey, Operations,
+        ReloadView, ServerView, Study, TaskAnswer, ToolApproval, ToolView,
     },
     catalog::{Pin, PinStore as _},
     domain::{CredentialId, DecisionId, Document, ExceptionId, Fault, Findings, Obligation, Person, Reason},
@@ -139,6 +139,7 @@ impl Operations for House {
         let world = self.keeper.world.load_full();
         self.rule_owners(&record, &spec, &world.policies).or(()).map_err(ApiError::faulty)?;
         self.egress(&record, &spec).or(()).map_err(ApiError::faulty)?;
+        self.meetable(&record, &spec).or(()).map_err(ApiError::faulty)?;
         let analysis = self.analysed(&record, &spec).await?;
         let exception = self.desk.submit_analysed(&record, by, Some(analysis)).await.map_err(view::desk_error)?;
         self.viewed(&exception).await
@@ -329,10 +330,11 @@ impl Operations for House {
     }
 
     async fn controls(&self) -> Result<Vec<ControlView>, ApiError> {
-        let health = self.controls.health(self.clock.now()).into_iter();
-        Ok(health
-            .map(|one| ControlView { id: one.id.to_owned(), healthy: one.healthy, since: one.since, detail: None })
-            .collect())
+        Ok(self.controls_now())
+    }
+
+    async fn control_history(&self, of: Option<String>) -> Result<Vec<ControlEvent>, ApiError> {
+        self.controls_before(of.as_deref()).await
     }
 
     async fn freeze(&self, by: &Arc<Person>, reason: String) -> Result<(), ApiError> {

@@ -111,8 +111,11 @@ pub(super) enum Remote {
     Removal(RemovalCommand),
     /// Draft the least-privilege role that takes over from an exception or a pilot
     Graduate(GraduateArguments),
-    /// Compensating controls and their health
-    Controls,
+    /// Compensating controls: their health, and what was lost when
+    Controls {
+        #[command(subcommand)]
+        what: Option<ControlsCommand>,
+    },
     /// Refuse every call from now on
     Freeze(Reason),
     /// End the freeze
@@ -298,4 +301,14 @@ pub(super) enum EvidenceCommand {
     Show(Journal),
     /// Write records as JSON lines
     Export(Journal),
+}
+
+/// What to see of the controls.
+#[derive(Debug, clap::Subcommand)]
+pub enum ControlsCommand {
+    /// When controls were lost and came back, and which exceptions that suspended; the newest first
+    History {
+        /// Of this obligation (`trace.full`) or this exception alone
+        id: Option<String>,
+    },
 }

@@ -11,7 +11,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::{
     Change, Event, Exception, ExceptionStore, FoldError, Index, Notices, Signer, Spec, SprawlBudget, StoreError,
-    StoredEvent, fold, sprawl::Sprawl,
+    StoredEvent, fold, needs::Need, sprawl::Sprawl,
 };
 use crate::domain::{
     AgentId, Clock, ExceptionId, Fault, Findings, Kind, Person, PersonId, PilotId, Registry, SuspendReason, Timestamp,
@@ -112,6 +112,8 @@ pub(super) struct Ledger {
     owners: BTreeMap<PersonId, BTreeMap<ExceptionId, bool>>,
     /// What was approved for an agent, over or not.
     granted: BTreeMap<AgentId, BTreeMap<ExceptionId, (Kind, Window)>>,
+    /// What live exceptions need of the controls.
+    pub(super) needs: BTreeMap<ExceptionId, Need>,
     /// The registry that owners were held against last.
     pub(super) seen: Option<Arc<Registry>>,
     /// When the clock next changes something about an exception.
@@ -304,6 +306,10 @@ impl Ledger {
         let id = &exception.id;
         let owner = &exception.spec.owner.human;
         self.sprawl.note(exception, now);
+        match Need::of(exception, now) {
+            Some(need) => drop(self.needs.insert(id.clone(), need)),
+            None => drop(self.needs.remove(id)),
+        }
         if exception.is_review_open() {
             self.open_reviews.entry(owner.clone()).or_default().insert(id.clone());
         } else if let Some(open) = self.open_reviews.get_mut(owner) {

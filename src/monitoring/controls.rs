@@ -152,6 +152,12 @@ impl Controls {
         probe.holds(duty, exception)
     }
 
+    /// What is wrong with the control that meets this duty, if something is.
+    #[must_use]
+    pub fn why(&self, id: &str) -> Option<String> {
+        self.probes.get(id).and_then(|probe| probe.health().err())
+    }
+
     /// The health of every control that something is attached for, at this moment, in the order of the ids.
     #[must_use]
     pub fn health(&self, now: Timestamp) -> Vec<ControlHealth> {

@@ -15,10 +15,10 @@ use tower_service::Service as _;
 
 use crate::{
     api::{
-        AccessRequest, Act, ApiError, ApiSettings, CatalogView, ChangeOperations, ChangesView, ControlView, Decided,
-        DraftRequest, DraftView, Evaluation, EvidencePage, ExceptionView, Explanation, KeyView, LinkView, MadeKey,
-        NewKey, Operations, PilotOperations, PilotView, ReloadView, Study, Task, TaskAnswer, ToolApproval, ToolView,
-        router,
+        AccessRequest, Act, ApiError, ApiSettings, CatalogView, ChangeOperations, ChangesView, ControlEvent,
+        ControlView, Decided, DraftRequest, DraftView, Evaluation, EvidencePage, ExceptionView, Explanation, KeyView,
+        LinkView, MadeKey, NewKey, Operations, PilotOperations, PilotView, ReloadView, Study, Task, TaskAnswer,
+        ToolApproval, ToolView, router,
     },
     domain::{
         Credential, CredentialId, CredentialKind, DecisionId, Digest, Document, Duty, ExceptionId, Findings, Kind,
@@ -248,6 +248,9 @@ impl Operations for Fake {
     }
 
     async fn controls(&self) -> Result<Vec<ControlView>, ApiError> {
+        Ok(vec![])
+    }
+    async fn control_history(&self, _: Option<String>) -> Result<Vec<ControlEvent>, ApiError> {
         Ok(vec![])
     }
     async fn freeze(&self, _: &Arc<Person>, reason: String) -> Result<(), ApiError> {
