@@ -121,7 +121,7 @@ impl RecordedCall {
         let on_behalf_of = caller.on_behalf_of.clone().map(|id| Delegator { person: id, roles: person });
         let credential =
             Credential { id: caller.credential.clone(), kind: CredentialKind::ApiKey, issued: None, expires: self.at };
-        Subject { agent: caller.agent.clone(), roles, on_behalf_of, credential }
+        Subject { agent: caller.agent.clone(), roles, on_behalf_of, credential, taints: Arc::clone(&caller.taints) }
     }
 }
 
@@ -137,7 +137,7 @@ pub(super) fn stranger(
     expires: Timestamp,
 ) -> Subject {
     let credential = Credential { id: CredentialId::from_bits(0), kind: CredentialKind::ApiKey, issued: None, expires };
-    Subject { agent, roles: roles.into(), on_behalf_of, credential }
+    Subject { agent, roles: roles.into(), on_behalf_of, credential, taints: Arc::default() }
 }
 
 /// The arguments, if all that was sent is known.

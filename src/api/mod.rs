@@ -47,8 +47,8 @@ pub use router::{ApiSettings, router};
 pub use routes::{Access, Endpoint, Known, ROUTES, Route};
 pub use studies::{Can, CanView, Graduate, Removal, Simulate, Study, Trial, days};
 pub use views::{
-    ApprovalView, CatalogView, ControlView, DueView, EvidencePage, ExceptionView, Explanation, KeyView, LinkView,
-    MadeKey, MilestoneView, ReloadView, ReviewView, ServerView, ToolView, WhoView,
+    ApprovalView, CatalogView, ControlEvent, ControlView, DueView, EvidencePage, ExceptionView, Explanation, KeyView,
+    LinkView, MadeKey, MilestoneView, ReloadView, ReviewView, ServerView, ToolView, WhoView,
 };
 
 #[cfg(test)]

@@ -7,10 +7,10 @@ use http::HeaderMap;
 use serde_json::Value;
 
 use super::{
-    AccessOperations, Act, AlertOperations, ApiError, CatalogView, ChangeOperations, ControlView, DraftRequest,
-    DraftView, EventOperations, EvidencePage, ExceptionView, Explanation, ExportOperations, FreezeOperations,
-    HappeningOperations, HoldOperations, KeyView, LinkView, MadeKey, NewKey, PilotOperations, ReloadView, Study,
-    ToolApproval, ToolView,
+    AccessOperations, Act, AlertOperations, ApiError, CatalogView, ChangeOperations, ControlEvent, ControlView,
+    DraftRequest, DraftView, EventOperations, EvidencePage, ExceptionView, Explanation, ExportOperations,
+    FreezeOperations, HappeningOperations, HoldOperations, KeyView, LinkView, MadeKey, NewKey, PilotOperations,
+    ReloadView, Study, ToolApproval, ToolView,
 };
 use crate::{
     domain::{CredentialId, DecisionId, Document, ExceptionId, Person},
@@ -70,6 +70,9 @@ pub trait Operations:
     async fn study(&self, by: &Arc<Person>, study: Study) -> Result<Value, ApiError>;
     /// The controls and their health.
     async fn controls(&self) -> Result<Vec<ControlView>, ApiError>;
+
+    /// When controls were lost and came back, the newest first; of one control or exception, if one is named.
+    async fn control_history(&self, of: Option<String>) -> Result<Vec<ControlEvent>, ApiError>;
 
     /// Every exception ever.
     async fn register(&self) -> Result<Register, ApiError>;

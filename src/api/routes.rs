@@ -95,6 +95,8 @@ pub enum Known {
     Decisions,
     /// Health of the controls.
     Controls,
+    /// When controls were lost and came back.
+    ControlHistory,
     /// Every exception ever.
     Register,
     /// The measures of sprawl.
@@ -355,6 +357,7 @@ pub const ROUTES: &[Route] = &[
         Some("delivery"),
         Endpoint::Known(Known::Alerts(AlertRoute::Retry)),
     ),
+    route(GET, "/api/v1/controls/history", Access::Person, None, Endpoint::Known(Known::ControlHistory)),
     route(GET, "/api/v1/reports/register", REPORTS, None, Endpoint::Known(Known::Register)),
     route(GET, "/api/v1/reports/sprawl", REPORTS, None, Endpoint::Known(Known::Sprawl)),
     route(

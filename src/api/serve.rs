@@ -149,6 +149,10 @@ async fn answer(operations: &dyn Operations, known: Known, asked: Asked) -> Resu
         Known::Explain => json_answer(&operations.explain(&id_of(&asked)?).await?.ok_or_else(ApiError::not_found)?),
         Known::Decisions => json_answer(&operations.decisions(DECISIONS).await?),
         Known::Controls => json_answer(&operations.controls().await?),
+        Known::ControlHistory => {
+            let of = asked.parts.uri.query().and_then(|query| query.strip_prefix("id=")).map(str::to_owned);
+            json_answer(&operations.control_history(of).await?)
+        }
         Known::Register => json_answer(&operations.register().await?),
         Known::Sprawl => json_answer(&operations.sprawl(reports::days(&asked.parts.uri)?).await?),
         Known::Hold(route) => holds::answer(operations, route, &asked).await,

@@ -271,6 +271,36 @@ pub struct ControlView {
     pub since: Timestamp,
     /// What is wrong, if something is.
     pub detail: Option<String>,
+    /// What shows whether it works.
+    #[serde(default)]
+    pub probe: Option<String>,
+    /// The control of controls.yaml that meets it.
+    #[serde(default)]
+    pub control: Option<String>,
+    /// Who keeps that.
+    #[serde(default)]
+    pub kept_by: Option<PersonId>,
+    /// Whether a record may name it: some control meets it, or no controls.yaml says otherwise.
+    #[serde(default)]
+    pub declared: bool,
+    /// The live exceptions that are suspended when it is lost.
+    #[serde(default)]
+    pub needed_by: Vec<ExceptionId>,
+}
+
+/// A control was lost or came back, or an exception was suspended or resumed for that.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ControlEvent {
+    /// When.
+    pub at: Timestamp,
+    /// The obligation that it meets, where it is a single one.
+    pub control: Option<String>,
+    /// The exception that was suspended or resumed.
+    pub exception: Option<ExceptionId>,
+    /// Whether it works from here on.
+    pub healthy: bool,
+    /// What was found.
+    pub detail: String,
 }
 
 /// `POST /api/v1/reload`.

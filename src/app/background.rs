@@ -1,15 +1,14 @@
-//! What goes on beside the calls: lists that change, policies that change, exceptions that end, controls that fail.
+//! What goes on beside the calls: lists that change, policies that change, exceptions that end.
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use tokio::{sync::watch, task::JoinSet};
 
-use super::{build::Loose, freeze, gauges, hold, house::House};
+use super::{build::Loose, freeze, gauges, hold, house::House, watchdog};
 use crate::{
     domain::ExceptionId,
     evidence::{Alarm, AlarmKind, Journal as _, Record},
     gateway::Changes,
-    monitoring::Watch,
     telemetry::TracedException,
 };
 
@@ -19,8 +18,8 @@ const STATES: [&str; 4] = ["pending_approval", "scheduled", "active", "suspended
 const POLICIES: Duration = Duration::from_secs(2);
 /// The longest time between two looks at what the clock brought.
 const LOOK: Duration = Duration::from_secs(60);
-/// Between two looks at the controls.
-const CONTROLS: Duration = Duration::from_millis(250);
+/// Between two looks at who watches.
+const WATCHERS: Duration = Duration::from_millis(250);
 
 /// Starts everything; the tasks end with the set.
 pub(super) fn start(house: &Arc<House>, loose: Loose, stop: &watch::Receiver<bool>) -> JoinSet<()> {
@@ -33,7 +32,7 @@ pub(super) fn start(house: &Arc<House>, loose: Loose, stop: &watch::Receiver<boo
     }
     tasks.spawn(lists(Arc::clone(house)));
     tasks.spawn(policies(Arc::clone(house)));
-    tasks.spawn(controls(Arc::clone(house)));
+    tasks.spawn(watchdog::controls(Arc::clone(house)));
     tasks.spawn(exceptions(Arc::clone(house), changes));
     tasks.spawn(watching(Arc::clone(house)));
     tasks.spawn(super::routine::run(Arc::clone(house)));
@@ -113,24 +112,6 @@ async fn policies(house: Arc<House>) {
     }
 }
 
-async fn controls(house: Arc<House>) {
-    let mut watch = Watch::new(Arc::clone(&house.controls));
-    loop {
-        let now = house.clock.now();
-        for change in watch.look(now) {
-            house.telemetry.metrics().control(change.id, change.healthy);
-            if change.healthy {
-                tracing::info!(control = change.id, "a control works");
-                continue;
-            }
-            tracing::warn!(control = change.id, "a control does not work; exceptions that need it are refused");
-            alarm(&house, AlarmKind::ControlUnhealthy, None, format!("the control `{}` does not work", change.id))
-                .await;
-        }
-        tokio::time::sleep(CONTROLS).await;
-    }
-}
-
 /// Tells agents when an exception begins or ends, and keeps the metrics of live exceptions.
 async fn exceptions(house: Arc<House>, changes: watch::Sender<Changes>) {
     let index = house.desk.index();
@@ -174,7 +155,7 @@ async fn announce(house: &House) {
 }
 
 /// A person must look: on record, and in the log.
-async fn alarm(house: &House, about: AlarmKind, exception: Option<ExceptionId>, detail: String) {
+pub(super) async fn alarm(house: &House, about: AlarmKind, exception: Option<ExceptionId>, detail: String) {
     tracing::error!(?about, detail, "alarm");
     let alarm = Alarm { at: house.clock.now(), about, exception, decision: None, detail };
     if let Err(error) = house.store.append(Record::Alarm(alarm)).await {
@@ -185,7 +166,7 @@ async fn alarm(house: &House, about: AlarmKind, exception: Option<ExceptionId>, 
 /// Notes who ceased to watch.
 async fn watching(house: Arc<House>) {
     loop {
-        tokio::time::sleep(CONTROLS).await;
+        tokio::time::sleep(WATCHERS).await;
         house.lapses().await;
     }
 }

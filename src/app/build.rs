@@ -16,7 +16,9 @@ use super::{
     house::House,
     keeper::{self, Keeper, Kept},
     marker::{self, Marker},
+    marks,
     ports::{Log, Web},
+    probes::Sealing,
 };
 use crate::{
     config::{Durability, Settings, Trust},
@@ -73,6 +75,23 @@ pub(super) async fn build(
         tracing::error!(exception = %id, what, "an exception is not what was approved; it is not used");
     }
     let copies = hold(settings, &store, &desk, clock.now()).await?;
+    let sealing = Arc::new(Sealing(Arc::clone(&store.keyring().sealer)));
+    let public = settings.listen.public_url(agents);
+    let alerts =
+        Alerts::new(settings, Base { store: &store, desk: &desk, clock: &clock, source: public.clone() }).await?;
+    let exports = Exports::new(settings, &store, &public)?;
+    let (arrival, marker) = marker::arrival(&telemetry, &clock, settings.telemetry.probe.as_ref())?;
+    let attendance = Arc::new(Attendance::default());
+    let controls = Controls::new(store.lease(), Arc::clone(telemetry.lease()))
+        .with("trace.full", arrival)
+        .with("args.capture", sealing.clone())
+        .with("response.capture", sealing)
+        .with("watch.attached", Arc::clone(&attendance) as Arc<dyn Probe>)
+        // A question and its answer are records.
+        .with("approval.hold", store.lease())
+        .with("shadow.evaluate", Arc::new(super::shadow::Observation));
+    let controls = Arc::new(exports.attach(alerts.attach(controls, &desk, &clock), &clock));
+    marks::restore(&controls, &store, &desk, clock.now()).await?;
     let (changes, _) = watch::channel(Changes::default());
     let world = Arc::new(ArcSwap::from_pointee(keeper::empty(recovery.epoch + 1)?));
     let keeper = Arc::new(Keeper {
@@ -81,6 +100,7 @@ pub(super) async fn build(
         store: Arc::clone(&store),
         upstreams: Arc::clone(&upstreams),
         telemetry: Arc::clone(&telemetry),
+        controls: Arc::clone(&controls),
         clock: Arc::clone(&clock),
         changes: changes.clone(),
         policies: settings.policies.clone(),
@@ -95,19 +115,6 @@ pub(super) async fn build(
     let keys: Arc<dyn KeyStore> = store.clone();
     let ports = Ports { keys, registry, clock: Arc::clone(&clock), fetch: Arc::new(Web::default()) };
     let authenticator = Arc::new(Authenticator::new(convert::identity(settings), &store.keyring().pepper, ports)?);
-    let public = settings.listen.public_url(agents);
-    let alerts =
-        Alerts::new(settings, Base { store: &store, desk: &desk, clock: &clock, source: public.clone() }).await?;
-    let (arrival, marker) = marker::arrival(&telemetry, &clock, settings.telemetry.probe.as_ref())?;
-    let attendance = Arc::new(Attendance::default());
-    let controls = Controls::new(store.lease(), Arc::clone(telemetry.lease()))
-        .with("trace.full", arrival)
-        .with("watch.attached", Arc::clone(&attendance) as Arc<dyn Probe>)
-        // A question and its answer are records.
-        .with("approval.hold", store.lease())
-        .with("shadow.evaluate", Arc::new(super::shadow::Observation));
-    let exports = Exports::new(settings, &store, &public)?;
-    let controls = Arc::new(exports.attach(alerts.attach(controls, &desk, &clock), &clock));
     let in_flight = Arc::new(InFlight::default());
     let (exhausted, spent) = mpsc::channel(limits::IN_FLIGHT);
     let admission: Arc<dyn Admission> = store.clone();

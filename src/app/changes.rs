@@ -112,7 +112,9 @@ fn concerns(alarm: &Alarm, exception: &Exception) -> bool {
     }
     let its = |id: &str| alarm.detail.contains(&format!("`{id}`"));
     match alarm.about {
-        AlarmKind::ControlUnhealthy => exception.spec.obligations().iter().any(|duty| its(duty.id())),
+        AlarmKind::ControlUnhealthy | AlarmKind::ControlRestored => {
+            exception.spec.obligations().iter().any(|duty| its(duty.id()))
+        }
         AlarmKind::ToolDrifted => exception.spec.access.tools.keys().any(|tool| its(&tool.to_string())),
         AlarmKind::StoreFailed | AlarmKind::StoreBehind | AlarmKind::ClockSuspect => true,
         AlarmKind::ExceptionChanged

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use super::convert;
+use super::{convert, declared::declared};
 use crate::{
     catalog::{Catalog, Pins, Tool},
     config::{PolicyFiles, Settings},
@@ -67,6 +67,7 @@ pub fn check(settings: &Settings, files: &PolicyFiles) -> Result<Checked, Findin
     for (document, spec) in &exemptions {
         rules(document, spec, &set, &mut findings);
     }
+    findings.extend(declared(&sources, set.registry()).err().unwrap_or_default());
     if !tools.is_empty() {
         findings.extend(set.run_cases(&sources));
     }

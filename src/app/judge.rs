@@ -58,7 +58,13 @@ pub(super) fn subject(
     let credential =
         Credential { id: CredentialId::from_bits(0), kind: CredentialKind::ApiKey, issued: None, expires: now };
     let on_behalf_of = person.map(lend).transpose()?;
-    Ok(Subject { agent: agent.clone(), roles: roles.into_iter().collect(), on_behalf_of, credential })
+    Ok(Subject {
+        agent: agent.clone(),
+        roles: roles.into_iter().collect(),
+        on_behalf_of,
+        credential,
+        taints: Arc::default(),
+    })
 }
 
 /// The decision for these arguments at this moment. Nothing of it is recorded as a call, and no budget is charged.

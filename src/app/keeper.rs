@@ -11,13 +11,14 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use tokio::sync::{Mutex, watch};
 
-use super::convert;
+use super::{convert, declared::declared};
 use crate::{
     catalog::{Catalog, Features, PinRow, PinStore as _, Pins, Shelf, Tool, Ware, Wares},
     config::read_policies,
     domain::{Clock, Digest, Document, Findings, Registry, ServerName},
     evidence::{JournalError, PolicyChange, PolicyEvent},
     gateway::{Changes, World},
+    monitoring::Controls,
     policy::{PolicySet, Sources, compile},
     store::Store,
     telemetry::Telemetry,
@@ -53,6 +54,7 @@ pub(super) struct Keeper {
     pub(super) store: Arc<Store>,
     pub(super) upstreams: Arc<Upstreams>,
     pub(super) telemetry: Arc<Telemetry>,
+    pub(super) controls: Arc<Controls>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) changes: watch::Sender<Changes>,
     pub(super) policies: PathBuf,
@@ -135,14 +137,19 @@ impl Keeper {
             catalog = before.catalog.rebuild(epoch, &definitions, &Pins::from(rows));
         }
         let tools: Vec<Arc<Tool>> = catalog.entries().map(|entry| Arc::clone(&entry.tool)).collect();
-        let compiled = compile(sources, &tools);
+        let compiled = compile(sources, &tools)
+            .and_then(|policies| declared(sources, policies.registry()).map(|declared| (policies, declared)));
         let same_tools = catalog.digest() == before.catalog.digest();
         let (policies, fault) = match compiled {
-            Ok(policies) if same_tools && policies.digest() == before.policies.digest() => {
+            Ok((policies, declared)) if same_tools && policies.digest() == before.policies.digest() => {
+                self.controls.declare(declared);
                 self.restock(&before);
                 return Ok(());
             }
-            Ok(policies) => (Arc::new(policies), None),
+            Ok((policies, declared)) => {
+                self.controls.declare(declared);
+                (Arc::new(policies), None)
+            }
             Err(findings) if same_tools => return Err(KeepError::Faulty(findings)),
             Err(findings) => (Arc::clone(&before.policies), Some(findings)),
         };

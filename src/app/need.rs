@@ -101,8 +101,13 @@ fn judged(
             let roles = registry.agents.get(agent).map(|entry| entry.roles.iter().cloned().collect());
             let credential =
                 Credential { id: CredentialId::from_bits(0), kind: CredentialKind::ApiKey, issued: None, expires: now };
-            let subject =
-                Subject { agent: agent.clone(), roles: roles.unwrap_or_default(), on_behalf_of: None, credential };
+            let subject = Subject {
+                agent: agent.clone(),
+                roles: roles.unwrap_or_default(),
+                on_behalf_of: None,
+                credential,
+                taints: Arc::default(),
+            };
             let sees = |tool| set.visibility(&subject, tool, &[], now);
             set.definition(tool).is_some_and(|tool| sees(tool) == Visibility::Allowed)
         });

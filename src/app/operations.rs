@@ -9,9 +9,9 @@ use serde_json::Value;
 use super::{house::House, keeper::KeepError, view};
 use crate::{
     api::{
-        Act, ApiError, Caller, CatalogView, ControlView, DraftRequest, DraftView, EvidencePage, ExceptionView,
-        Explanation, HappeningOperations as _, KeyFor, KeyView, LinkView, MadeKey, NewKey, Operations, ReloadView,
-        ServerView, Study, ToolApproval, ToolView,
+        Act, ApiError, Caller, CatalogView, ControlEvent, ControlView, DraftRequest, DraftView, EvidencePage,
+        ExceptionView, Explanation, HappeningOperations as _, KeyFor, KeyView, LinkView, MadeKey, NewKey, Operations,
+        ReloadView, ServerView, Study, ToolApproval, ToolView,
     },
     catalog::{Pin, PinStore as _},
     domain::{CredentialId, DecisionId, Document, ExceptionId, Findings, Obligation, Person, Reason},
@@ -113,6 +113,7 @@ impl Operations for House {
     async fn submit(&self, by: &Arc<Person>, record: Document) -> Result<ExceptionView, ApiError> {
         let spec = parse(&record).map_err(ApiError::faulty)?;
         self.egress(&record, &spec).or(()).map_err(ApiError::faulty)?;
+        self.meetable(&record, &spec).or(()).map_err(ApiError::faulty)?;
         let analysis = self.analysed(&record, &spec).await?;
         let exception = self.desk.submit_analysed(&record, by, Some(analysis)).await.map_err(view::desk_error)?;
         self.viewed(&exception).await
@@ -258,10 +259,11 @@ impl Operations for House {
     }
 
     async fn controls(&self) -> Result<Vec<ControlView>, ApiError> {
-        let health = self.controls.health(self.clock.now()).into_iter();
-        Ok(health
-            .map(|one| ControlView { id: one.id.to_owned(), healthy: one.healthy, since: one.since, detail: None })
-            .collect())
+        Ok(self.controls_now())
+    }
+
+    async fn control_history(&self, of: Option<String>) -> Result<Vec<ControlEvent>, ApiError> {
+        self.controls_before(of.as_deref()).await
     }
 
     async fn reload(&self, by: &Arc<Person>) -> Result<ReloadView, ApiError> {

@@ -125,8 +125,11 @@ pub(super) enum Remote {
     Alerts(AlertsCommand),
     /// Where records are exported to, and how far each destination has got
     Exports,
-    /// Compensating controls and their health
-    Controls,
+    /// Compensating controls: their health, and what was lost when
+    Controls {
+        #[command(subcommand)]
+        what: Option<ControlsCommand>,
+    },
     /// Refuse calls from now on and end those in flight: all, or those of one scope
     Freeze(Freeze),
     /// End a freeze
@@ -396,4 +399,14 @@ pub(super) enum EvidenceCommand {
     Prove(ProveArguments),
     /// Prove that the log only grew since an earlier checkpoint
     Consistency(ConsistencyArguments),
+}
+
+/// What to see of the controls.
+#[derive(Debug, clap::Subcommand)]
+pub enum ControlsCommand {
+    /// When controls were lost and came back, and which exceptions that suspended; the newest first
+    History {
+        /// Of this obligation (`trace.full`) or this exception alone
+        id: Option<String>,
+    },
 }

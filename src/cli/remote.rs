@@ -8,7 +8,10 @@ use serde_json::{Value, json};
 use super::{
     alerts, ask, changes,
     client::{Body, Client},
-    command::{CatalogCommand, EventCommand, ExceptionCommand, Global, IncidentCommand, KeyCommand, Remote, Step},
+    command::{
+        CatalogCommand, ControlsCommand, EventCommand, ExceptionCommand, Global, IncidentCommand, KeyCommand, Remote,
+        Step,
+    },
     exit::Failure,
     exports, freeze, hold,
     key::{self, KeySource},
@@ -21,8 +24,8 @@ use super::{
 };
 use crate::{
     api::{
-        CatalogView, ChangesView, ControlView, ExceptionView, Explanation, HappeningView, KeyView, LinkView, MadeKey,
-        ReloadView, WhoView,
+        CatalogView, ChangesView, ControlEvent, ControlView, ExceptionView, Explanation, HappeningView, KeyView,
+        LinkView, MadeKey, ReloadView, WhoView,
     },
     domain::{Digest, Document, ExceptionId},
 };
@@ -35,7 +38,9 @@ pub(super) fn remote(command: Remote, global: &Global, screen: &mut Screen<'_>) 
     let record = match &command {
         Remote::Exception(command) => command.file().map(read_record).transpose()?,
         Remote::Pilot(command) => command.file().map(read_record).transpose()?,
-        Remote::Key(_) | Remote::Catalog(_) | Remote::Explain { .. } | Remote::Controls | Remote::Freeze(_) => None,
+        Remote::Key(_) | Remote::Catalog(_) | Remote::Explain { .. } | Remote::Controls { .. } | Remote::Freeze(_) => {
+            None
+        }
         Remote::Event(_)
         | Remote::Incident(_)
         | Remote::Unfreeze(_)
@@ -98,7 +103,12 @@ async fn ask(
         }
         Remote::Exports => exports::exports(client, screen).await?,
         Remote::Alerts(command) => alerts::alerts(command, client, screen).await?,
-        Remote::Controls => {
+        Remote::Controls { what: Some(ControlsCommand::History { id }) } => {
+            let query = id.map(|id| format!("?id={}", encoded(&id))).unwrap_or_default();
+            let events = client.get::<Vec<ControlEvent>>(&format!("/api/v1/controls/history{query}")).await?;
+            screen.show(&events, |v| render::control_history(v))?;
+        }
+        Remote::Controls { what: None } => {
             screen.show(&client.get::<Vec<ControlView>>("/api/v1/controls").await?, |v| render::controls(v))?
         }
         Remote::Freeze(asked) => freeze::freeze(asked, true, client, screen).await?,

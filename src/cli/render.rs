@@ -4,7 +4,10 @@ use serde_json::Value;
 
 use super::table::{facts, printable, table};
 use crate::{
-    api::{CatalogView, ControlView, ExceptionView, Explanation, HappeningView, KeyView, MadeKey, ReloadView, WhoView},
+    api::{
+        CatalogView, ControlEvent, ControlView, ExceptionView, Explanation, HappeningView, KeyView, MadeKey,
+        ReloadView, WhoView,
+    },
     domain::{Digest, Timestamp},
 };
 
@@ -296,11 +299,40 @@ pub(super) fn controls(views: &[ControlView]) -> String {
     let rows: Vec<_> = views
         .iter()
         .map(|view| {
-            let health = if view.healthy { "working" } else { "NOT WORKING" };
-            [view.id.clone(), health.to_owned(), time(view.since), view.detail.clone().unwrap_or_default()]
+            let health = match (view.healthy, view.declared) {
+                (true, true) => "working",
+                (true, false) => "not declared",
+                (false, _) => "NOT WORKING",
+            };
+            let kept = view.kept_by.as_ref().map_or_else(|| "the gateway".to_owned(), ToString::to_string);
+            let needed = match view.needed_by.as_slice() {
+                [] => String::new(),
+                [only] => only.to_string(),
+                [first, rest @ ..] => format!("{first} and {} more", rest.len()),
+            };
+            let detail = view.detail.clone().unwrap_or_default();
+            [view.id.clone(), health.to_owned(), time(view.since), kept, needed, detail]
         })
         .collect();
-    table(["control", "health", "since", "detail"], &rows)
+    table(["control", "health", "since", "kept by", "needed by", "detail"], &rows)
+}
+
+pub(super) fn control_history(events: &[ControlEvent]) -> String {
+    let rows: Vec<_> = events
+        .iter()
+        .map(|event| {
+            let what = match (&event.exception, event.healthy) {
+                (None, true) => "works again",
+                (None, false) => "lost",
+                (Some(_), true) => "resumed",
+                (Some(_), false) => "suspended",
+            };
+            let exception = event.exception.as_ref().map(ToString::to_string).unwrap_or_default();
+            let control = event.control.clone().unwrap_or_default();
+            [time(event.at), what.to_owned(), control, exception, event.detail.clone()]
+        })
+        .collect();
+    table(["at", "what", "control", "exception", "detail"], &rows)
 }
 
 pub(super) fn reload(view: &ReloadView) -> String {

@@ -52,11 +52,17 @@ pub enum Obligation {
         /// Seconds, from 1.
         max_age_s: u64,
     },
-    /// A result larger than this is withheld.
+    /// A result larger than this, or with content of another kind, is withheld.
     #[serde(rename = "response.limit")]
     ResponseLimit {
         /// Bytes of the result as JSON.
         bytes: u64,
+        /// Rows of the result: elements of its longest list.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        rows: Option<u64>,
+        /// Kinds of content that it may have (`text`, `image`, `audio`, `resource`, `resource_link`); none means any.
+        #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+        types: BTreeSet<String>,
     },
     /// The arguments that are sent are kept, sealed, in the intent, bound to the digest of the action.
     #[serde(rename = "args.capture")]
@@ -89,6 +95,9 @@ pub enum Obligation {
     TaintMark {
         /// The labels; never empty.
         labels: BTreeSet<String>,
+        /// Seconds that they stand, 1 to 86400; 3600 where nothing is said.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        for_s: Option<u32>,
     },
     /// The owner is told of each use by a webhook; deliveries that lag further than the grace refuse the next call.
     #[serde(rename = "notify.owner")]
@@ -139,6 +148,21 @@ impl Obligation {
         "trace.full",
         "watch.attached",
     ];
+
+    /// Whether two of them with different parameters both hold, because neither is stricter than the other.
+    #[must_use]
+    pub const fn adds_up(&self) -> bool {
+        matches!(
+            self,
+            Self::ResponseRedact { .. }
+                | Self::ResponseLimit { .. }
+                | Self::TaintMark { .. }
+                | Self::EgressAllow { .. }
+                | Self::DryRunFirst { .. }
+                | Self::WatchAttached { .. }
+                | Self::ExportAcknowledged { .. }
+        )
+    }
 
     /// The id, as records and telemetry have it.
     #[must_use]

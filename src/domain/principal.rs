@@ -104,6 +104,9 @@ pub struct Subject {
     pub on_behalf_of: Option<Delegator>,
     /// What it showed.
     pub credential: Credential,
+    /// Labels of what it has seen lately, sorted, as `taint.mark` left them.
+    #[serde(default)]
+    pub taints: Arc<[String]>,
 }
 
 /// A person who governs: owns, requests, approves, audits or administers.

@@ -1,6 +1,6 @@
 //! Records of calls: who asked, what for, what was decided and how it ended.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
@@ -36,6 +36,13 @@ pub struct Caller {
     /// The caller's own span in that trace, 16 hex digits.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parent: Option<String>,
+    /// The labels of what it had seen, which guardrails read as `context.taints`.
+    #[serde(default, skip_serializing_if = "is_empty")]
+    pub taints: Arc<[String]>,
+}
+
+fn is_empty(labels: &[String]) -> bool {
+    labels.is_empty()
 }
 
 impl Caller {
@@ -52,6 +59,7 @@ impl Caller {
             session: None,
             trace: None,
             parent: None,
+            taints: Arc::clone(&subject.taints),
         }
     }
 }
@@ -185,6 +193,15 @@ pub struct Outcome {
     /// The control that withheld it, the kind of failure, the reason of a cancellation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub detail: Option<String>,
+    /// What left as the result, encrypted, where `response.capture` demands it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sealed: Option<Sealed>,
+    /// What `response.redact` took out of the result: how often, by class.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub redacted: BTreeMap<String, u64>,
+    /// The labels that `taint.mark` left on the agent.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub marked: Vec<String>,
 }
 
 /// A call was refused; the only record of it.

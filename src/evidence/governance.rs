@@ -207,6 +207,8 @@ pub enum AlarmKind {
     StoreBehind,
     /// A control stopped working.
     ControlUnhealthy,
+    /// A control works again, and what it had suspended goes on.
+    ControlRestored,
     /// The wall clock went backwards.
     ClockSuspect,
     /// A tool's definition differs from what was approved.

@@ -6,7 +6,7 @@ use std::{
     sync::Arc,
 };
 
-use super::{Ceiling, Ending, Exception, Spec, SprawlBudget, State, ceiling::Review, sprawl::Sprawl};
+use super::{Ceiling, Ending, Exception, Spec, SprawlBudget, State, ceiling::Review, needs::Need, sprawl::Sprawl};
 use crate::domain::{AgentId, ExceptionId, Kind, PersonId, PilotId, Registry, SuspendReason, Timestamp, Window};
 
 /// Owners with an exception of theirs.
@@ -33,6 +33,8 @@ pub(super) struct Ledger {
     owners: BTreeMap<PersonId, BTreeMap<ExceptionId, bool>>,
     /// What was approved for an agent, over or not.
     granted: BTreeMap<AgentId, BTreeMap<ExceptionId, (Kind, Window)>>,
+    /// What live exceptions need of the controls.
+    pub(super) needs: BTreeMap<ExceptionId, Need>,
     /// The registry that owners were held against last, and the one that guardrails were.
     pub(super) seen: Option<Arc<Registry>>,
     pub(super) seen_rules: Option<Arc<Registry>>,
@@ -46,6 +48,10 @@ impl Ledger {
         let id = &exception.id;
         let owner = &exception.spec.owner.human;
         self.sprawl.note(exception, now);
+        match Need::of(exception, now) {
+            Some(need) => drop(self.needs.insert(id.clone(), need)),
+            None => drop(self.needs.remove(id)),
+        }
         if exception.is_review_open() && Ceiling::of(exception.spec.kind).review == Review::Every {
             self.open_reviews.entry(owner.clone()).or_default().insert(id.clone());
         } else if let Some(open) = self.open_reviews.get_mut(owner) {

@@ -309,9 +309,10 @@ impl Spec {
             all.push(Obligation::ArgsConstrain);
         }
         all.extend(self.calls_per_min.map(|per_minute| Obligation::RateLimit { per_minute }));
-        // Within a kind the derived order puts the smaller bound first, and that is the stricter one.
+        // Within a kind the derived order puts the smaller bound first, and that is the stricter one. Duties that are
+        // no single number hold side by side.
         all.sort();
-        all.dedup_by(|later, earlier| later.id() == earlier.id());
+        all.dedup_by(|later, earlier| later == earlier || later.id() == earlier.id() && !later.adds_up());
         all
     }
 }

@@ -64,11 +64,13 @@ impl Desk {
         // What an old copy of the store may have revived is for those to judge who guard the whole.
         let guards = registry.may(&by.id, Duty::Security) || separation::may(&registry, by, Duty::Administer);
         let clear = |reason: &SuspendReason| match reason {
+            // The return of the control clears this, and nobody else.
+            SuspendReason::ControlUnhealthy => false,
             SuspendReason::AttestationLapsed | SuspendReason::MilestoneOverdue | SuspendReason::RemovalTrial => false,
             SuspendReason::OwnerIneligible => !gone,
             SuspendReason::StoreBehind => guards,
             SuspendReason::Drift => exception.foreign_rule(&registry).is_none(),
-            SuspendReason::ControlUnhealthy | SuspendReason::Manual => true,
+            SuspendReason::Manual => true,
         };
         let events: Vec<_> = holds
             .keys()

@@ -5,11 +5,13 @@ use std::{sync::Arc, time::Instant};
 use super::{AdmissionError, Admit, Charge, Gateway, refuse::Refusal, round::Round, visit::Visit};
 use crate::{
     catalog::ToolCall,
-    domain::{Grant, Reason},
-    evidence::{Arguments, Called, Intent, Position},
+    domain::{Grant, Obligation, Reason},
+    evidence::{Arguments, Called, Intent, Position, SEALED_PLAINTEXT},
     policy::Permit,
     telemetry::ServerSpan,
 };
+
+const ARGS_CAPTURE: Obligation = Obligation::ArgsCapture;
 
 impl Gateway {
     pub(super) async fn admit(
@@ -21,6 +23,12 @@ impl Gateway {
     ) -> Result<Position, Box<Refusal>> {
         let refused = |error: AdmissionError| Box::new(Refusal::admission(permit, reason(&error), error.to_string()));
         let call = self.called(visit, permit.call()).map_err(|error| refused(AdmissionError::Unavailable(error)))?;
+        let kept = |grant: &Arc<Grant>| call.arguments.sealed.is_some() || !grant.obligations.contains(&ARGS_CAPTURE);
+        if !permit.grant().is_none_or(kept) {
+            let bytes = permit.call().arguments().get().len();
+            let detail = format!("the arguments have {bytes} bytes, and a record keeps {SEALED_PLAINTEXT}");
+            return Err(Box::new(Refusal::kept_not(permit, &ARGS_CAPTURE, detail)));
+        }
         // An exception pays for the first round of a call; a state is good once, so no other call rides on it.
         let paid = |grant: &Arc<Grant>| round.paid.as_ref() == Some(&(grant.exception.clone(), grant.revision));
         let hold = match self.holding((visit, permit), round, &call) {

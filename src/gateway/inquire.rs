@@ -188,6 +188,9 @@ impl Gateway {
             result_bytes: result.map_or(0, |(_, size)| u64::try_from(size).unwrap_or(u64::MAX)),
             duration_us: u64::try_from(heard.took.as_micros()).unwrap_or(u64::MAX),
             detail,
+            sealed: None,
+            redacted: [].into(),
+            marked: Vec::new(),
         };
         self.recorded(visit, Record::Outcome(outcome), false).await
     }

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     domain::{Digest, ExceptionId, Reach, Reason, ToolRef},
-    evidence::{How, Outcome, Record},
+    evidence::{How, Outcome, Record, SEALED_PLAINTEXT, Sealed},
     mcp::{Extra, InputRequired, server::RpcError},
     monitoring::{Held, Release, Withheld},
     telemetry::Ending,
@@ -26,6 +26,8 @@ pub(super) struct Ended {
     pub(super) digest: Digest,
     /// The exception that admitted it, and its revision.
     pub(super) exception: Option<(ExceptionId, u32)>,
+    /// What left, for the record.
+    pub(super) sealed: Option<Sealed>,
 }
 
 /// What a JSON-RPC error says beside its code.
@@ -67,6 +69,19 @@ pub(super) enum End {
     },
     Cancelled,
     TimedOut,
+}
+
+impl End {
+    /// What leaves, if something of the tool server does.
+    const fn release(&self) -> Option<&Release> {
+        match self {
+            Self::Released { release, .. }
+            | Self::InputRequired(release)
+            | Self::Task(release)
+            | Self::RpcError { release, .. } => Some(release),
+            Self::Withheld(..) | Self::Cut(_) | Self::Failed { .. } | Self::Cancelled | Self::TimedOut => None,
+        }
+    }
 }
 
 impl Gateway {
@@ -112,7 +127,24 @@ impl Gateway {
         if let (End::Withheld(withheld, ..), Some((exception, _))) = (&came, &exception) {
             tracing::warn!(%exception, control = withheld.control, "a result was withheld");
         }
-        Ended { tool: tool.reference.clone(), came, took, digest, exception }
+        let (came, sealed) = self.kept(visit, came);
+        Ended { tool: tool.reference.clone(), came, took, digest, exception, sealed }
+    }
+
+    /// What leaves is kept, sealed, where a duty says so; what cannot be kept does not leave.
+    fn kept(&self, visit: &Visit, came: End) -> (End, Option<Sealed>) {
+        let Some(release) = came.release().filter(|release| release.captured()) else { return (came, None) };
+        let detail = match self.parts.sealer.seal(&visit.id, release.bytes()) {
+            Ok(Some(sealed)) => return (came, Some(sealed)),
+            Ok(None) => {
+                format!("the result has {} bytes, and a record keeps {SEALED_PLAINTEXT}", release.bytes().len())
+            }
+            Err(error) => error.to_string(),
+        };
+        self.parts.telemetry.metrics().refused_by("response.capture");
+        let (digest, size) = (Digest::of(release.bytes()), release.bytes().len());
+        let marked = release.marked().to_vec();
+        (End::Withheld(Withheld { control: "response.capture", detail, marked }, digest, size), None)
     }
 
     fn release(&self, held: Held, result: Bytes, trace_queued: bool) -> Result<Release, End> {
@@ -144,6 +176,11 @@ impl Gateway {
             End::Cancelled => (How::Cancelled, true, None, Some("caller".to_owned())),
             End::TimedOut => (How::TimedOut, true, None, None),
         };
+        let release = ended.came.release();
+        let marked = match (&ended.came, release) {
+            (End::Withheld(withheld, ..), _) => withheld.marked.clone(),
+            (_, release) => release.map(|release| release.marked().to_vec()).unwrap_or_default(),
+        };
         let outcome = Outcome {
             decision: visit.id.clone(),
             at: self.parts.clock.now(),
@@ -153,8 +190,15 @@ impl Gateway {
             result_bytes: result.map_or(0, |(_, size)| u64::try_from(size).unwrap_or(u64::MAX)),
             duration_us: u64::try_from(ended.took.as_micros()).unwrap_or(u64::MAX),
             detail,
+            sealed: ended.sealed.clone(),
+            redacted: release.map(|release| release.redacted().clone()).unwrap_or_default(),
+            marked,
         };
-        self.parts.admission.record(Record::Outcome(outcome)).await.map(|_| ())
+        self.parts.admission.record(Record::Outcome(outcome)).await?;
+        if let End::Released { release, is_error: false } = &ended.came {
+            self.parts.controls.remember(release.previews(), visit.now);
+        }
+        Ok(())
     }
 }
 

@@ -3,7 +3,7 @@
 use super::{Gateway, refuse::Refusal, visit::Visit};
 use crate::{
     domain::{Grant, Obligation},
-    monitoring::{Duties, Facts, Held},
+    monitoring::{Duties, Facts, Held, previewed},
     policy::Permit,
 };
 use serde_json::Value;
@@ -17,9 +17,13 @@ impl Gateway {
             |grant: &Arc<Grant>| grant.obligations.iter().any(|duty| matches!(duty, Obligation::EgressAllow { .. }));
         let watched = permit.grant().is_some_and(watched);
         let host = watched.then(|| self.parts.upstreams.host(&call.tool().reference.server)).flatten();
+        let person = visit.subject.on_behalf_of.as_ref().map(|delegator| delegator.person.clone());
+        let who = (visit.subject.agent.clone(), person);
         let duties = permit.grant().map_or_else(Duties::none, |grant| {
             Duties::under(Facts {
                 exception: &grant.exception,
+                who: &who,
+                tool: &call.tool().reference,
                 obligations: &grant.obligations,
                 approved: grant.tools.get(&call.tool().reference.tool).copied(),
                 live: call.tool().digest,
@@ -34,7 +38,9 @@ impl Gateway {
                 not_after: grant.window.not_after,
             })
         });
-        self.parts.controls.precondition(&duties).map_err(|unmet| {
+        let held = self.parts.controls.precondition(&duties);
+        let held = held.map(|held| held.previewing(previewed(&who, &call.tool().reference, call.value())));
+        held.map_err(|unmet| {
             self.parts.telemetry.metrics().refused_by(unmet.control);
             Box::new(Refusal::unmet(permit, unmet))
         })

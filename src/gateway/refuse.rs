@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     catalog::{Tool, ToolCall},
-    domain::{Effect, Reason, Verdict, limits},
+    domain::{Effect, Obligation, Reason, Verdict, limits},
     evidence::{self, Called, Record},
     mcp::{
         HeaderFault, InputRequired,
@@ -111,6 +111,12 @@ impl Refusal {
     /// A person has to say yes first.
     pub(super) fn held(permit: &Permit, detail: String, hold: (Value, Option<InputRequired>)) -> Self {
         Self { hold: Some(hold), ..Self::admission(permit, Reason::ApprovalPending, detail) }
+    }
+
+    /// What a duty wants on record cannot be kept whole.
+    pub(super) fn kept_not(permit: &Permit, duty: &Obligation, detail: String) -> Self {
+        let control = duty.id();
+        Self::unmet(permit, Unmet { control, reason: Reason::ControlUnmet, detail, retry_after: None })
     }
 
     /// The admission transaction said no.

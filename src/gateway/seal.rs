@@ -85,7 +85,7 @@ mod tests {
             issued: None,
             expires: chrono::DateTime::<chrono::Utc>::MAX_UTC,
         };
-        Subject { agent: AgentId::from(agent), roles: [].into(), on_behalf_of: None, credential }
+        Subject { agent: AgentId::from(agent), roles: [].into(), on_behalf_of: None, credential, taints: [].into() }
     }
 
     /// T035, T065

@@ -38,6 +38,11 @@ pub(super) struct Visit {
 impl Gateway {
     pub(super) fn visit(&self, subject: Arc<Subject>, request: &Request) -> Visit {
         let now = self.parts.clock.now();
+        let person = subject.on_behalf_of.as_ref().map(|delegator| &delegator.person);
+        let subject = match self.parts.controls.taints().of(&subject.agent, person, now) {
+            Some(taints) => Arc::new(Subject { taints, ..Subject::clone(&subject) }),
+            None => subject,
+        };
         Visit {
             id: decision_id(now),
             now,

@@ -57,6 +57,7 @@ pub(super) fn resolve(
                 roles: union(roles, &entry.roles),
                 on_behalf_of,
                 credential: credential.clone(),
+                taints: Arc::default(),
             })))
         }
         Holder::Person(id) => {

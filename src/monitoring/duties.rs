@@ -2,13 +2,18 @@
 
 use serde_json::{Map, Value};
 
-use crate::domain::{ArgumentBound, Digest, ExceptionId, Obligation, Timestamp};
+use super::Who;
+use crate::domain::{ArgumentBound, Digest, ExceptionId, Obligation, Timestamp, ToolRef};
 
 /// The facts of one call under an exception.
 #[derive(Debug, Clone, Copy)]
 pub struct Facts<'a> {
     /// The exception that admits the call.
     pub exception: &'a ExceptionId,
+    /// The agent, and the person it acts for.
+    pub who: &'a Who,
+    /// The tool that is called.
+    pub tool: &'a ToolRef,
     /// The duties that its controls lay on the gateway.
     pub obligations: &'a [Obligation],
     /// The digest of the tool's definition that was approved; none if the exception does not name the tool.

@@ -22,10 +22,17 @@ mod anomaly;
 mod attendance;
 mod constrain;
 mod controls;
+mod declared;
+mod detect;
 mod duties;
+mod fulfil;
+mod limit;
+mod preview;
 mod probe;
 mod rate;
+mod redact;
 mod release;
+mod taint;
 mod watch;
 
 #[cfg(test)]
@@ -34,7 +41,10 @@ mod tests;
 pub use anomaly::{Anomalies, Anomaly, OfficeHours, Seen, Unusual};
 pub use attendance::{ATTENTION, Attendance};
 pub use controls::{ControlHealth, Controls, Unmet};
+pub use declared::{Declaration, Declared, SCHEMA as CONTROLS_SCHEMA, probe_of};
 pub use duties::{Duties, Facts};
+pub use preview::previewed;
 pub use probe::Probe;
 pub use release::{Held, Release, Withheld};
+pub use taint::{STANDS, Taints, Who};
 pub use watch::{Change, Watch};

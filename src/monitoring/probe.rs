@@ -27,6 +27,16 @@ impl Probe for Lease {
     }
 }
 
+/// The memory of who is marked.
+#[derive(Debug)]
+pub(super) struct Memory(pub(super) std::sync::Arc<super::Taints>);
+
+impl Probe for Memory {
+    fn health(&self) -> Result<(), String> {
+        self.0.room()
+    }
+}
+
 /// A duty for which everything is in the call itself.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct InCall;

@@ -1,10 +1,14 @@
 //! The proofs: duties that hold before a call, and a result that may leave.
 
-use std::time::{Duration, Instant};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::{Duration, Instant},
+};
 
 use bytes::Bytes;
 
-use crate::domain::ExceptionId;
+use super::{Who, limit::Limit};
+use crate::domain::{Digest, ExceptionId, Timestamp};
 
 /// Proof that every duty that must hold before the call holds; carries what must hold after it.
 #[derive(Debug)]
@@ -13,8 +17,22 @@ pub struct Held {
     pub(super) exception: Option<ExceptionId>,
     pub(super) met: Vec<&'static str>,
     pub(super) deadline: Option<Instant>,
-    pub(super) response_limit: Option<u64>,
     pub(super) trace: bool,
+    /// Duties on the result.
+    pub(super) after: After,
+    /// What this call is a preview of.
+    pub(super) previews: Vec<Digest>,
+}
+
+/// Duties on the result of one call.
+#[derive(Debug, Default)]
+pub(super) struct After {
+    pub(super) limits: Vec<Limit>,
+    /// Classes that are taken out; none where nothing is to be searched.
+    pub(super) classes: BTreeSet<String>,
+    pub(super) capture: bool,
+    /// On whom, which labels until when, and the moment of the decision.
+    pub(super) marks: Vec<(Who, BTreeSet<String>, (Timestamp, Timestamp))>,
 }
 
 impl Held {
@@ -42,29 +60,59 @@ impl Held {
         self.deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()))
     }
 
-    /// The most bytes that the result may have.
-    #[must_use]
-    pub const fn response_limit(&self) -> Option<u64> {
-        self.response_limit
+    /// Says that the call is a preview of these, if it is answered.
+    pub fn previewing(mut self, of: Vec<Digest>) -> Self {
+        self.previews = of;
+        self
     }
 }
 
 /// A result whose duties have been met. Only [`Controls::fulfil`](super::Controls::fulfil) makes it.
 #[derive(Debug)]
 #[must_use]
-pub struct Release(pub(super) Bytes);
+pub struct Release {
+    pub(super) bytes: Bytes,
+    pub(super) redacted: BTreeMap<String, u64>,
+    pub(super) marked: Vec<String>,
+    pub(super) capture: bool,
+    pub(super) previews: Vec<Digest>,
+}
 
 impl Release {
     /// The result as JSON.
     #[must_use]
     pub const fn bytes(&self) -> &Bytes {
-        &self.0
+        &self.bytes
+    }
+
+    /// What was taken out of it: how often, by class.
+    #[must_use]
+    pub const fn redacted(&self) -> &BTreeMap<String, u64> {
+        &self.redacted
+    }
+
+    /// The labels that were left on the agent.
+    #[must_use]
+    pub fn marked(&self) -> &[String] {
+        &self.marked
+    }
+
+    /// Whether it must be kept, sealed, with the outcome.
+    #[must_use]
+    pub const fn captured(&self) -> bool {
+        self.capture
+    }
+
+    /// The calls that this one was a preview of.
+    #[must_use]
+    pub fn previews(&self) -> &[Digest] {
+        &self.previews
     }
 
     /// The result as JSON, to be sent.
     #[must_use]
     pub fn into_bytes(self) -> Bytes {
-        self.0
+        self.bytes
     }
 }
 
@@ -76,4 +124,6 @@ pub struct Withheld {
     pub control: &'static str,
     /// What is not as it must be.
     pub detail: String,
+    /// The labels that were left on the agent all the same.
+    pub marked: Vec<String>,
 }

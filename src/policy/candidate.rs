@@ -7,7 +7,7 @@ use cedar_policy::{Authorizer, Context, Decision, Request};
 use super::{bench::Bench, grant::Compiled, known::Known, model::Mention, set::PolicySet};
 use crate::{
     catalog::ToolCall,
-    domain::{Candidate, ExceptionId, Grant, Obligation, Reason, Standing, Subject, Timestamp},
+    domain::{Candidate, ExceptionId, Grant, Obligation, Reason, Standing, Subject, SuspendReason, Timestamp},
 };
 
 /// A candidate for this agent and tool, compiled.
@@ -35,6 +35,7 @@ pub(super) struct Outcome {
 enum Miss {
     Failed,
     Suspended,
+    Unwatched,
     Exhausted,
     Expired,
     Drifted,
@@ -47,6 +48,7 @@ impl Miss {
         match self {
             Self::Failed => Reason::PolicyError,
             Self::Suspended => Reason::ExceptionSuspended,
+            Self::Unwatched => Reason::MonitoringUnavailable,
             Self::Exhausted => Reason::ExceptionExhausted,
             Self::Expired => Reason::ExceptionExpired,
             Self::Drifted => Reason::ControlUnmet,
@@ -59,6 +61,7 @@ impl Miss {
         match self {
             Self::Failed => "it could not be evaluated",
             Self::Suspended => "it is suspended",
+            Self::Unwatched => "it is suspended, because a control that it needs does not work",
             Self::Exhausted => "its budget is spent",
             Self::Expired => "it has ended",
             Self::Drifted => "the tool's definition is not the one that was approved",
@@ -72,6 +75,7 @@ impl Live {
     /// What its policy reads.
     pub(super) fn mention(&self) -> &Mention {
         const NOTHING: &Mention = &Mention {
+            taints: false,
             now: false,
             user: false,
             whole_input: false,
@@ -165,6 +169,7 @@ fn judge(
     }
     match candidate.standing {
         Standing::Usable => None,
+        Standing::Suspended(SuspendReason::ControlUnhealthy) => Some(Miss::Unwatched),
         Standing::Suspended(_) => Some(Miss::Suspended),
         Standing::Exhausted => Some(Miss::Exhausted),
     }
@@ -189,7 +194,7 @@ fn rank(grant: &Grant) -> impl Ord {
         );
     let time =
         tightest(|duty| if let Obligation::Timebox { seconds } = duty { Some(u64::from(*seconds)) } else { None });
-    let size = tightest(|duty| if let Obligation::ResponseLimit { bytes } = duty { Some(*bytes) } else { None });
+    let size = tightest(|duty| if let Obligation::ResponseLimit { bytes, .. } = duty { Some(*bytes) } else { None });
     let duties = grant.obligations.iter().map(Obligation::id).collect::<std::collections::BTreeSet<_>>().len();
     (Reverse(duties), rate, time, size, grant.window.not_after, grant.exception.clone())
 }

@@ -139,7 +139,7 @@ impl PolicySet {
             issued: None,
             expires: DateTime::<Utc>::MAX_UTC,
         };
-        Some(Subject { agent: case.agent.clone(), roles, on_behalf_of, credential })
+        Some(Subject { agent: case.agent.clone(), roles, on_behalf_of, credential, taints: Arc::default() })
     }
 }
 

@@ -20,7 +20,7 @@ use crate::{
 impl PolicySet {
     /// Judges one call. Pure: the same set, subject, call, candidates and time give the same decision.
     pub fn decide(&self, subject: &Subject, call: ToolCall, candidates: &[Candidate], now: Timestamp) -> Decision {
-        let moment = Moment { now, user: self.names.delegator(subject) };
+        let moment = Moment::of(&self.names, subject, now);
         let Some(known) = self.known(&call.tool().reference, call.tool().digest) else {
             return deny(self.no(Basis::DefaultDeny, Reason::Stale), &call, false);
         };

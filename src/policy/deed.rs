@@ -88,7 +88,7 @@ impl PolicySet {
         let broken = || self.because(Basis::DefaultDeny, Reason::PolicyError, Vec::new());
         let court = self.court(deed.verb(), subject);
         let Some(court) = court.as_ref() else { return broken() };
-        let moment = Moment { now, user: self.names.delegator(subject) };
+        let moment = Moment::of(&self.names, subject, now);
         let Ok(mut pairs) = moment.pairs(&court.mention) else { return broken() };
         let input = match deed {
             Deed::Read(_, uri) => vec![("uri", uri.as_str()), ("scheme", uri.scheme()), ("path", uri.path())],

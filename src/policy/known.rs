@@ -10,7 +10,10 @@ use super::{
     model::{self, Input, Mention, Names, Unfit},
     rule::{Rule, Scope},
 };
-use crate::{catalog::Tool, domain::Timestamp};
+use crate::{
+    catalog::Tool,
+    domain::{Subject, Timestamp},
+};
 
 /// A tool that the set knows.
 pub(super) struct Known {
@@ -76,9 +79,16 @@ pub(super) struct Moment {
     pub(super) now: Timestamp,
     /// The user that the agent acts for.
     pub(super) user: Option<EntityUid>,
+    /// The labels of what the agent has seen lately.
+    pub(super) taints: Arc<[String]>,
 }
 
 impl Moment {
+    /// The facts of this subject's moment.
+    pub(super) fn of(names: &Names, subject: &Subject, now: Timestamp) -> Self {
+        Self { now, user: names.delegator(subject), taints: Arc::clone(&subject.taints) }
+    }
+
     /// The context of one call, with what is read.
     pub(super) fn context(
         &self,
@@ -96,7 +106,7 @@ impl Moment {
         Context::from_pairs(self.pairs(mention)?).map_err(|_| Unfit)
     }
 
-    /// Time and user, as far as they are read.
+    /// Time, user and labels, as far as they are read.
     pub(super) fn pairs(&self, mention: &Mention) -> Result<Vec<(String, RestrictedExpression)>, Unfit> {
         let mut pairs = Vec::with_capacity(3);
         if mention.now {
@@ -105,6 +115,10 @@ impl Moment {
         }
         if let Some(user) = self.user.clone().filter(|_| mention.user) {
             pairs.push(("user".to_owned(), RestrictedExpression::new_entity_uid(user)));
+        }
+        if mention.taints {
+            let labels = self.taints.iter().map(|label| RestrictedExpression::new_string(label.clone()));
+            pairs.push(("taints".to_owned(), RestrictedExpression::new_set(labels)));
         }
         Ok(pairs)
     }

@@ -49,7 +49,7 @@ impl PolicySet {
                 if candidates.iter().any(|candidate| shows(&candidate.grant)) {
                     return Visibility::Exception;
                 }
-                let moment = Moment { now, user: self.names.delegator(subject) };
+                let moment = Moment::of(&self.names, subject, now);
                 if bench.may_ask(known, &self.names, &moment) { Visibility::Requestable } else { Visibility::Hidden }
             }
         }

@@ -7,7 +7,7 @@ use rusqlite::{OptionalExtension as _, params};
 use super::{Store, job::Unavailable, load::bytes};
 use crate::{
     domain::{ExceptionId, Timestamp},
-    evidence::{JournalError, PolicyChange, PolicyEvent, Record},
+    evidence::{Alarm, JournalError, PolicyChange, PolicyEvent, Record},
 };
 
 impl Store {
@@ -123,6 +123,25 @@ impl Store {
             }
         }
         Ok(found)
+    }
+
+    /// The newest alarms, the newest first.
+    ///
+    /// # Errors
+    /// They cannot be read now.
+    pub async fn alarms(&self, limit: usize) -> Result<Vec<Alarm>, JournalError> {
+        let sql = "SELECT payload FROM journal WHERE kind = 'alarm' ORDER BY seq DESC LIMIT ?1";
+        let rows = i64::try_from(limit).unwrap_or(i64::MAX);
+        let read = self.read(move |conn| {
+            let mut query = conn.prepare_cached(sql)?;
+            query.query_map([rows], |row| bytes(row, 0))?.collect::<rusqlite::Result<Vec<_>>>()
+        });
+        let payloads = read.await.map_err(|Unavailable(why)| JournalError::Unavailable(why))?;
+        let alarm = |payload: Vec<u8>| match serde_json::from_slice(&payload) {
+            Ok(Record::Alarm(alarm)) => Some(alarm),
+            Ok(_) | Err(_) => None,
+        };
+        Ok(payloads.into_iter().filter_map(alarm).collect())
     }
 
     /// When the last call was charged to this exception.

@@ -168,7 +168,7 @@ pub fn subject(agent: &str, roles: &[&str]) -> Subject {
         expires: at("2030-01-01T00:00:00Z"),
     };
     let roles = roles.iter().map(|role| RoleName::from(*role)).collect();
-    Subject { agent: agent.into(), roles, on_behalf_of: None, credential }
+    Subject { agent: agent.into(), roles, on_behalf_of: None, credential, taints: [].into() }
 }
 
 pub fn sealer() -> Sealer {

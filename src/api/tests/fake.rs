@@ -16,11 +16,11 @@ use tower_service::Service as _;
 use crate::{
     api::{
         AccessOperations, AccessRequest, Act, ApiError, ApiSettings, Batch, BatchAnswer, Caller, CatalogView,
-        ChangeOperations, ChangesView, ControlView, Decided, DraftRequest, DraftView, Evaluation, EventOperations,
-        EventStream, EventWish, EvidencePage, ExceptionView, Explanation, ExportOperations, ExportView, Found,
-        FreezeOperations, FreezeView, HappeningOperations, HappeningView, HoldOperations, HoldView, KeyView, LinkView,
-        MadeKey, NewKey, Operations, Page, PilotOperations, PilotView, ReloadView, Search, Sought, Study, Task,
-        TaskAnswer, ToolApproval, ToolView, WatchView, router,
+        ChangeOperations, ChangesView, ControlEvent, ControlView, Decided, DraftRequest, DraftView, Evaluation,
+        EventOperations, EventStream, EventWish, EvidencePage, ExceptionView, Explanation, ExportOperations,
+        ExportView, Found, FreezeOperations, FreezeView, HappeningOperations, HappeningView, HoldOperations, HoldView,
+        KeyView, LinkView, MadeKey, NewKey, Operations, Page, PilotOperations, PilotView, ReloadView, Search, Sought,
+        Study, Task, TaskAnswer, ToolApproval, ToolView, WatchView, router,
     },
     domain::{
         Credential, CredentialId, CredentialKind, DecisionId, Digest, Document, Duty, ExceptionId, Findings,
@@ -308,6 +308,9 @@ impl Operations for Fake {
     }
 
     async fn controls(&self) -> Result<Vec<ControlView>, ApiError> {
+        Ok(vec![])
+    }
+    async fn control_history(&self, _: Option<String>) -> Result<Vec<ControlEvent>, ApiError> {
         Ok(vec![])
     }
     async fn reload(&self, _: &Arc<Person>) -> Result<ReloadView, ApiError> {

@@ -13,7 +13,15 @@ const ALL: [Duty; 7] =
     [Duty::Own, Duty::Request, Duty::Approve, Duty::Security, Duty::VendorRisk, Duty::Audit, Duty::Administer];
 
 /// Questions that need a body, and change nothing.
-const ONLY_ASKS: [&str; 4] = ["/api/v1/simulate", "/api/v1/can", "/api/v1/graduate", "/api/v1/exceptions/drafts"];
+const ONLY_ASKS: [&str; 7] = [
+    "/api/v1/simulate",
+    "/api/v1/can",
+    "/api/v1/graduate",
+    "/api/v1/exceptions/drafts",
+    "/access/v1/search/subject",
+    "/access/v1/search/resource",
+    "/access/v1/search/action",
+];
 const QUESTION: &str =
     r#""subject":{"type":"agent","id":"a"},"action":{"name":"tools/call"},"resource":{"type":"tool","id":"s/t"}"#;
 

@@ -108,10 +108,23 @@ ID     FOR    PRINCIPAL  EXPIRES               STATE                         FRO
 crd_1  agent  agent-1    2027-01-15T08:01:00Z  revoked 2027-01-15T08:00:30Z  anywhere  laptop
 "
     );
-    let control = ControlView { id: "trace.full".into(), healthy: false, since: at(0), detail: None };
+    let control = ControlView {
+        id: "trace.full".into(),
+        healthy: false,
+        since: at(0),
+        detail: None,
+        probe: None,
+        control: None,
+        kept_by: None,
+        declared: true,
+        needed_by: Vec::new(),
+    };
     assert_eq!(
         render::controls(&[control]),
-        "CONTROL     HEALTH       SINCE                 DETAIL\ntrace.full  NOT WORKING  2027-01-15T08:00:00Z\n"
+        "\
+CONTROL     HEALTH       SINCE                 KEPT BY      NEEDED BY  DETAIL
+trace.full  NOT WORKING  2027-01-15T08:00:00Z  the gateway
+"
     );
 }
 

@@ -30,6 +30,9 @@ fn fixture() -> Fixture {
             result_bytes: n.into(),
             duration_us: 1,
             detail: None,
+            sealed: None,
+            redacted: [].into(),
+            marked: Vec::new(),
         })
         .encode()
         .unwrap();

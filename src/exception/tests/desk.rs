@@ -268,8 +268,18 @@ async fn stewards_suspend_and_resume_but_whoever_benefits_does_not_resume() {
     refused!(room.desk.resume(id, &person("alice"), "x"), DeskError::Forbidden(_));
     room.desk.hold(id, SuspendReason::ControlUnhealthy, "trace.full").await.unwrap();
     room.desk.resume(id, &person("dave"), "seen").await.unwrap();
-    assert!(room.usable());
+    assert_eq!(
+        room.standing(),
+        Some(Standing::Suspended(SuspendReason::ControlUnhealthy)),
+        "only the control clears it"
+    );
     refused!(room.desk.resume(id, &person("dave"), "seen"), DeskError::Conflict(_));
+    assert!(room.desk.needs().iter().all(|need| need.held && need.owner.as_str() == "alice"));
+    room.desk.suspend(id, &person("sam"), "odd calls").await.unwrap();
+    assert!(room.desk.release(id, SuspendReason::ControlUnhealthy, "works").await.unwrap());
+    assert_eq!(room.standing(), Some(Standing::Suspended(SuspendReason::Manual)), "a person's suspension stays");
+    room.desk.resume(id, &person("dave"), "seen").await.unwrap();
+    assert!(room.usable() && room.desk.needs().iter().all(|need| !need.held));
 }
 
 /// I14

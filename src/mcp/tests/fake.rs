@@ -87,6 +87,7 @@ impl Handler for Fake {
                 issued: None,
                 expires: DateTime::<Utc>::MAX_UTC,
             },
+            taints: Arc::default(),
         }))
     }
 

@@ -64,7 +64,7 @@ impl Handler for Peer {
         let credential =
             Credential { id, kind: CredentialKind::ApiKey, issued: None, expires: DateTime::<Utc>::MAX_UTC };
         let agent = AgentId::from("agent");
-        Ok(Arc::new(Subject { agent, roles: Arc::default(), on_behalf_of: None, credential }))
+        Ok(Arc::new(Subject { agent, roles: Arc::default(), on_behalf_of: None, credential, taints: Arc::default() }))
     }
 
     fn has_server(&self, _server: &ServerName) -> bool {

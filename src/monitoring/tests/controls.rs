@@ -173,7 +173,7 @@ fn health_names_every_control_and_the_watch_says_what_changed() {
     assert_eq!(changes, [("trace.full", false, seen)]);
     assert_eq!(watch.look(at("2026-11-24T10:00:02Z")), []);
     let health = case.controls.health(at("2026-11-24T10:00:03Z"));
-    assert_eq!(health.len(), 10);
+    assert_eq!(health.len(), 13);
     assert!(health.iter().all(|control| Obligation::IDS.contains(&control.id)));
     let down: Vec<_> = health.iter().filter(|control| !control.healthy).map(|c| (c.id, c.since)).collect();
     assert_eq!(down, [("trace.full", seen)]);

@@ -1,14 +1,16 @@
 //! The promises of the controls.
 
 mod controls;
+mod declared;
+mod duties;
 mod rate;
 
 use std::{sync::Arc, time::Duration};
 
 use serde_json::{Map, Value, json};
 
-use super::{Controls, Duties, Facts};
-use crate::domain::{ArgumentBound, Bound, Digest, ExceptionId, Lease, Obligation, Timestamp};
+use super::{Controls, Duties, Facts, Who};
+use crate::domain::{ArgumentBound, Bound, Digest, ExceptionId, Lease, Obligation, Timestamp, ToolRef};
 
 /// A call under an exception that meets everything, and the controls it is held against.
 struct Case {
@@ -16,6 +18,8 @@ struct Case {
     trace: Arc<Lease>,
     controls: Arc<Controls>,
     exception: ExceptionId,
+    who: Who,
+    tool: ToolRef,
     obligations: Vec<Obligation>,
     arguments: Map<String, Value>,
     bounds: Vec<ArgumentBound>,
@@ -33,6 +37,8 @@ impl Case {
             audit,
             trace,
             exception: "EX-1".parse().unwrap(),
+            who: ("agent".into(), Some("ana".into())),
+            tool: ToolRef { server: "crm".parse().unwrap(), tool: "export".parse().unwrap() },
             obligations: obligations.to_vec(),
             arguments: object(json!({"tenant": "north", "limit": 5})),
             bounds: vec![
@@ -49,6 +55,8 @@ impl Case {
             host: None,
             issued: None,
             exception: &self.exception,
+            who: &self.who,
+            tool: &self.tool,
             obligations: &self.obligations,
             approved: Some(Digest::of(b"definition")),
             live: Digest::of(b"definition"),
@@ -76,7 +84,7 @@ fn every() -> Vec<Obligation> {
         Obligation::DescriptorPin,
         Obligation::BudgetReserve,
         Obligation::Timebox { seconds: 10 },
-        Obligation::ResponseLimit { bytes: 8 },
+        Obligation::ResponseLimit { bytes: 8, rows: None, types: [].into() },
     ]
 }
 

@@ -177,9 +177,13 @@ pub fn schema<'a>(tools: impl Iterator<Item = (&'a ToolRef, &'a Input)>) -> Valu
     };
     let now = json!({"type": "Extension", "name": "datetime"});
     let user = json!({"type": "Entity", "name": "User", "required": false});
+    let taints = json!({"type": "Set", "element": {"type": "String"}});
     let mut actions = Map::new();
     actions.insert("call".to_owned(), json!({}));
-    actions.insert("request".to_owned(), json!({"appliesTo": applies("Tool", json!({"now": now, "user": user}))}));
+    actions.insert(
+        "request".to_owned(),
+        json!({"appliesTo": applies("Tool", json!({"now": now, "user": user, "taints": taints}))}),
+    );
     let text = json!({"type": "String"});
     for verb in Verb::ALL {
         let input = match verb {
@@ -188,11 +192,11 @@ pub fn schema<'a>(tools: impl Iterator<Item = (&'a ToolRef, &'a Input)>) -> Valu
             Verb::Get | Verb::Elicit | Verb::Sample | Verb::Roots => json!({}),
         };
         let input = json!({"type": "Record", "attributes": input});
-        let context = json!({"now": now, "user": user, "input": input});
+        let context = json!({"now": now, "user": user, "taints": taints, "input": input});
         actions.insert(verb.as_str().to_owned(), json!({"appliesTo": applies(verb.resource(), context)}));
     }
     for (tool, input) in tools {
-        let context = json!({"now": now, "user": user, "input": input.record()});
+        let context = json!({"now": now, "user": user, "taints": taints, "input": input.record()});
         actions.insert(tool.to_string(), json!({"memberOf": [{"id": "call"}], "appliesTo": applies("Tool", context)}));
     }
     json!({

@@ -12,6 +12,8 @@ pub struct Mention {
     pub now: bool,
     /// `context.user`.
     pub user: bool,
+    /// `context.taints`.
+    pub taints: bool,
     /// All of `context.input`.
     pub whole_input: bool,
     /// Members of `context.input`.
@@ -39,6 +41,7 @@ impl Mention {
         self.stranger |= other.stranger;
         self.now |= other.now;
         self.user |= other.user;
+        self.taints |= other.taints;
         self.whole_input |= other.whole_input;
         self.input.extend(other.input.iter().cloned());
     }
@@ -51,6 +54,7 @@ impl Mention {
     fn everything(&mut self) {
         self.now = true;
         self.user = true;
+        self.taints = true;
         self.whole_input = true;
     }
 
@@ -92,6 +96,7 @@ impl Mention {
             match (*first, rest) {
                 ("now", _) => self.now = true,
                 ("user", _) => self.user = true,
+                ("taints", _) => self.taints = true,
                 ("input", [member, ..]) => {
                     self.input.insert((*member).to_owned());
                 }

@@ -177,7 +177,7 @@ proptest! {
         let subject = agent("a", &[]);
         let policy = crate::policy::grant::policy(&grant, known, true).unwrap();
         let mention = crate::policy::model::Mention::of(&policy);
-        let facts = crate::policy::known::Moment { now: moment, user: None };
+        let facts = crate::policy::known::Moment { now: moment, user: None, taints: [].into() };
         let context = facts.context(known, export("eu", rows).value(), &mention).unwrap();
         let bench = set.bench(known, &subject);
         let bench = bench.as_ref().as_ref().unwrap();

@@ -78,6 +78,7 @@ pub fn agent(id: &str, roles: &[&str]) -> Subject {
             issued: None,
             expires: at("2030-01-01T00:00:00Z"),
         },
+        taints: [].into(),
     }
 }
 

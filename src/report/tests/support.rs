@@ -150,6 +150,7 @@ impl House {
             session: None,
             trace: None,
             parent: None,
+            taints: [].into(),
         }
     }
 
@@ -184,6 +185,9 @@ impl House {
             result_bytes: 6,
             duration_us: 10,
             detail: None,
+            sealed: None,
+            redacted: [].into(),
+            marked: Vec::new(),
         };
         crate::evidence::Journal::append(self.store.as_ref(), Record::Outcome(outcome)).await.unwrap();
     }

@@ -129,6 +129,7 @@ pub fn intent(n: u128, exception: Option<&ExceptionId>) -> Intent {
             session: None,
             trace: None,
             parent: None,
+            taints: [].into(),
         },
         call: Called {
             server: "fs".parse().unwrap(),
@@ -156,6 +157,9 @@ pub fn outcome(n: u128) -> Record {
         result_bytes: 6,
         duration_us: 10,
         detail: None,
+        sealed: None,
+        redacted: [].into(),
+        marked: Vec::new(),
     })
 }
 

@@ -127,7 +127,13 @@ mod tests {
     fn key(agent: &str, at: usize) -> SessionKey {
         let (id, kind, expires) = (CredentialId::from_bits(1), CredentialKind::ApiKey, chrono::DateTime::UNIX_EPOCH);
         let credential = Credential { id, kind, issued: None, expires };
-        let who = Subject { agent: AgentId::from(agent), roles: [].into(), on_behalf_of: None, credential };
+        let who = Subject {
+            agent: AgentId::from(agent),
+            roles: [].into(),
+            on_behalf_of: None,
+            credential,
+            taints: Arc::default(),
+        };
         let raw = RawValue::from_string(format!(r#"{{"extensions":{{"x/{at}":{{}}}}}}"#)).unwrap();
         SessionKey { who: (&who).into(), declared: Some(Arc::new(Capabilities::read(&raw).unwrap())) }
     }

@@ -80,7 +80,8 @@ pub(super) fn principal(agent: &str) -> PrincipalKey {
         issued: None,
         expires: Utc.timestamp_opt(0, 0).unwrap(),
     };
-    (&Subject { agent: AgentId::from(agent), roles: [].into(), on_behalf_of: None, credential }).into()
+    (&Subject { agent: AgentId::from(agent), roles: [].into(), on_behalf_of: None, credential, taints: Arc::default() })
+        .into()
 }
 
 pub(super) fn dispatch() -> Dispatch {
