@@ -55,7 +55,7 @@ fn call(tool: &Arc<Tool>) -> ToolCall {
 fn subject(role: &str) -> Subject {
     let credential =
         Credential { id: CredentialId::from_bits(1), kind: CredentialKind::ApiKey, issued: None, expires: now() };
-    Subject { agent: AgentId::from("agent-1"), roles: [RoleName::from(role)].into(), on_behalf_of: None, credential }
+    Subject { agent: AgentId::from("agent-1"), roles: [RoleName::from(role)].into(), on_behalf_of: None, credential, taints: [].into() }
 }
 
 fn policies(tool: &Arc<Tool>) -> PolicySet {
@@ -113,6 +113,7 @@ fn exception(template: &Spec, number: usize) -> Exception {
         tested: None,
         trial: None,
         reminded: std::collections::BTreeMap::new(),
+        tried: None,
     }
 }
 
@@ -204,7 +205,7 @@ fn admit_and_outcome(c: &mut Criterion) {
                                     let intent = intent(bits);
                                     let decision = intent.decision.clone();
                                     let credential = intent.caller.credential.clone();
-                                    store.admit(Admit { intent, credential, epoch: 0, charge: None }).await.unwrap();
+                                    store.admit(Admit { intent, credential, epoch: 0, charge: None, hold: None }).await.unwrap();
                                     let outcome = Outcome {
                                         decision,
                                         at: now(),
@@ -214,6 +215,9 @@ fn admit_and_outcome(c: &mut Criterion) {
                                         result_bytes: 2,
                                         duration_us: 5,
                                         detail: None,
+                                        sealed: None,
+                                        redacted: std::collections::BTreeMap::new(),
+                                        marked: Vec::new(),
                                     };
                                     store.record(Record::Outcome(outcome)).await.unwrap();
                                 }
