@@ -13,14 +13,13 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::{
-    Act, ApiError, Caller, Endpoint, ExceptionView, Operations, REQUEST_SCHEMA, Route, Study, access,
+    Act, ApiError, Caller, Endpoint, ExceptionView, Operations, REQUEST_SCHEMA, Route, Study, WhoView, access,
     act::reason,
     events,
     happening::name,
     pilots, reports,
     requests::{EventBody, EvidenceQuery, NewKeyBody, ReasonBody, ToolApproval, json as read},
     routes::Known,
-    views::WhoView,
 };
 use crate::domain::{Document, ExceptionId, Person, limits};
 
@@ -57,6 +56,7 @@ pub(super) async fn serve(
             let EventBody { event, reason: why } = read(&bounded(body).await?)?;
             json_answer(&operations.report_event(&by, name(&event)?, &reason(why)?).await?)
         }
+        Endpoint::WhoAmI => json_answer(&WhoView::of(&operations.identify(&parts.headers).await?)),
         Endpoint::Known(known) => {
             let by = operations.authenticate(&parts.headers).await?;
             if !route.access.admits(&by) {
@@ -86,7 +86,6 @@ async fn bounded(body: axum::body::Body) -> Result<Bytes, ApiError> {
 async fn answer(operations: &dyn Operations, known: Known, asked: Asked) -> Result<Response, ApiError> {
     let by = &asked.by;
     match known {
-        Known::WhoAmI => json_answer(&who(by)),
         Known::Metrics => Ok(text("text/plain; version=0.0.4; charset=utf-8", operations.metrics().await?)),
         Known::MakeKey => created(&operations.make_key(by, json_body::<NewKeyBody>(&asked)?.check()?).await?),
         Known::Keys => json_answer(&operations.keys().await?),
@@ -186,15 +185,6 @@ fn page(asked: &Asked) -> Result<(u64, u32), ApiError> {
         return Err(ApiError::invalid(format!("`limit` must be from 1 to {PAGE_CEILING}")));
     }
     Ok((query.from, limit))
-}
-
-fn who(person: &Person) -> WhoView {
-    WhoView {
-        person: person.id.clone(),
-        duties: person.duties.clone(),
-        credential: person.credential.id.clone(),
-        expires: person.credential.expires,
-    }
 }
 
 pub(super) fn json_body<T: serde::de::DeserializeOwned>(asked: &Asked) -> Result<T, ApiError> {

@@ -58,6 +58,8 @@ pub struct Options {
     pub copies: Option<PathBuf>,
     /// Settings of exceptions.
     pub exceptions: Value,
+    /// Settings of issuers.
+    pub identity: Value,
 }
 
 impl Default for Options {
@@ -71,6 +73,7 @@ impl Default for Options {
             timeout_s: 60,
             copies: None,
             exceptions: json!({}),
+            identity: json!({}),
         }
     }
 }
@@ -145,6 +148,7 @@ impl Gateway {
             config["telemetry"] = json!({"otlp": url, "sample_ratio": 0.01});
         }
         config["exceptions"] = options.exceptions.clone();
+        config["identity"] = options.identity.clone();
         if let Some(copies) = &options.copies {
             config["store"]["checkpoint_copies"] = json!([copies]);
         }

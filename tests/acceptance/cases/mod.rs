@@ -1,5 +1,6 @@
 //! The cases, the most important first.
 
+mod acts;
 mod asks;
 mod crowd;
 mod durability;
@@ -43,6 +44,7 @@ pub fn all() -> Vec<Case> {
         crowd::cases(),
         requests::cases(),
         asks::cases(),
+        acts::cases(),
         studies::cases(),
         unneeded::cases(),
         reports::cases(),
