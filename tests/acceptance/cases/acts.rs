@@ -171,6 +171,10 @@ async fn who() -> anyhow::Result<()> {
     }
     let told = gateway.ok(OWNER, &["whoami"]).await?;
     ensure!(told["person"] == json!(OWNER) && told.get("agent").is_none(), "{told}");
+    for (tool, answer) in [("rec__echo", "yes"), ("rec/remember", "no")] {
+        let told = gateway.ok(APPROVER, &["can", "--agent", AGENT, tool]).await?;
+        ensure!(told["answer"] == json!(answer) && told["roles"] == json!(["echoer"]), "{tool}: {told}");
+    }
     Ok(())
 }
 

@@ -20,6 +20,7 @@ mod rounds;
 mod stops;
 mod studies;
 mod tail;
+mod texts;
 mod unneeded;
 mod wire;
 
@@ -45,6 +46,7 @@ pub fn all() -> Vec<Case> {
         requests::cases(),
         asks::cases(),
         acts::cases(),
+        texts::cases(),
         studies::cases(),
         unneeded::cases(),
         reports::cases(),
