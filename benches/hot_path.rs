@@ -55,7 +55,13 @@ fn call(tool: &Arc<Tool>) -> ToolCall {
 fn subject(role: &str) -> Subject {
     let credential =
         Credential { id: CredentialId::from_bits(1), kind: CredentialKind::ApiKey, issued: None, expires: now() };
-    Subject { agent: AgentId::from("agent-1"), roles: [RoleName::from(role)].into(), on_behalf_of: None, credential, taints: [].into() }
+    Subject {
+        agent: AgentId::from("agent-1"),
+        roles: [RoleName::from(role)].into(),
+        on_behalf_of: None,
+        credential,
+        taints: [].into(),
+    }
 }
 
 fn policies(tool: &Arc<Tool>) -> PolicySet {
@@ -205,7 +211,10 @@ fn admit_and_outcome(c: &mut Criterion) {
                                     let intent = intent(bits);
                                     let decision = intent.decision.clone();
                                     let credential = intent.caller.credential.clone();
-                                    store.admit(Admit { intent, credential, epoch: 0, charge: None, hold: None }).await.unwrap();
+                                    store
+                                        .admit(Admit { intent, credential, epoch: 0, charge: None, hold: None })
+                                        .await
+                                        .unwrap();
                                     let outcome = Outcome {
                                         decision,
                                         at: now(),

@@ -153,7 +153,7 @@ fn files_stay_small_and_an_index_stays_an_index() {
         let cap = if is_test(&path) {
             800
         } else if index {
-            60
+            80
         } else {
             400
         };

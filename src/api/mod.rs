@@ -23,6 +23,7 @@ mod routes;
 mod serve;
 mod studies;
 mod views;
+mod who;
 
 pub use access::{AccessOperations, AccessRoute};
 pub use act::Act;
@@ -48,8 +49,9 @@ pub use routes::{Access, Endpoint, Known, ROUTES, Route};
 pub use studies::{Can, CanView, Graduate, Removal, Simulate, Study, Trial, days};
 pub use views::{
     ApprovalView, CatalogView, ControlEvent, ControlView, DueView, EvidencePage, ExceptionView, Explanation, KeyView,
-    LinkView, MadeKey, MilestoneView, ReloadView, ReviewView, ServerView, ToolView, WhoView,
+    LinkView, MadeKey, MilestoneView, ReloadView, ReviewView, ServerView, ToolView,
 };
+pub use who::WhoView;
 
 #[cfg(test)]
 mod tests;

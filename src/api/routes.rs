@@ -42,6 +42,8 @@ pub enum Endpoint {
     RequestSchema,
     /// Report an event that exceptions end on; agents do so as well.
     Happening,
+    /// Who asks; agents do so as well.
+    WhoAmI,
     /// What only people who are known may ask.
     Known(Known),
 }
@@ -51,8 +53,6 @@ pub enum Endpoint {
 pub enum Known {
     /// Prometheus text.
     Metrics,
-    /// Who asks.
-    WhoAmI,
     /// Make a key.
     MakeKey,
     /// List keys.
@@ -166,7 +166,7 @@ pub const ROUTES: &[Route] = &[
     route(GET, "/livez", Access::Open, None, Endpoint::Live),
     route(GET, "/readyz", Access::Open, None, Endpoint::Ready),
     route(GET, "/metrics", Access::Duty(&[Duty::Audit, Duty::Administer]), None, Endpoint::Known(Known::Metrics)),
-    route(GET, "/api/v1/whoami", Access::Person, None, Endpoint::Known(Known::WhoAmI)),
+    route(GET, "/api/v1/whoami", Access::Caller, None, Endpoint::WhoAmI),
     route(POST, "/api/v1/keys", ADMINISTER, Some("key"), Endpoint::Known(Known::MakeKey)),
     route(GET, "/api/v1/keys", ADMINISTER, None, Endpoint::Known(Known::Keys)),
     route(Method::DELETE, "/api/v1/keys/{id}", ADMINISTER, Some("key"), Endpoint::Known(Known::RevokeKey)),

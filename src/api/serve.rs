@@ -13,14 +13,13 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::{
-    Act, ApiError, Caller, Endpoint, ExceptionView, Operations, REQUEST_SCHEMA, Route, Study, access,
+    Act, ApiError, Caller, Endpoint, ExceptionView, Operations, REQUEST_SCHEMA, Route, Study, WhoView, access,
     act::reason,
     alerts, events, freeze,
     happening::name,
     holds, pilots, reports,
     requests::{EventBody, EvidenceQuery, NewKeyBody, ReasonBody, ToolApproval, json as read},
     routes::Known,
-    views::WhoView,
 };
 use crate::{
     domain::{Document, ExceptionId, Person, limits},
@@ -62,6 +61,7 @@ pub(super) async fn serve(
             let EventBody { event, reason: why } = read(&bounded(body).await?)?;
             json_answer(&operations.report_event(&by, name(&event)?, &reason(why)?).await?)
         }
+        Endpoint::WhoAmI => json_answer(&WhoView::of(&operations.identify(&parts.headers).await?)),
         Endpoint::Known(known) => {
             let by = operations.authenticate(&parts.headers).await?;
             if !route.access.admits(&by) {
@@ -91,7 +91,6 @@ async fn bounded(body: axum::body::Body) -> Result<Bytes, ApiError> {
 async fn answer(operations: &dyn Operations, known: Known, asked: Asked) -> Result<Response, ApiError> {
     let by = &asked.by;
     match known {
-        Known::WhoAmI => json_answer(&who(by)),
         Known::Metrics => {
             let accepted = asked.parts.headers.get(http::header::ACCEPT).and_then(|accept| accept.to_str().ok());
             let open = accepted.is_some_and(|accept| accept.contains("application/openmetrics-text"));
@@ -208,15 +207,6 @@ fn page(asked: &Asked) -> Result<(u64, u32), ApiError> {
         return Err(ApiError::invalid(format!("`limit` must be from 1 to {PAGE_CEILING}")));
     }
     Ok((query.from, limit))
-}
-
-fn who(person: &Person) -> WhoView {
-    WhoView {
-        person: person.id.clone(),
-        duties: person.duties.clone(),
-        credential: person.credential.id.clone(),
-        expires: person.credential.expires,
-    }
 }
 
 pub(super) fn json_body<T: serde::de::DeserializeOwned>(asked: &Asked) -> Result<T, ApiError> {

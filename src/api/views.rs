@@ -1,7 +1,5 @@
 //! What the API answers; the commands and the console show these.
 
-use std::collections::BTreeSet;
-
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -9,19 +7,6 @@ use crate::domain::{
     AgentId, CredentialId, DecisionId, Digest, Duty, ExceptionId, Kind, Network, Person, PersonId, PilotId, Timestamp,
     Verdict,
 };
-
-/// `GET /api/v1/whoami`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct WhoView {
-    /// Who asks.
-    pub person: PersonId,
-    /// What people.yaml lets this person do.
-    pub duties: BTreeSet<Duty>,
-    /// The credential that was shown.
-    pub credential: CredentialId,
-    /// When it ends.
-    pub expires: Timestamp,
-}
 
 /// A key that was just made; the only time it is shown.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]

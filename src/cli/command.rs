@@ -15,9 +15,10 @@ use super::{
     screen::Format,
     stdio::Arguments,
     study::{CanArguments, GraduateArguments, RemovalCommand, SimulateArguments},
+    tail::TailArguments,
     traces::TracesCommand,
 };
-use crate::domain::{AgentId, CredentialId, DecisionId, Digest, ExceptionId, Network, PilotId, ServerName, ToolName};
+use crate::domain::{CredentialId, DecisionId, Digest, ExceptionId, Network, ServerName, ToolName};
 
 /// The tool-access gateway for AI agents.
 ///
@@ -145,34 +146,6 @@ pub(super) enum Remote {
     Console,
     /// Say whose key this is and what it allows
     Whoami,
-}
-
-#[derive(Debug, Args)]
-pub(super) struct TailArguments {
-    /// Only this exception
-    #[arg(long, value_name = "EX-…")]
-    pub(super) exception: Option<ExceptionId>,
-    /// Only the exceptions of this pilot
-    #[arg(long, value_name = "PI-…")]
-    pub(super) pilot: Option<PilotId>,
-    /// Only this agent
-    #[arg(long)]
-    pub(super) agent: Option<AgentId>,
-    /// Only calls that were let through, with their outcomes, or only refusals
-    #[arg(long, value_parser = ["allow", "deny"])]
-    pub(super) decision: Option<String>,
-    /// Only these kinds of records, with commas between: intent,outcome,denial,lifecycle,alarm,…
-    #[arg(long)]
-    pub(super) kind: Option<String>,
-    /// Begin behind this sequence number [default: with what is new]
-    #[arg(long, value_name = "SEQ")]
-    pub(super) from: Option<u64>,
-    /// Watch this exception: it works while you are attached, if its `watch.attached` names you
-    #[arg(long, value_name = "EX-…", conflicts_with_all = ["exception", "pilot"])]
-    pub(super) watch: Option<ExceptionId>,
-    /// End after so many events
-    #[arg(long, value_name = "N")]
-    pub(super) count: Option<u64>,
 }
 
 #[derive(Debug, Args)]

@@ -24,13 +24,20 @@ pub(super) fn word<T: serde::Serialize>(value: &T) -> String {
 }
 
 pub(super) fn who(view: &WhoView) -> String {
-    let duties: Vec<String> = view.duties.iter().map(word).collect();
-    facts(&[
-        ("person", view.person.to_string()),
-        ("duties", duties.join(", ")),
-        ("credential", view.credential.to_string()),
-        ("expires", time(view.expires)),
-    ])
+    match view {
+        WhoView::Person { person, duties, credential, expires } => facts(&[
+            ("person", person.to_string()),
+            ("duties", duties.iter().map(word).collect::<Vec<_>>().join(", ")),
+            ("credential", credential.to_string()),
+            ("expires", time(*expires)),
+        ]),
+        WhoView::Agent { agent, roles, credential, expires } => facts(&[
+            ("agent", agent.to_string()),
+            ("roles", roles.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")),
+            ("credential", credential.to_string()),
+            ("expires", time(*expires)),
+        ]),
+    }
 }
 
 pub(super) fn made_key(view: &MadeKey) -> String {

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use clap::Args;
 use http::Method;
 use http_body_util::BodyExt as _;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
@@ -9,13 +10,16 @@ use serde_json::Value;
 
 use super::{
     client::{Body, Client},
-    command::TailArguments,
     evidence::line,
     exit::Failure,
     screen::{Format, Screen},
     table::printable,
 };
-use crate::{api::WatchView, domain::ExceptionId, evidence::Row};
+use crate::{
+    api::WatchView,
+    domain::{AgentId, ExceptionId, PilotId},
+    evidence::Row,
+};
 
 /// Between two signs of life of who watches.
 const SIGN: Duration = Duration::from_secs(1);
@@ -25,6 +29,34 @@ const AGAIN: Duration = Duration::from_secs(1);
 const SILENCE: Duration = Duration::from_secs(10);
 /// Bytes of one event.
 const EVENT: usize = 1 << 20;
+
+#[derive(Debug, Args)]
+pub(super) struct TailArguments {
+    /// Only this exception
+    #[arg(long, value_name = "EX-…")]
+    pub(super) exception: Option<ExceptionId>,
+    /// Only the exceptions of this pilot
+    #[arg(long, value_name = "PI-…")]
+    pub(super) pilot: Option<PilotId>,
+    /// Only this agent
+    #[arg(long)]
+    pub(super) agent: Option<AgentId>,
+    /// Only calls that were let through, with their outcomes, or only refusals
+    #[arg(long, value_parser = ["allow", "deny"])]
+    pub(super) decision: Option<String>,
+    /// Only these kinds of records, with commas between: intent,outcome,denial,lifecycle,alarm,…
+    #[arg(long)]
+    pub(super) kind: Option<String>,
+    /// Begin behind this sequence number [default: with what is new]
+    #[arg(long, value_name = "SEQ")]
+    pub(super) from: Option<u64>,
+    /// Watch this exception: it works while you are attached, if its `watch.attached` names you
+    #[arg(long, value_name = "EX-…", conflicts_with_all = ["exception", "pilot"])]
+    pub(super) watch: Option<ExceptionId>,
+    /// End after so many events
+    #[arg(long, value_name = "N")]
+    pub(super) count: Option<u64>,
+}
 
 /// Follows until it is interrupted, or until so many events came.
 pub(super) async fn tail(arguments: TailArguments, client: &Client, screen: &mut Screen<'_>) -> Result<(), Failure> {

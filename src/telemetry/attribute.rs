@@ -4,7 +4,7 @@ use opentelemetry::{Array, KeyValue, StringValue, Value};
 
 use super::{
     ending::Ending,
-    span::{Peer, SpanFacts},
+    facts::{Peer, SpanFacts},
 };
 use crate::domain::{DecisionId, Digest, Method, PersonId, Verdict, names};
 

@@ -11,9 +11,10 @@ use opentelemetry_sdk::trace::{IdGenerator as _, SpanData};
 use super::{
     attribute,
     ending::Ending,
+    facts::Peer,
     ids::{Part, span_id},
     queue::Bundle,
-    span::{Peer, close, data},
+    span::{close, data},
     start::Telemetry,
 };
 use crate::domain::{

@@ -13,10 +13,11 @@ use tonic::transport::Endpoint;
 use super::{
     collector::Collector,
     export::{Exporter, Stop},
+    facts::SpanFacts,
     metrics::Metrics,
     queue,
     sample::Sampler,
-    span::{Recorder, ServerSpan, SpanFacts},
+    span::{Recorder, ServerSpan},
     uses::Uses,
 };
 use crate::domain::{Fault, Lease, Verdict, names};

@@ -62,6 +62,8 @@ pub struct Options {
     pub alerts: Value,
     /// Where records are exported to.
     pub exports: Value,
+    /// Settings of issuers.
+    pub identity: Value,
 }
 
 impl Default for Options {
@@ -77,6 +79,7 @@ impl Default for Options {
             exceptions: json!({}),
             alerts: json!({}),
             exports: json!({}),
+            identity: json!({}),
         }
     }
 }
@@ -153,6 +156,7 @@ impl Gateway {
         config["exceptions"] = options.exceptions.clone();
         config["alerts"] = options.alerts.clone();
         config["exports"] = options.exports.clone();
+        config["identity"] = options.identity.clone();
         if let Some(copies) = &options.copies {
             config["store"]["checkpoint_copies"] = json!([copies]);
         }

@@ -189,7 +189,7 @@ fn said_to(era: Era, object: &str) -> Vec<(String, String)> {
     let Some((_, dropped)) = members.iter().find(foreign).filter(|_| era == Era::Legacy) else { return said };
     said.retain(|(key, _)| key != "structuredContent");
     for (key, value) in &mut said {
-        if key == "content" && value.replace(' ', "") == "[]" {
+        if key == "content" && value.split_ascii_whitespace().collect::<String>() == "[]" {
             *value = json!([{"type": "text", "text": flat(dropped.get())}]).to_string();
         }
     }

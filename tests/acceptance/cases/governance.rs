@@ -76,7 +76,7 @@ async fn pilot() -> anyhow::Result<()> {
 }
 
 /// The record of a step without what differs by nature: its moment, and the exception's name with what hangs on it.
-fn bare(record: &Value, id: &str) -> Value {
+pub(super) fn bare(record: &Value, id: &str) -> Value {
     let mut text = record.to_string().replace(id, "EX-…");
     for (member, length) in
         [("at", 20..40), ("since", 20..40), ("digest", 71..72), ("nonce", 32..33), ("signature", 80..100)]

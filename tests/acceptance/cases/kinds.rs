@@ -25,7 +25,7 @@ pub fn cases() -> Vec<Case> {
     ]
 }
 
-const GUARDRAILS: [(&str, &str); 2] = [
+pub(super) const GUARDRAILS: [(&str, &str); 2] = [
     (
         "soft",
         r#"@id("no_far") @level("soft") @owner("alan@example.org")
@@ -45,12 +45,12 @@ fn refused_for(answer: &Answer, reason: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn day(days: i64) -> String {
+pub(super) fn day(days: i64) -> String {
     (chrono::Utc::now() + chrono::TimeDelta::days(days)).format("%Y-%m-%d").to_string()
 }
 
 /// A record of another kind: some members gone, others put in.
-fn turned(mut record: Value, gone: &[&str], new: Value) -> anyhow::Result<Value> {
+pub(super) fn turned(mut record: Value, gone: &[&str], new: Value) -> anyhow::Result<Value> {
     let members = record.as_object_mut().context("no record")?;
     members.retain(|name, _| !gone.contains(&name.as_str()));
     members.extend(new.as_object().context("no members")?.clone());
@@ -140,7 +140,7 @@ async fn checked(gateway: &Gateway, record: &Value) -> anyhow::Result<()> {
 }
 
 /// The agent's key where the command line finds it.
-fn agent_key(gateway: &Gateway) -> anyhow::Result<()> {
+pub(super) fn agent_key(gateway: &Gateway) -> anyhow::Result<()> {
     let key = gateway.folder.path().join(format!("{AGENT}.key"));
     fs::write(&key, &gateway.agent.key)?;
     Ok(fs::set_permissions(&key, fs::Permissions::from_mode(0o600))?)

@@ -1,5 +1,6 @@
 //! The cases, the most important first.
 
+mod acts;
 mod alerts;
 mod asks;
 mod crowd;
@@ -23,6 +24,7 @@ mod rounds;
 mod stops;
 mod studies;
 mod tail;
+mod texts;
 mod traces;
 mod unneeded;
 mod wire;
@@ -52,6 +54,8 @@ pub fn all() -> Vec<Case> {
         crowd::cases(),
         requests::cases(),
         asks::cases(),
+        acts::cases(),
+        texts::cases(),
         studies::cases(),
         unneeded::cases(),
         reports::cases(),
