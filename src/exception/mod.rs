@@ -8,8 +8,7 @@
 //!   approver are different people.
 //! - The **index** ([`Index`]) answers decisions without a lock, a job or a read of the store.
 //!
-//! Deliberately absent: a way back from an ended exception, an approval that does not name a digest, a ceiling that
-//! configuration can raise.
+//! Deliberately absent: a way back from an end, an approval without a digest, a ceiling that settings can raise.
 
 mod again;
 mod answer;
