@@ -2,6 +2,7 @@
 
 mod crowd;
 mod durability;
+mod duties;
 mod exceptions;
 mod governance;
 mod hostile;
@@ -28,6 +29,7 @@ pub fn all() -> Vec<Case> {
         lifecycle::cases(),
         policy::cases(),
         monitoring::cases(),
+        duties::cases(),
         durability::cases(),
         rounds::cases(),
         reads::cases(),
