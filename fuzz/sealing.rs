@@ -42,5 +42,5 @@ fn subject(agent: &str) -> Subject {
         issued: None,
         expires: chrono::DateTime::<chrono::Utc>::MAX_UTC,
     };
-    Subject { agent: AgentId::from(agent), roles: [].into(), on_behalf_of: None, credential }
+    Subject { agent: AgentId::from(agent), roles: [].into(), on_behalf_of: None, credential, taints: [].into() }
 }

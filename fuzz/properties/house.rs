@@ -82,7 +82,8 @@ impl Tool {
             expires: chrono::DateTime::<chrono::Utc>::MAX_UTC,
         };
         let agent = AgentId::from("agent");
-        let subject = Arc::new(Subject { agent, roles: Arc::default(), on_behalf_of: None, credential });
+        let subject =
+            Arc::new(Subject { agent, roles: Arc::default(), on_behalf_of: None, credential, taints: Arc::default() });
         Self { subject, mirrors: Mirrors::of(&schema).expect("three headers") }
     }
 }
