@@ -55,7 +55,13 @@ fn call(tool: &Arc<Tool>) -> ToolCall {
 fn subject(role: &str) -> Subject {
     let credential =
         Credential { id: CredentialId::from_bits(1), kind: CredentialKind::ApiKey, issued: None, expires: now() };
-    Subject { agent: AgentId::from("agent-1"), roles: [RoleName::from(role)].into(), on_behalf_of: None, credential }
+    Subject {
+        agent: AgentId::from("agent-1"),
+        roles: [RoleName::from(role)].into(),
+        on_behalf_of: None,
+        credential,
+        taints: [].into(),
+    }
 }
 
 fn policies(tool: &Arc<Tool>) -> PolicySet {
