@@ -21,6 +21,7 @@ use crate::{
     exception::{Desk, DeskError},
     monitoring::Controls,
     store::Store,
+    telemetry::server_span,
     upstream::HttpPost,
 };
 
@@ -57,7 +58,7 @@ impl Alerts {
             book: Arc::new(Books { store: Arc::clone(base.store), desk: Arc::clone(base.desk) }),
             clock: Arc::clone(base.clock),
             source: base.source.into(),
-            span: None,
+            span: Some(server_span),
         };
         let mut alerts = Self::default();
         for (name, webhook) in &settings.alerts.webhooks {

@@ -57,11 +57,10 @@ impl House {
     pub(super) async fn controls_before(&self, of: Option<&str>) -> Result<Vec<ControlEvent>, ApiError> {
         let alarms = self.store.alarms(ALARMS).await.map_err(|error| ApiError::unavailable(error.to_string()))?;
         let event = |alarm: Alarm| {
-            let healthy = match alarm.about {
-                AlarmKind::ControlUnhealthy => false,
-                AlarmKind::ControlRestored => true,
-                _ => return None,
-            };
+            let healthy = alarm.about == AlarmKind::ControlRestored;
+            if !healthy && alarm.about != AlarmKind::ControlUnhealthy {
+                return None;
+            }
             let named = |id: &&&str| alarm.detail.contains(&format!("`{id}`"));
             let control = Obligation::IDS.iter().find(named).map(|id| (*id).to_owned());
             Some(ControlEvent { at: alarm.at, control, exception: alarm.exception, healthy, detail: alarm.detail })

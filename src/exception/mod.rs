@@ -4,8 +4,7 @@
 //! - Its **life** is a list of [`Event`]s, kept behind [`ExceptionStore`] and folded into an [`Exception`]. The clock
 //!   needs no event: a window that is over, a word that is overdue and a request that nobody decided are seen by
 //!   whoever asks at that moment ([`Exception::phase`]).
-//! - The **desk** ([`Desk`]) is the only writer: it knows who may do what, and that requester, owner, operator and
-//!   approver are different people.
+//! - The **desk** ([`Desk`]) is the only writer: it knows who may do what, and that four roles are different people.
 //! - The **index** ([`Index`]) answers decisions without a lock, a job or a read of the store.
 //!
 //! Deliberately absent: a way back from an end, an approval without a digest, a ceiling that settings can raise.

@@ -136,10 +136,8 @@ impl Controls {
         if !declared.declares(id) && !declared::IMPLIED.contains(&id) {
             return Err(format!("no control of controls.yaml meets `{id}`; declare one there, or choose another"));
         }
-        match duty {
-            Obligation::ResponseRedact { classes } => declared.classes(classes).map(drop),
-            _ => Ok(()),
-        }
+        let Obligation::ResponseRedact { classes } = duty else { return Ok(()) };
+        declared.classes(classes).map(drop)
     }
 
     /// Whether what the duty needs works at this moment for this exception.
@@ -223,8 +221,8 @@ impl Controls {
     fn look(&self, duty: &Obligation, facts: &Facts<'_>, start: Instant, held: &mut Held) -> Result<(), Unmet> {
         let id = duty.id();
         if let Err(detail) = self.works_for(duty, facts.exception) {
-            let journal = matches!(duty, Obligation::AuditWriteAhead | Obligation::BudgetReserve);
-            let reason = if journal { Reason::AuditUnavailable } else { Reason::MonitoringUnavailable };
+            let kept = matches!(duty, Obligation::AuditWriteAhead | Obligation::BudgetReserve);
+            let reason = if kept { Reason::AuditUnavailable } else { Reason::MonitoringUnavailable };
             return Err(Unmet::new(id, reason, format!("the control does not work at this moment: {detail}")));
         }
         match duty {

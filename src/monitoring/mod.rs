@@ -14,7 +14,11 @@
 //! | `egress.allow` | the host at which the server is contacted | |
 //! | `principal.fresh` | the age of the credential that was shown | |
 //! | `timebox` | the window is open; sets the deadline | the deadline has not passed |
-//! | `response.limit` | | the size of the result |
+//! | `dry_run_first` | a preview of the same call is on record | |
+//! | `response.limit` | | bytes, rows and kinds of content of the result |
+//! | `response.redact` | its classes exist | what they match is taken out |
+//! | `args.capture`, `response.capture` | the sealer | the gateway seals arguments and result |
+//! | `taint.mark` | there is room for one more agent | labels stand on the agent |
 //! | `watch.attached` | a named person gave a sign of life a moment ago | |
 //! | `rate.limit` | the last minute of this exception; taken only when all else holds | |
 

@@ -17,12 +17,18 @@ const SWITCHES: usize = 4;
 
 /// Previews of this process, in the order in which they were made.
 #[derive(Debug, Default)]
-pub(super) struct Previews(Mutex<(HashMap<Digest, Timestamp>, VecDeque<(Digest, Timestamp)>)>);
+pub(super) struct Previews(Mutex<Made>);
+
+#[derive(Debug, Default)]
+struct Made {
+    at: HashMap<Digest, Timestamp>,
+    order: VecDeque<(Digest, Timestamp)>,
+}
 
 impl Previews {
     pub(super) fn remember(&self, keys: &[Digest], at: Timestamp) {
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let (made, order) = &mut *kept;
+        let Made { at: made, order } = &mut *kept;
         for key in keys {
             made.insert(*key, at);
             order.push_back((*key, at));
@@ -36,7 +42,7 @@ impl Previews {
     }
 
     pub(super) fn made(&self, key: &Digest) -> Option<Timestamp> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).0.get(key).copied()
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).at.get(key).copied()
     }
 }
 

@@ -183,6 +183,7 @@ fn params_fit_their_obligation_and_none_stands_twice() {
         control("rate.limit", json!({"per_minute": 0})),
         control("timebox", json!({"seconds": 301})),
         control("response.limit", json!({"bytes": 0, "rows": 2})),
+        control("response.limit", json!({"bytes": 1, "row": 2})),
         control("trace.full", json!({"x": 1})),
         with(pilot(), "controls", json!([pilot()["controls"][0], pilot()["controls"][0]])),
     ] {

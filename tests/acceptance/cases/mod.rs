@@ -5,6 +5,7 @@ mod alerts;
 mod asks;
 mod crowd;
 mod durability;
+mod duties;
 mod exceptions;
 mod exports;
 mod governance;
@@ -42,6 +43,7 @@ pub fn all() -> Vec<Case> {
         monitoring::cases(),
         alerts::cases(),
         exports::cases(),
+        duties::cases(),
         durability::cases(),
         rounds::cases(),
         reads::cases(),
