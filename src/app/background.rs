@@ -34,6 +34,7 @@ pub(super) fn start(house: &Arc<House>, loose: Loose, stop: &watch::Receiver<boo
     tasks.spawn(lists(Arc::clone(house)));
     tasks.spawn(policies(Arc::clone(house)));
     tasks.spawn(controls(Arc::clone(house)));
+    tasks.spawn(clock(Arc::clone(house)));
     tasks.spawn(exceptions(Arc::clone(house), changes));
     tasks.spawn(freeze(Arc::clone(house)));
     tasks.spawn(watching(Arc::clone(house)));
@@ -125,6 +126,23 @@ async fn controls(house: Arc<House>) {
             tracing::warn!(control = change.id, "a control does not work; exceptions that need it are refused");
             alarm(&house, AlarmKind::ControlUnhealthy, None, format!("the control `{}` does not work", change.id))
                 .await;
+        }
+        tokio::time::sleep(CONTROLS).await;
+    }
+}
+
+/// Raises an alarm each time the wall clock falls behind what was seen: exceptions are refused for as long (T087).
+async fn clock(house: Arc<House>) {
+    let mut suspect = false;
+    loop {
+        let was = std::mem::replace(&mut suspect, house.clock.is_suspect());
+        match (was, suspect) {
+            (false, true) => {
+                let detail = "the wall clock is behind what was seen; exceptions are refused until it has caught up";
+                alarm(&house, AlarmKind::ClockSuspect, None, detail.to_owned()).await;
+            }
+            (true, false) => tracing::info!("the wall clock has caught up; exceptions are no longer refused for it"),
+            (true, true) | (false, false) => {}
         }
         tokio::time::sleep(CONTROLS).await;
     }

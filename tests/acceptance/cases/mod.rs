@@ -1,11 +1,11 @@
 //! The cases, the most important first.
 
-mod alerts;
+pub mod alerts;
 mod asks;
 mod crowd;
-mod durability;
+pub mod durability;
 mod exceptions;
-mod exports;
+pub mod exports;
 mod governance;
 mod hostile;
 mod kinds;
@@ -21,7 +21,7 @@ mod rounds;
 mod stops;
 mod studies;
 mod tail;
-mod traces;
+pub mod traces;
 mod unneeded;
 mod wire;
 
