@@ -75,7 +75,7 @@ impl Timeline {
 /// A use of the exception: the reason of the refusal, empty if there is none.
 pub async fn used(gateway: &Gateway, text: &str) -> anyhow::Result<String> {
     let answer = gateway.agent.call(TOOL, json!({"text": text})).await?;
-    Ok(if answer.is_done() { String::new() } else { format!("{}", answer.reason()) })
+    Ok(if answer.is_done() { String::new() } else { answer.reason() })
 }
 
 pub async fn works(gateway: &Gateway) -> bool {
