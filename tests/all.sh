@@ -91,7 +91,7 @@ case "${1:-all}" in
   all) setup; build; rust; acceptance; conformance; peers; evidence; drills; demo; cases ;;
   cases) build; cases ;;
   acceptance) setup; build; acceptance ;;
-  drills) build; drills ;;
+  drills) setup; build; drills ;;
   evidence) setup; build; evidence ;;
   peers) setup; build; peers ;;
   conformance) setup; build; conformance ;;
