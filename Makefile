@@ -1,6 +1,6 @@
 # Commands of the house. `make` alone lists them.
 .DEFAULT_GOAL := help
-.PHONY: help demo cases test acceptance peers conformance evidence bench fuzz check
+.PHONY: help demo cases test acceptance peers conformance evidence drills bench fuzz check
 
 CARGO ?= cargo
 PYTHON ?= python3
@@ -32,6 +32,9 @@ conformance: ## The official conformance suite of MCP through the gateway; the l
 
 evidence: ## The log of a running gateway, verified by software that is not ours; the last line counts
 	@bash tests/all.sh evidence
+
+drills: ## Outages with their timelines, and the count of what each use leaves; DRILL_CALLS=10000
+	@bash tests/all.sh drills
 
 bench: ## Benchmarks of the hot path (release profile, long)
 	@echo "== benchmarks; the optimised build takes some minutes"

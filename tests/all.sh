@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Everything that `make test` runs, or one part of it: acceptance, peers, conformance, evidence, cases.
+# Everything that `make test` runs, or one part of it: acceptance, peers, conformance, evidence, drills, cases.
 # What cannot be set up is listed as NOT RUN; with CI set that is a failure.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -63,6 +63,11 @@ evidence() {
   python3 tests/evidence/run.py
 }
 
+drills() {
+  say "outage drills, each with its timeline, and the count of what each use leaves (two minutes)"
+  cargo test --quiet --locked --test acceptance -- --drills
+}
+
 demo() {
   say "the demo, as a smoke test (half a minute)"
   local log
@@ -83,13 +88,14 @@ cases() {
 }
 
 case "${1:-all}" in
-  all) setup; build; rust; acceptance; conformance; peers; evidence; demo; cases ;;
+  all) setup; build; rust; acceptance; conformance; peers; evidence; drills; demo; cases ;;
   cases) build; cases ;;
   acceptance) setup; build; acceptance ;;
+  drills) setup; build; drills ;;
   evidence) setup; build; evidence ;;
   peers) setup; build; peers ;;
   conformance) setup; build; conformance ;;
-  *) echo "usage: tests/all.sh [acceptance|peers|conformance|evidence|cases]" >&2; exit 2 ;;
+  *) echo "usage: tests/all.sh [acceptance|peers|conformance|evidence|drills|cases]" >&2; exit 2 ;;
 esac
 
 if [ ${#skipped[@]} -gt 0 ]; then

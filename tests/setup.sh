@@ -10,6 +10,7 @@ packages=()
 for pair in strace:strace git:git sqlite3:sqlite3 cvc5:cvc5; do
   command -v "${pair%%:*}" >/dev/null || packages+=("${pair##*:}")
 done
+compgen -G '/usr/lib/*/faketime/libfaketimeMT.so.1' >/dev/null || packages+=(libfaketime)
 if [ ${#packages[@]} -gt 0 ]; then
   if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
     say "installing ${packages[*]}"

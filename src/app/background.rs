@@ -18,7 +18,7 @@ const STATES: [&str; 4] = ["pending_approval", "scheduled", "active", "suspended
 const POLICIES: Duration = Duration::from_secs(2);
 /// The longest time between two looks at what the clock brought.
 const LOOK: Duration = Duration::from_secs(60);
-/// Between two looks at who watches.
+/// Between two looks at who watches and at the clock.
 const WATCHERS: Duration = Duration::from_millis(250);
 
 /// Starts everything; the tasks end with the set.
@@ -33,6 +33,7 @@ pub(super) fn start(house: &Arc<House>, loose: Loose, stop: &watch::Receiver<boo
     tasks.spawn(lists(Arc::clone(house)));
     tasks.spawn(policies(Arc::clone(house)));
     tasks.spawn(watchdog::controls(Arc::clone(house)));
+    tasks.spawn(clock(Arc::clone(house)));
     tasks.spawn(exceptions(Arc::clone(house), changes));
     tasks.spawn(watching(Arc::clone(house)));
     tasks.spawn(super::routine::run(Arc::clone(house)));
@@ -109,6 +110,23 @@ async fn policies(house: Arc<House>) {
                 Err(error) => tracing::warn!(exception = %id, %error, "a file of an exception could not be compared"),
             }
         }
+    }
+}
+
+/// Raises an alarm each time the wall clock falls behind what was seen: exceptions are refused for as long (T087).
+async fn clock(house: Arc<House>) {
+    let mut suspect = false;
+    loop {
+        let was = std::mem::replace(&mut suspect, house.clock.is_suspect());
+        match (was, suspect) {
+            (false, true) => {
+                let detail = "the wall clock is behind what was seen; exceptions are refused until it has caught up";
+                alarm(&house, AlarmKind::ClockSuspect, None, detail.to_owned()).await;
+            }
+            (true, false) => tracing::info!("the wall clock has caught up; exceptions are no longer refused for it"),
+            (true, true) | (false, false) => {}
+        }
+        tokio::time::sleep(WATCHERS).await;
     }
 }
 

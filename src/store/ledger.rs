@@ -71,8 +71,11 @@ impl Ledger {
         Self { conn, memory, clock, signing, tight: false, written }
     }
 
+    /// Never earlier than what was seen, also before the clock has been raised to it (T087).
     pub(super) fn now(&self) -> Timestamp {
-        self.clock.now()
+        let seen = Timestamp::from_timestamp_millis(self.memory.latest).filter(|_| self.memory.latest > i64::MIN);
+        let now = self.clock.now();
+        seen.map_or(now, |seen| now.max(seen))
     }
 
     pub(super) fn begin(&self) -> rusqlite::Result<()> {

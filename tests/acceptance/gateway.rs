@@ -64,6 +64,8 @@ pub struct Options {
     pub exports: Value,
     /// Settings of issuers.
     pub identity: Value,
+    /// What the process of the gateway finds in its environment.
+    pub environment: Vec<(&'static str, String)>,
 }
 
 impl Default for Options {
@@ -80,6 +82,7 @@ impl Default for Options {
             alerts: json!({}),
             exports: json!({}),
             identity: json!({}),
+            environment: Vec::new(),
         }
     }
 }
@@ -91,6 +94,7 @@ pub struct Gateway {
     pub data: PathBuf,
     pub agent: Agent,
     child: Option<Child>,
+    environment: Vec<(&'static str, String)>,
 }
 
 /// A port below those that the system gives to outgoing connections.
@@ -163,7 +167,8 @@ impl Gateway {
         fs::write(folder.path().join("postern.yaml"), config.to_string())?;
         let agents: SocketAddr = ([127, 0, 0, 1], agents).into();
         let agent = Agent { address: agents, key: String::new() };
-        let mut gateway = Self { folder, upstream, admin: ([127, 0, 0, 1], admin).into(), data, agent, child: None };
+        let (admin, environment) = (([127, 0, 0, 1], admin).into(), options.environment);
+        let mut gateway = Self { folder, upstream, admin, data, agent, child: None, environment };
         gateway.launch().await?;
         gateway.keys().await?;
         Ok(gateway)
@@ -232,7 +237,7 @@ impl Gateway {
     pub async fn launch(&mut self) -> anyhow::Result<()> {
         let log = fs::OpenOptions::new().create(true).append(true).open(self.log())?;
         let mut command = self.command();
-        command.arg("serve").stdout(log.try_clone()?).stderr(log);
+        command.arg("serve").envs(self.environment.iter().cloned()).stdout(log.try_clone()?).stderr(log);
         self.child = Some(command.spawn()?);
         let admin = self.admin;
         let begun = Instant::now();

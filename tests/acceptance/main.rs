@@ -1,7 +1,8 @@
 //! Black-box acceptance: the real binary between agents and a tool server that writes down what reaches it.
 //!
 //! `cargo test --test acceptance [-- SUBSTRING…]` runs the cases whose name holds one of the substrings;
-//! `--list` names them. The last line is `acceptance: N passed, M failed`.
+//! `--list` names them. The last line is `acceptance: N passed, M failed`. With `--drills` the outage drills of
+//! `drills/` are run instead; the last lines are `drills: N passed, M failed` and `coverage: X.X %`.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -13,6 +14,7 @@
 
 mod cases;
 mod collector;
+mod drills;
 mod gateway;
 mod house;
 mod offer;
@@ -60,7 +62,8 @@ pub fn say(what: &str) {
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let wanted: Vec<&String> = arguments.iter().filter(|argument| !argument.starts_with('-')).collect();
-    let cases = cases::all();
+    let drilled = arguments.iter().any(|argument| argument == "--drills");
+    let (cases, title) = if drilled { (drills::all(), "drills") } else { (cases::all(), "acceptance") };
     let chosen = cases.iter().filter(|case| {
         let title = format!("{} {}", case.name, case.threats);
         wanted.is_empty() || wanted.iter().any(|part| title.contains(part.as_str()))
@@ -72,7 +75,7 @@ fn main() -> ExitCode {
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
-            println!("cannot start: {error}\nacceptance: 0 passed, 1 failed");
+            println!("cannot start: {error}\n{title}: 0 passed, 1 failed");
             return ExitCode::FAILURE;
         }
     };
@@ -102,6 +105,9 @@ fn main() -> ExitCode {
             }
         }
     }
-    println!("acceptance: {passed} passed, {failed} failed");
+    println!("{title}: {passed} passed, {failed} failed");
+    if drilled {
+        println!("{}", drills::coverage::line());
+    }
     if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

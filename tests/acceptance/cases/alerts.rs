@@ -40,35 +40,36 @@ pub fn cases() -> Vec<Case> {
 const TOOL: &str = "rec__remember";
 const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 
+/// What a receiver was told.
 #[derive(Debug, Clone)]
-struct Got {
-    id: String,
+pub struct Got {
+    pub id: String,
     timestamp: String,
     signature: String,
     body: String,
-    event: Value,
+    pub event: Value,
     at: Instant,
     status: u16,
 }
 
 /// A receiver that can be taken down, and told what to answer.
-struct Receiver {
-    address: SocketAddr,
+pub struct Receiver {
+    pub address: SocketAddr,
     got: Arc<Mutex<Vec<Got>>>,
     /// Answers before all is well, and bodies that are never taken.
-    script: Arc<Mutex<(Vec<u16>, Option<&'static str>)>>,
+    pub script: Arc<Mutex<(Vec<u16>, Option<&'static str>)>>,
     tasks: JoinSet<()>,
 }
 
 impl Receiver {
-    async fn start() -> anyhow::Result<Self> {
+    pub async fn start() -> anyhow::Result<Self> {
         let address = SocketAddr::from(([127, 0, 0, 1], free_port()?));
         let mut receiver = Self { address, got: Arc::default(), script: Arc::default(), tasks: JoinSet::new() };
         receiver.up().await?;
         Ok(receiver)
     }
 
-    async fn up(&mut self) -> anyhow::Result<()> {
+    pub async fn up(&mut self) -> anyhow::Result<()> {
         let listener = TcpListener::bind(self.address).await?;
         let (got, script) = (Arc::clone(&self.got), Arc::clone(&self.script));
         self.tasks.spawn(async move {
@@ -82,12 +83,12 @@ impl Receiver {
         Ok(())
     }
 
-    async fn down(&mut self) {
+    pub async fn down(&mut self) {
         self.tasks.shutdown().await;
     }
 
     /// What it took, each event once, in the order of the first time.
-    fn taken(&self) -> Vec<Got> {
+    pub fn taken(&self) -> Vec<Got> {
         let got = self.got.lock().unwrap_or_else(PoisonError::into_inner);
         let mut seen = BTreeSet::new();
         got.iter().filter(|got| got.status < 300 && seen.insert(got.id.clone())).cloned().collect()
@@ -153,7 +154,13 @@ for g in json.load(sys.stdin):
     Ok(())
 }
 
-async fn gateway(webhooks: Value) -> anyhow::Result<Gateway> {
+/// A gateway that tells these webhooks.
+pub async fn gateway(webhooks: Value) -> anyhow::Result<Gateway> {
+    self::gateway_with(webhooks, Options::default()).await
+}
+
+/// The same, with more that differs.
+pub async fn gateway_with(webhooks: Value, options: Options) -> anyhow::Result<Gateway> {
     let secrets = tempfile::Builder::new().prefix("postern-secret-").tempdir()?.keep();
     let file = secrets.join("secret");
     fs::write(&file, SECRET)?;
@@ -163,8 +170,7 @@ async fn gateway(webhooks: Value) -> anyhow::Result<Gateway> {
         webhook["secret_file"] = json!(file);
         webhook["allow_private"] = json!(true);
     }
-    let made = Gateway::with(Options { alerts: json!({"webhooks": webhooks}), ..Options::default() }).await?;
-    Ok(made)
+    Gateway::with(Options { alerts: json!({"webhooks": webhooks}), ..options }).await
 }
 
 async fn call(gateway: &Gateway, text: &str) -> anyhow::Result<()> {

@@ -121,7 +121,7 @@ async fn failing_sync() -> anyhow::Result<()> {
 }
 
 /// Whether every thread of the process has a tracer.
-fn traced(pid: &str) -> bool {
+pub fn traced(pid: &str) -> bool {
     let Ok(threads) = fs::read_dir(format!("/proc/{pid}/task")) else { return false };
     threads.flatten().all(|thread| {
         let status = fs::read_to_string(thread.path().join("status")).unwrap_or_default();

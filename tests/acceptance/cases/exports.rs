@@ -35,14 +35,14 @@ const SCHEMA: &str = include_str!("../../../src/delivery/tests/ocsf-1.8.0.json")
 
 /// A receiver of what is sent by `POST` or by syslog; it can cease to take anything.
 #[derive(Clone)]
-struct Receiver {
-    address: std::net::SocketAddr,
+pub struct Receiver {
+    pub address: std::net::SocketAddr,
     taken: Arc<Mutex<Vec<Value>>>,
-    closed: Arc<AtomicBool>,
+    pub closed: Arc<AtomicBool>,
 }
 
 impl Receiver {
-    async fn start(syslog: bool) -> anyhow::Result<Self> {
+    pub async fn start(syslog: bool) -> anyhow::Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let receiver =
             Self { address: listener.local_addr()?, taken: Arc::default(), closed: Arc::new(AtomicBool::new(false)) };
@@ -106,7 +106,7 @@ impl Receiver {
         }
     }
 
-    fn uids(&self) -> Vec<u64> {
+    pub fn uids(&self) -> Vec<u64> {
         self.taken.lock().unwrap().iter().filter_map(uid).collect()
     }
 }

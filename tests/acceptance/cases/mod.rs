@@ -2,12 +2,14 @@
 
 mod acts;
 mod alerts;
+pub mod alerts;
 mod asks;
 mod crowd;
 mod durability;
+pub mod durability;
 mod duties;
 mod exceptions;
-mod exports;
+pub mod exports;
 mod governance;
 mod hold;
 mod hostile;
@@ -27,6 +29,7 @@ mod studies;
 mod tail;
 mod texts;
 mod traces;
+pub mod traces;
 mod unneeded;
 mod wire;
 
