@@ -1,11 +1,9 @@
 //! The cases, the most important first.
 
 mod acts;
-mod alerts;
 pub mod alerts;
 mod asks;
 mod crowd;
-mod durability;
 pub mod durability;
 mod duties;
 mod exceptions;
@@ -28,7 +26,6 @@ mod stops;
 mod studies;
 mod tail;
 mod texts;
-mod traces;
 pub mod traces;
 mod unneeded;
 mod wire;
