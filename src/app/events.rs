@@ -91,6 +91,8 @@ impl EventOperations for House {
 
     async fn attend(&self, by: &Arc<Person>, id: &ExceptionId) -> Result<WatchView, ApiError> {
         self.may_watch(by, id).await?;
+        // The end of an earlier watch goes on record before this one begins.
+        self.lapses().await;
         let now = Instant::now();
         if !self.attendance.watches(id, &by.id, now) {
             self.watching(by, id, true).await?;
