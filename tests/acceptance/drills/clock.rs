@@ -41,7 +41,7 @@ async fn backwards() -> anyhow::Result<()> {
     excepted(&gateway, "budget.reserve", Value::Null).await?;
     fs::write(&offset, "-3600\n")?;
     let mut line = Timeline::begin("clock set back by an hour");
-    line.refused(&gateway, "exception_suspended", Duration::from_secs(3)).await?;
+    line.refused(&gateway, "monitoring_unavailable", Duration::from_secs(3)).await?;
     let told = async || alarmed(&gateway, "clock_suspect").await;
     until("an alarm about the clock", Duration::from_secs(3), told).await?;
     line.mark("alarm clock_suspect on record");
@@ -50,7 +50,7 @@ async fn backwards() -> anyhow::Result<()> {
     line.mark("gateway killed and started under the wrong clock");
     let by_role = async || super::by_role(&gateway).await.is_ok();
     until("calls by role are served again", Duration::from_secs(20), by_role).await?;
-    line.refused(&gateway, "exception_suspended", Duration::from_secs(3)).await?;
+    line.refused(&gateway, "monitoring_unavailable", Duration::from_secs(3)).await?;
     fs::write(&offset, "+0\n")?;
     line.mark("clock right again");
     line.works(&gateway, Duration::from_secs(5)).await?;

@@ -58,7 +58,10 @@ async fn killed() -> anyhow::Result<()> {
     collector.kill().await?;
     let mut line = Timeline::begin("collector killed");
     line.refused(&gateway, "monitoring_unavailable", Duration::from_secs(3)).await?;
-    ensure!(alarmed(&gateway, "control_unhealthy").await, "no alarm about the control");
+    until("the alarm about the control is on record", Duration::from_secs(5), async || {
+        alarmed(&gateway, "control_unhealthy").await
+    })
+    .await?;
     line.mark("alarm control_unhealthy on record");
     collector.launch().await?;
     line.mark("collector back");
