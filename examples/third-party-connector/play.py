@@ -62,7 +62,7 @@ def play(gateway):
     say("The gateway reads lists anew each minute and when it starts; here it is restarted.")
     gateway.stop()
     gateway.start()
-    gateway.said(r'actor="tool servers"')
+    gateway.said(r'in force .*tools=2')
     connector = Agent(gateway.agents, connector.key)
     text, refusal = connector.call("vendor__orders", day="2026-11-24")
     expect(refusal is not None or not connector.answered, "the changed tool was to be refused", text)

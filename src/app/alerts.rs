@@ -83,8 +83,12 @@ impl Alerts {
         Ok(alerts)
     }
 
-    /// What `notify.owner` asks.
+    /// What `notify.owner` asks; nothing meets that duty where no webhook carries uses.
     pub(super) fn attach(&self, controls: Controls, desk: &Desk, clock: &Arc<dyn Clock>) -> Controls {
+        let carried = self.running.iter().any(|running| running.hook.wanted.kinds.contains("exception.used"));
+        if !carried {
+            return controls;
+        }
         let index = desk.index();
         let owners = Box::new(move |id: &ExceptionId| index.owner_of(id));
         controls.with("notify.owner", Arc::new(OwnerNotice::new(self.running.clone(), owners, Arc::clone(clock))))
