@@ -198,11 +198,16 @@ impl Replay {
     fn story(&self, seq: u64, records: Vec<(u64, Record)>, pending: &Pending) -> Story {
         let (mut intent, mut outcome) = (None, None);
         for (at, record) in records {
-            match record {
-                Record::Intent(found) if at == seq => intent = Some(found),
-                Record::Outcome(found) => outcome = Some(found),
-                Record::Aborted(aborted) if aborted.record == seq => return Story::NoUse,
-                _ => {}
+            if let Record::Outcome(found) = record {
+                outcome = Some(found);
+            } else if let Record::Aborted(aborted) = record {
+                if aborted.record == seq {
+                    return Story::NoUse;
+                }
+            } else if let Record::Intent(found) = record
+                && at == seq
+            {
+                intent = Some(found);
             }
         }
         let Some(intent) = intent else { return Story::NoUse };

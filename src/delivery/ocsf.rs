@@ -56,13 +56,10 @@ pub fn event(row: &Row, begun: Begun<'_>, product: &Product) -> Result<Value, St
         "version": VERSION, "uid": row.seq.to_string(), "sequence": row.seq, "log_name": "postern.journal",
         "event_code": kind, "original_time": text(&record, "at"),
         "product": {"name": "Postern", "vendor_name": "Postern", "uid": product.source, "version": product.version},
-        "profiles": ["security_control", "trace"],
+        "profiles": if class == 6003 { vec!["security_control", "trace"] } else { vec!["security_control"] },
     });
-    if class != 6003 {
-        metadata["profiles"] = json!(["security_control"]);
-    }
-    if !decision.is_empty() {
-        metadata["correlation_uid"] = json!(decision);
+    if let Some(members) = metadata.as_object_mut().filter(|_| !decision.is_empty()) {
+        members.insert("correlation_uid".to_owned(), decision.into());
     }
     let chain: String = row.chain.iter().map(|byte| format!("{byte:02x}")).collect();
     let mut event = json!({

@@ -70,31 +70,30 @@ impl Lookout {
             return None;
         }
         let tool = |call: &Called| ToolRef { server: call.server.clone(), tool: call.tool.clone() };
-        match serde_json::from_slice(&row.payload).ok()? {
-            Record::Intent(intent) => {
-                let shape = intent.charged().and_then(|_| (self.shape)(&intent));
-                let seen = Seen {
-                    at: intent.at,
-                    agent: intent.caller.agent.clone(),
-                    exception: intent.charged().cloned(),
-                    tool: Some(tool(&intent.call)),
-                    shape,
-                    refused: false,
-                };
-                Some((seen, intent.decision))
-            }
-            Record::Denial(denial) => {
-                let seen = Seen {
-                    at: denial.at,
-                    agent: denial.caller.agent.clone(),
-                    exception: denial.verdict.exception.clone(),
-                    tool: denial.call.as_ref().map(tool),
-                    shape: None,
-                    refused: true,
-                };
-                Some((seen, denial.decision))
-            }
-            _ => None,
+        let record: Record = serde_json::from_slice(&row.payload).ok()?;
+        if let Record::Intent(intent) = record {
+            let shape = intent.charged().and_then(|_| (self.shape)(&intent));
+            let seen = Seen {
+                at: intent.at,
+                agent: intent.caller.agent.clone(),
+                exception: intent.charged().cloned(),
+                tool: Some(tool(&intent.call)),
+                shape,
+                refused: false,
+            };
+            Some((seen, intent.decision))
+        } else if let Record::Denial(denial) = record {
+            let seen = Seen {
+                at: denial.at,
+                agent: denial.caller.agent.clone(),
+                exception: denial.verdict.exception.clone(),
+                tool: denial.call.as_ref().map(tool),
+                shape: None,
+                refused: true,
+            };
+            Some((seen, denial.decision))
+        } else {
+            None
         }
     }
 }
