@@ -98,6 +98,7 @@ impl EventOperations for House {
             self.watching(by, id, true).await?;
         }
         if !self.attendance.renew(id, &by.id, now) {
+            self.watching(by, id, false).await?;
             return Err(ApiError::unavailable("too many people watch at once"));
         }
         Ok(WatchView { exception: id.clone(), attached: true, seconds: ATTENTION.as_secs() })
