@@ -76,7 +76,7 @@ impl EventOperations for House {
             desk: Arc::clone(&self.desk),
             authenticator: Arc::clone(&self.authenticator),
             headers: headers.clone(),
-            all: wish.exception.is_none(),
+            exception: wish.exception.clone(),
             pilot: wish.pilot.clone(),
             members: BTreeMap::new(),
             seq: wish.from.unwrap_or_else(|| *self.store.durable().borrow()),
@@ -159,8 +159,8 @@ struct Tail {
     desk: Arc<Desk>,
     authenticator: Arc<Authenticator>,
     headers: HeaderMap,
-    /// Whether it needs a duty of oversight.
-    all: bool,
+    /// The exception that is followed; without one it needs a duty of oversight.
+    exception: Option<ExceptionId>,
     pilot: Option<crate::domain::PilotId>,
     /// Exceptions that were met, and whether they belong to that pilot.
     members: BTreeMap<ExceptionId, bool>,
@@ -243,9 +243,16 @@ impl Tail {
         Bytes::from(format!("id: {}\nevent: beat\ndata: {{}}\n\n", self.seq))
     }
 
+    /// Whether the exception is still one that this person owns or asked for.
+    async fn is_theirs(&self, person: &Person) -> bool {
+        let Some(id) = &self.exception else { return false };
+        let found = self.desk.show(id).await;
+        found.is_ok_and(|found| found.spec.owner.human == person.id || found.requester == person.id)
+    }
+
     async fn may_go_on(&self) -> bool {
         match self.authenticator.authenticate(&self.headers, Shown::Somewhere).await {
-            Ok(Identity::Person(person)) => !self.all || sees_all(&person),
+            Ok(Identity::Person(person)) => sees_all(&person) || self.is_theirs(&person).await,
             Ok(Identity::Agent(_)) | Err(_) => false,
         }
     }
