@@ -7,6 +7,7 @@ use http::Method;
 use http_body_util::BodyExt as _;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
+use tokio::sync::watch;
 
 use super::{
     client::{Body, Client},
@@ -60,9 +61,11 @@ pub(super) struct TailArguments {
 
 /// Follows until it is interrupted, or until so many events came.
 pub(super) async fn tail(arguments: TailArguments, client: &Client, screen: &mut Screen<'_>) -> Result<(), Failure> {
-    let followed = follow(&arguments, client, screen);
+    let connected = watch::Sender::new(false);
+    let seeing = connected.subscribe();
+    let followed = follow(&arguments, client, screen, &connected);
     let Some(watched) = &arguments.watch else { return followed.await };
-    let signs = signs(watched, client);
+    let signs = signs(watched, client, seeing);
     let ended = tokio::select! {
         ended = followed => ended,
         ended = signs => ended,
@@ -73,11 +76,15 @@ pub(super) async fn tail(arguments: TailArguments, client: &Client, screen: &mut
     ended.and(left.map(|_| ()))
 }
 
-/// Says every second that somebody is there.
-async fn signs(watched: &ExceptionId, client: &Client) -> Result<(), Failure> {
+/// Says every second that somebody is there, while the events reach him: a call that his watching allows is one
+/// that he sees.
+async fn signs(watched: &ExceptionId, client: &Client, mut seeing: watch::Receiver<bool>) -> Result<(), Failure> {
     let path = format!("/api/v1/exceptions/{watched}/watch");
     let mut told = false;
     loop {
+        if seeing.wait_for(|seeing| *seeing).await.is_err() {
+            return Ok(());
+        }
         match client.post::<WatchView>(&path, Body::Nothing).await {
             Ok(_) if !told => {
                 eprintln!("watching {watched}; it works while this runs");
@@ -91,7 +98,12 @@ async fn signs(watched: &ExceptionId, client: &Client) -> Result<(), Failure> {
     }
 }
 
-async fn follow(arguments: &TailArguments, client: &Client, screen: &mut Screen<'_>) -> Result<(), Failure> {
+async fn follow(
+    arguments: &TailArguments,
+    client: &Client,
+    screen: &mut Screen<'_>,
+    seeing: &watch::Sender<bool>,
+) -> Result<(), Failure> {
     let mut last = arguments.from;
     let mut left = arguments.count;
     let path = path(arguments);
@@ -100,6 +112,7 @@ async fn follow(arguments: &TailArguments, client: &Client, screen: &mut Screen<
         match client.stream(&path, last).await {
             Ok(mut body) => {
                 connected = true;
+                seeing.send_replace(true);
                 let mut events = Events::default();
                 let mut heard = Instant::now();
                 while heard.elapsed() < SILENCE {
@@ -119,6 +132,7 @@ async fn follow(arguments: &TailArguments, client: &Client, screen: &mut Screen<
                         }
                     }
                 }
+                seeing.send_replace(false);
                 eprintln!("postern: the connection broke; connecting again");
             }
             Err(Failure::Unreachable(why)) if connected => eprintln!("postern: {}", printable(&why)),
