@@ -34,17 +34,18 @@ pub struct Cli {
 }
 
 #[derive(Debug, Args)]
+#[command(next_help_heading = "Options of every command")]
 pub(super) struct Global {
     /// Configuration file [default: ./postern.yaml, which may be absent]
-    #[arg(long, global = true, env = "POSTERN_CONFIG", value_name = "FILE")]
+    #[arg(long, global = true, env = "POSTERN_CONFIG", hide_env_values = true, value_name = "FILE")]
     pub(super) config: Option<PathBuf>,
     /// The administration listener [default: the one of the configuration]
-    #[arg(long, global = true, env = "POSTERN_URL")]
+    #[arg(long, global = true, env = "POSTERN_URL", hide_env_values = true)]
     pub(super) url: Option<String>,
     /// File with your key, mode 0600; `-` reads standard input [default: $POSTERN_KEY, else <data>/admin.key]
-    #[arg(long, global = true, env = "POSTERN_KEY_FILE", value_name = "FILE")]
+    #[arg(long, global = true, env = "POSTERN_KEY_FILE", hide_env_values = true, value_name = "FILE")]
     pub(super) key_file: Option<PathBuf>,
-    /// How answers are written
+    /// How answers are written; csv and html for reports
     #[arg(long, global = true, value_enum, default_value_t = Format::Table)]
     pub(super) output: Format,
 }
@@ -52,30 +53,36 @@ pub(super) struct Global {
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
     /// Run the gateway
+    #[command(display_order = 1)]
     Serve,
     /// Let an MCP client that spawns its servers use the running gateway: MCP on standard input and output
+    #[command(display_order = 2)]
     Stdio(Arguments),
     /// Check configuration and policies, and run policies/tests; changes nothing
     ///
     /// Where cvc5 is found ($CVC5 or PATH), each claim about policies and exceptions is proven or refuted by an example.
+    #[command(display_order = 3)]
     Check(CheckArguments),
     /// Print what is in force and every deviation from the safe defaults
+    #[command(display_order = 4)]
     Doctor,
     /// The journal, read from the data folder; the gateway need not run
-    #[command(subcommand)]
+    #[command(subcommand, display_order = 60)]
     Evidence(EvidenceCommand),
     /// Traces of exceptions' uses
-    #[command(subcommand)]
+    #[command(subcommand, display_order = 54)]
     Traces(TracesCommand),
     /// Reports: the register, sprawl, evidence bundles, standards
-    #[command(subcommand)]
+    #[command(subcommand, display_order = 61)]
     Report(ReportCommand),
     /// Print the completions of a shell: `postern completions bash > /etc/bash_completion.d/postern`
+    #[command(display_order = 90)]
     Completions {
         /// The shell
         shell: clap_complete::Shell,
     },
     /// Write the man pages, one for each command
+    #[command(display_order = 91)]
     Man {
         /// The folder; it is made if it is not there
         dir: PathBuf,
@@ -88,63 +95,76 @@ pub(super) enum Command {
 #[derive(Debug, Subcommand)]
 pub(super) enum Remote {
     /// Keys of agents and people
-    #[command(subcommand)]
+    #[command(subcommand, display_order = 10)]
     Key(KeyCommand),
     /// Tool servers, tools and their approved definitions
-    #[command(subcommand)]
+    #[command(subcommand, display_order = 11)]
     Catalog(CatalogCommand),
-    /// Authorization exceptions
-    #[command(subcommand)]
+    /// Authorization exceptions: submit, approve, attest, end
+    #[command(subcommand, display_order = 20)]
     Exception(ExceptionCommand),
     /// Pilots: named sets of exceptions
-    #[command(subcommand)]
+    #[command(subcommand, display_order = 21)]
     Pilot(PilotCommand),
     /// Say why a call was allowed or refused
+    #[command(display_order = 32)]
     Explain {
         /// The decision, `dec_…`, as refusals and records name it
         decision: DecisionId,
     },
     /// Events that exceptions end on
-    #[command(subcommand)]
+    #[command(subcommand, display_order = 22)]
     Event(EventCommand),
     /// Incidents that break-glass exceptions are for
-    #[command(subcommand)]
+    #[command(subcommand, display_order = 23)]
     Incident(IncidentCommand),
     /// Which recorded decisions would change; puts nothing in force
+    #[command(display_order = 33)]
     Simulate(SimulateArguments),
     /// What is decided for one agent and tool now; records no call
+    #[command(display_order = 31)]
     Can(CanArguments),
     /// Whether an exception can go: reports, trials, proposals
-    #[command(subcommand)]
+    #[command(subcommand, display_order = 34)]
     Removal(RemovalCommand),
     /// Draft the least-privilege role that takes over from an exception or a pilot
+    #[command(display_order = 35)]
     Graduate(GraduateArguments),
     /// Follow what happens, as it happens
+    #[command(display_order = 50)]
     Tail(TailArguments),
     /// Webhooks that are told, and what they refused
-    #[command(subcommand)]
+    #[command(subcommand, display_order = 52)]
     Alerts(AlertsCommand),
     /// Where records are exported to, and how far each destination has got
+    #[command(display_order = 53)]
     Exports,
     /// Compensating controls: their health, and what was lost when
+    #[command(display_order = 51)]
     Controls {
         #[command(subcommand)]
         what: Option<ControlsCommand>,
     },
     /// Refuse calls from now on and end those in flight: all, or those of one scope
+    #[command(display_order = 40)]
     Freeze(Freeze),
     /// End a freeze
+    #[command(display_order = 42)]
     Unfreeze(Freeze),
     /// Calls that wait for a person's yes
-    #[command(subcommand)]
+    #[command(subcommand, display_order = 24)]
     Hold(HoldCommand),
     /// What is frozen, by whom and why
+    #[command(display_order = 41)]
     Freezes,
     /// Read the policies again; faulty ones change nothing
+    #[command(display_order = 5)]
     Reload,
     /// Print a one-time link to the console
+    #[command(display_order = 6)]
     Console,
-    /// Say whose key this is and what it allows
+    /// Say whose key this is, a person's or an agent's, and what it allows
+    #[command(display_order = 30)]
     Whoami,
 }
 
@@ -236,7 +256,7 @@ pub(super) enum ExceptionCommand {
     },
     /// Make a record from a refused call: the smallest that would have admitted it
     Request(Box<Request>),
-    /// List exceptions
+    /// List the exceptions that you may see
     List,
     /// One exception with its record
     Show {
@@ -268,9 +288,9 @@ pub(super) enum ExceptionCommand {
         #[arg(long)]
         reason: Option<String>,
     },
-    /// Hold it
+    /// Suspend it: it admits nothing until it is resumed
     Suspend(Step),
-    /// End the hold
+    /// Resume it after a suspension
     Resume(Step),
     /// End it for good
     Revoke(Step),
@@ -362,7 +382,7 @@ pub(super) struct ConsistencyArguments {
 
 #[derive(Debug, Subcommand)]
 pub(super) enum EvidenceCommand {
-    /// Hold chain and checkpoints against every record of a copy, or check a proof
+    /// Check a copy of the journal, record by record, against its checkpoints; or check one proof
     Verify(VerifyArguments),
     /// Print records as a table
     Show(Journal),

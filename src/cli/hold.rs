@@ -29,7 +29,7 @@ pub(super) enum HoldCommand {
         #[arg(long)]
         reason: String,
     },
-    /// Say no
+    /// Say no; the agent is told why
     Deny {
         /// The hold, `hold_…`
         id: HoldId,

@@ -7,13 +7,13 @@ use serde::Serialize;
 /// How answers are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub(super) enum Format {
-    /// Aligned columns for people.
+    // Aligned columns for people.
     Table,
-    /// JSON for programs.
+    // JSON for programs.
     Json,
-    /// Comma-separated values, for reports.
+    // Comma-separated values, for reports.
     Csv,
-    /// A printable page, for reports.
+    // A printable page, for reports.
     Html,
 }
 

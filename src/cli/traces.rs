@@ -25,7 +25,7 @@ const NAMED: usize = 1_000;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum TracesCommand {
-    /// Hold the uses of exceptions in the journal against the traces that the collector has acknowledged
+    /// Compare the uses of exceptions in the journal with the traces that the collector acknowledged
     ///
     /// With a backend, each trace is asked for there too. Exit code 1 when one is missing.
     Reconcile(Reconcile),

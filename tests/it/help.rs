@@ -6,10 +6,12 @@ use postern::cli::Cli;
 
 const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/help.txt");
 
-/// The help of this command and of all below it.
+/// The help of this command and of all below it; what holds for every command is told once.
 fn told(command: &mut clap::Command, path: &str, out: &mut String) {
     let name = format!("{path}{}", command.get_name());
-    out.push_str(&format!("===== {name} =====\n{}\n", command.render_long_help()));
+    let help = command.render_long_help().to_string();
+    let own = help.find("\nOptions of every command:").filter(|_| !path.is_empty());
+    out.push_str(&format!("===== {name} =====\n{}\n", &help[..own.unwrap_or(help.len())]));
     let below: Vec<String> = command.get_subcommands().map(|one| one.get_name().to_owned()).collect();
     for one in below.iter().filter(|one| *one != "help") {
         if let Some(one) = command.find_subcommand_mut(one) {
