@@ -22,6 +22,8 @@ impl House {
         let candidates = self.desk.index().candidates(&subject.agent, &tool.reference, now, suspect);
         let policies = &world.policies;
         let sees = policies.visibility(&subject, &tool, &candidates, now);
+        let usable: Vec<_> = candidates.iter().filter(|one| one.standing == Standing::Usable).cloned().collect();
+        let answered = policies.visibility(&subject, &tool, &usable, now);
         let speaking = policies.speaking(&tool.reference, &subject.agent, &subject.roles);
         let speaking =
             speaking.iter().map(|one| format!("{} {} ({}:{})", one.level.as_str(), one.id, one.file, one.line));
@@ -43,6 +45,10 @@ impl House {
             view.besides.push("it is frozen (`postern freezes`): every call is refused".to_owned());
         }
         match can.arguments {
+            None if answered != sees => {
+                view.answer = "no".to_owned();
+                view.summary = "no role allows it, and no exception that names it works now".to_owned();
+            }
             None => (view.answer, view.summary) = told(sees),
             Some(arguments) => {
                 let verdict = judge::rule(&world, &subject, (tool, &arguments), &candidates, now)?.verdict;

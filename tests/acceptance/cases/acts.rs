@@ -175,6 +175,13 @@ async fn who() -> anyhow::Result<()> {
         let told = gateway.ok(APPROVER, &["can", "--agent", AGENT, tool]).await?;
         ensure!(told["answer"] == json!(answer) && told["roles"] == json!(["echoer"]), "{tool}: {told}");
     }
+    // An exception counts while it works.
+    gateway.grant(&gateway.record("EX-CAN", "remember", 600).await?).await?;
+    let can = ["can", "--agent", AGENT, "rec/remember"];
+    ensure!(gateway.ok(APPROVER, &can).await?["answer"] == json!("depends"), "an exception that works is not seen");
+    gateway.ok(SECURITY, &["exception", "suspend", "EX-CAN", "--reason", "a look"]).await?;
+    let told = gateway.ok(APPROVER, &can).await?;
+    ensure!(told["answer"] == json!("no") && told["exceptions"][0].to_string().contains("suspended"), "{told}");
     Ok(())
 }
 
