@@ -24,6 +24,8 @@ pub(super) struct Entry {
     kind: Kind,
     rule_owner: Option<PersonId>,
     rules: Arc<[Arc<str>]>,
+    /// The governance channel of its agents when it was approved (I13).
+    channel: Arc<str>,
     digest: Digest,
     /// `not_before` and `not_after`.
     pub(super) window: Window,
@@ -57,6 +59,7 @@ pub(super) struct Names {
     people: BTreeSet<PersonId>,
     groups: BTreeSet<Arc<[PersonId]>>,
     rules: BTreeSet<Arc<[Arc<str>]>>,
+    channels: BTreeSet<Arc<str>>,
     servers: BTreeSet<ServerName>,
     tools: BTreeSet<Arc<[(ToolName, Digest)]>>,
     obligations: BTreeSet<Arc<[Obligation]>>,
@@ -99,6 +102,7 @@ impl Entry {
             kind: spec.kind,
             rule_owner: spec.rule_owner.as_ref().map(|owner| shared(&mut names.people, owner.clone())),
             rules: shared(&mut names.rules, spec.access.rules.iter().cloned().collect()),
+            channel: shared(&mut names.channels, spec.channel.as_str().into()),
             digest: exception.digest,
             window: spec.window,
             lapses: exception.lapses(),
@@ -176,10 +180,9 @@ impl Entry {
         if !registry.may(&self.owner, Duty::Own) {
             return Standing::Suspended(SuspendReason::OwnerIneligible);
         }
-        let apart = registry
-            .agents
-            .get(agent)
-            .is_some_and(|entry| entry.operator != self.owner && !self.approvers.contains(&entry.operator));
+        let apart = registry.agents.get(agent).is_some_and(|entry| {
+            *entry.channel == *self.channel && entry.operator != self.owner && !self.approvers.contains(&entry.operator)
+        });
         // The old owner's consent says nothing about the rule of another (GOVERNANCE section 3).
         let foreign = |rule: &Arc<str>| registry.soft_rules.get(rule) != self.rule_owner.as_ref();
         if self.rules.iter().any(foreign) {

@@ -11,7 +11,7 @@ use crate::{
     exception::{DeskError, parse},
 };
 
-/// I13: at the request and again with the last approval.
+/// I13: at the request, again with the last approval, and at each decision.
 #[tokio::test]
 async fn the_channel_of_an_exception_is_the_one_through_which_its_agents_were_let_in() {
     let room = Room::new();
@@ -22,9 +22,19 @@ async fn the_channel_of_an_exception_is_the_one_through_which_its_agents_were_le
     room.yes(&exception, "sam").await.unwrap();
     let mut registry = Registry::clone(&room.registry.load());
     registry.agents.entry(AGENT.into()).and_modify(|entry: &mut AgentEntry| entry.channel = "other".to_owned());
-    room.registry.store(Arc::new(registry));
+    room.registry.store(Arc::new(registry.clone()));
     assert!(matches!(room.yes(&exception, "dave").await, Err(DeskError::Invalid(_))));
     assert!(!room.usable());
+    let same = |channel: &str| {
+        let mut registry = registry.clone();
+        registry.agents.entry(AGENT.into()).and_modify(|entry: &mut AgentEntry| entry.channel = channel.to_owned());
+        room.registry.store(Arc::new(registry));
+    };
+    same(&exception.spec.channel);
+    room.yes(&exception, "dave").await.unwrap();
+    assert!(room.usable());
+    same("other");
+    assert!(!room.usable(), "its agent was let in anew, through another channel");
 }
 
 /// T081, I5, I6: of 32 racing approvals by twelve people exactly as many count as are needed, and once.
