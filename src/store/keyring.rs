@@ -29,6 +29,12 @@ pub enum KeyringError {
          if it is lost for good, make a new one with `postern evidence new-key --lost`"
     )]
     Lost,
+    /// The signing key is another one than the journal says.
+    #[error(
+        "`signing.key` is not the key that the journal names as the one in force: one of the two was put back or changed; \
+         run `postern evidence verify` with a key that you trust, and restore the folder from its backup"
+    )]
+    Other,
     /// The signing key is there.
     #[error("`signing.key` is there; change it with `postern evidence rotate` while the gateway runs")]
     Kept,

@@ -6,7 +6,11 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use rusqlite::Connection;
 
-use super::{folder::Folder, keyring::KeyringError, load};
+use super::{
+    folder::Folder,
+    keyring::{Keyring, KeyringError},
+    load,
+};
 use crate::{
     domain::limits,
     evidence::{KeyLine, SigningChange, SigningKey, VerifyingKey},
@@ -164,7 +168,7 @@ fn settled(folder: &Folder, fresh: bool, changes: &Changes) -> Result<State, Key
         None => SigningKey::read(pkcs8.expose())?,
     };
     if newest.is_some_and(|newest| newest != key.verifying()) {
-        return Err(KeyringError::Content(SIGNING));
+        return Err(KeyringError::Other);
     }
     public(folder, key.verifying(), changes)?;
     if !folder.guard(ORIGIN)? {
@@ -178,6 +182,9 @@ fn name(folder: &Folder, changes: &Changes) -> Result<Option<String>, KeyringErr
     if folder.guard(ORIGIN)? {
         let text = String::from_utf8(folder.read(ORIGIN)?).map_err(|_| KeyringError::Content(ORIGIN))?;
         return Ok(Some(text.trim_end().to_owned()));
+    }
+    if folder.guard(PUBLIC)? {
+        return Ok(Some(Keyring::public(folder)?.name().to_owned()));
     }
     Ok(changes.last().map(|(_, change)| change.new.name().to_owned()))
 }

@@ -11,7 +11,7 @@ use super::{
     keyring::{Keyring, KeyringError},
     ledger::Ledger,
     load,
-    log_key::{self, LogKey, SIGNING},
+    log_key::{self, LogKey, PUBLIC, SIGNING},
     open::{DATABASE, OpenError},
     schema,
     store::Terms,
@@ -103,10 +103,11 @@ pub fn replace_lost_key(
         Err(KeyringError::Lost) => {}
         Err(error) => return Err(error.into()),
     }
-    let lost = match changes.last() {
-        Some((_, change)) => change.new.clone(),
-        None => Keyring::public(&folder)?,
-    };
+    // A record alone does not say which key was ours: whoever can write the database could have put it there.
+    let lost = Keyring::public(&folder)?;
+    if changes.last().is_some_and(|(_, change)| change.new != lost) {
+        return Err(KeyringError::Content(PUBLIC).into());
+    }
     let loaded = load::load(&conn, &KeyLine::of(std::slice::from_ref(&lost), &changes))?;
     if changes.len() >= limits::SIGNING_KEYS {
         return Err(KeyringError::Content(SIGNING).into());

@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, atomic::AtomicI64},
 };
 
-use super::support::{HandClock, House, NOON, admit, noon, open, patient};
+use super::support::{HandClock, House, NOON, admit, noon, open, patient, until_admitted};
 use crate::{
     evidence::{Breach, Checkpoint, Head, KeyLine, Record, Report, SigningChange, SigningKey, VerifyingKey, What},
     exception::{Signer as _, Verifier as _},
@@ -142,7 +142,7 @@ async fn a_crash_at_any_step_leaves_the_old_key_or_the_new_one() {
     // The old key beside a journal that is past it.
     let (_temp, dir) = house.after_a_crash();
     put(&before, "signing.key", &dir, "signing.key");
-    assert!(matches!(open(&dir, patient()), Err(OpenError::Keyring(KeyringError::Content("signing.key")))));
+    assert!(matches!(open(&dir, patient()), Err(OpenError::Keyring(KeyringError::Other))));
 }
 
 #[tokio::test]
@@ -166,6 +166,7 @@ async fn a_lost_key_is_replaced_on_record_and_what_it_signed_goes_on_to_hold() {
     let refused = lose(&house.dir).unwrap_err();
     assert!(refused.to_string().contains("in use"), "{refused}");
     house.store.close().await;
+    let note = house.store.checkpoint().unwrap();
     let (_temp, dir) = house.after_a_crash();
     let kept = lose(&dir).unwrap_err();
     assert!(kept.to_string().contains("`signing.key` is there"), "{kept}");
@@ -179,6 +180,7 @@ async fn a_lost_key_is_replaced_on_record_and_what_it_signed_goes_on_to_hold() {
     let both = verify(&dir, &[lost.clone(), made.new.clone()]);
     assert!(both.holds() && both.breaks.len() == 1 && both.signed == made.seq, "{both:?}");
     let (store, _) = open(&dir, patient()).unwrap();
+    assert_eq!(store.against(&note).await, Ok(Against::Holds));
     let key = &store.keyring().signing;
     assert!(key.verify(b"yes", &yes) && key.verifying() == made.new);
     let told = store.rows(made.seq, 1).await.unwrap();
@@ -211,5 +213,31 @@ async fn a_change_of_keys_that_was_put_into_the_database_ends_the_start() {
     conn.execute(sql, rusqlite::params![seq, head.chain, forged]).unwrap();
     conn.execute("UPDATE head SET seq = ?1, chain = ?2", rusqlite::params![seq, head.chain]).unwrap();
     drop(conn);
-    assert!(matches!(open(&dir, patient()), Err(OpenError::Keyring(KeyringError::Content("signing.key")))));
+    assert!(matches!(open(&dir, patient()), Err(OpenError::Keyring(KeyringError::Other))));
+    // Nor does the loss of the key make the forged one ours.
+    std::fs::remove_file(dir.join("signing.key")).unwrap();
+    assert!(matches!(lose(&dir), Err(OpenError::Keyring(KeyringError::Content("signing.pub")))));
+}
+
+/// A rotation that cannot be committed leaves the old key, and its next try works.
+#[tokio::test]
+async fn a_rotation_that_cannot_be_written_leaves_the_old_key_in_force() {
+    let house = House::new();
+    let before = signing(&house).verifying();
+    let holder = rusqlite::Connection::open(house.dir.join("postern.db")).unwrap();
+    holder.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let refused = house.store.rotate("ada@example.org".to_owned(), "now".to_owned()).await;
+    assert!(refused.is_err(), "{refused:?}");
+    assert_eq!(signing(&house).verifying(), before);
+    holder.execute_batch("ROLLBACK").unwrap();
+    until_admitted(&house.store, 1).await;
+    assert!(!house.dir.join("signing.next").exists());
+    let changes = house.store.keyring().signing.line().changes().len();
+    if changes == 0 {
+        assert_eq!(signing(&house).verifying(), before);
+    }
+    let done = rotate(&house).await;
+    assert_eq!(signing(&house).verifying(), done.new);
+    let report = house.store.verify().await.unwrap();
+    assert!(report.holds(), "{report:?}");
 }
