@@ -121,7 +121,7 @@ def rotated(gateway, folder, tiles, key):
         grow(gateway, 20)
         served(gateway, json.loads(answer)["seq"] + 20)
     check("the log keeps its name", key.read_text().split("+")[0] == old.read_text().split("+")[0])
-    code, said = run(STRANGER, HERE / "stranger.py", tiles, key, folder / "earlier")
+    code, said = run(STRANGER, HERE / "stranger.py", tiles, key, folder / "earlier", old)
     check("a stranger who has the new key verifies the log", code == 0, said)
     check("a stranger refuses the old key for it", run(STRANGER, HERE / "stranger.py", tiles, old)[0] != 0)
     for one in (old, key):

@@ -16,6 +16,7 @@ use crate::{
 pub fn cases() -> Vec<Case> {
     vec![
         case!("the signing key rotates under an exception in use, and any key verifies all", "T083 T104", 120, rotated),
+        case!("a kill in the middle of a rotation leaves one signing key in force", "T103", 120, killed),
         case!("a lost signing key is replaced on record, and verification says so", "T083 T104", 90, lost),
     ]
 }
@@ -151,6 +152,38 @@ async fn again(mut gateway: Gateway, keys: &[String]) -> anyhow::Result<()> {
     let origin = fs::read_to_string(gateway.data.join("origin"))?;
     ensure!(keys.iter().all(|key| key.starts_with(&format!("{}+", origin.trim()))), "the log has one name");
     ensure!(!gateway.data.join("signing.next").exists(), "no key is left beside");
+    Ok(())
+}
+
+/// SIGKILL at different moments of a rotation; each start goes by what the journal says.
+async fn killed() -> anyhow::Result<()> {
+    let mut gateway = used().await?;
+    let first = key_of(&gateway)?;
+    for round in 0..8_u64 {
+        let person = fs::read_to_string(gateway.key_file(ADMINISTRATOR))?;
+        let mut asked = gateway.command();
+        asked.args(["evidence", "rotate", "--reason", "again"]).env("POSTERN_KEY", person.trim());
+        let mut asked = asked.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null()).spawn()?;
+        let next = gateway.data.join("signing.next");
+        let begun = std::time::Instant::now();
+        while !next.exists() && begun.elapsed() < Duration::from_secs(2) {
+            tokio::time::sleep(Duration::from_micros(200)).await;
+        }
+        tokio::time::sleep(Duration::from_millis(round * 2)).await;
+        gateway.kill().await?;
+        asked.wait().await?;
+        gateway.launch().await?;
+        called(&gateway).await?;
+        ensure!(!next.exists(), "round {round}: a key is left beside");
+    }
+    signed(&gateway).await?;
+    let data = gateway.data.display().to_string();
+    let listed = gateway.ok(ADMINISTRATOR, &["evidence", "keys"]).await?;
+    let keys = listed["keys"].as_array().context("no keys")?;
+    say(&format!("8 kills, and the key changed {} times", keys.len() - 1));
+    for key in [&first, &key_of(&gateway)?] {
+        gateway.ok(ADMINISTRATOR, &["evidence", "verify", &data, "--key", key]).await?;
+    }
     Ok(())
 }
 
