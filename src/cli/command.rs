@@ -333,7 +333,7 @@ pub(super) struct VerifyArguments {
     #[arg(long, value_name = "FILE", conflicts_with_all = ["path", "data"])]
     pub(super) proof: Option<PathBuf>,
     /// Changes of the signing key, where what is checked does not carry them: `postern evidence keys --changes`
-    #[arg(long, value_name = "FILE", requires = "proof")]
+    #[arg(long, value_name = "FILE")]
     pub(super) line: Option<PathBuf>,
     /// The record's bytes, where the proof does not carry them
     #[arg(long, value_name = "FILE", requires = "proof")]

@@ -45,9 +45,9 @@ pub(super) fn verify(
         return Ok(None);
     }
     let copied = open(&arguments.copy, global)?;
-    let known = keys(&arguments.copy, &copied)?;
+    let line = KeyLine::of(&keys(&arguments.copy, &copied)?, &changes(arguments.line.as_deref())?);
     let others: Result<Vec<String>, Failure> = arguments.checkpoint.iter().map(|file| text(file)).collect();
-    Ok(Some(copied.verify(&known, &others?).map_err(|error| failed(&error))?))
+    Ok(Some(copied.verify(&line, &others?).map_err(|error| failed(&error))?))
 }
 
 #[derive(Serialize)]

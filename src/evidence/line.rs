@@ -52,8 +52,10 @@ pub struct LineKey {
 #[derive(Debug, Clone, Default)]
 pub struct KeyLine {
     keys: Vec<LineKey>,
-    /// Keys that the reader knows, where nothing says in which order they stand.
+    /// Keys that the reader knows.
     known: Vec<VerifyingKey>,
+    /// All that was said of changes, each with the place where it stands.
+    said: Vec<(u64, SigningChange)>,
     changes: Vec<SigningChange>,
     faults: Vec<(u64, SuccessionError)>,
 }
@@ -68,7 +70,7 @@ impl KeyLine {
     /// The line as these changes tell it, each with the place where it stands, for a reader who knows these keys.
     #[must_use]
     pub fn of(known: &[VerifyingKey], changes: &[(u64, SigningChange)]) -> Self {
-        let mut line = Self { known: known.to_vec(), ..Self::default() };
+        let mut line = Self { known: known.to_vec(), said: changes.to_vec(), ..Self::default() };
         let Some((_, first)) = changes.first() else { return line };
         let is_known = |key: &VerifyingKey| known.contains(key);
         let (key, vouched) = (first.old.clone(), is_known(&first.old));
@@ -107,6 +109,15 @@ impl KeyLine {
             vouched = key.vouched;
         }
         line
+    }
+
+    /// The line with what a copy says beside; what both say counts once.
+    #[must_use]
+    pub fn with(&self, changes: &[(u64, SigningChange)]) -> Self {
+        let mut said = self.said.clone();
+        said.extend(changes.iter().filter(|change| !self.said.contains(change)).cloned());
+        said.sort_by_key(|(seq, _)| *seq);
+        Self::of(&self.known, &said)
     }
 
     /// Reads a change of keys, if these bytes of a record are one.

@@ -197,9 +197,9 @@ impl Copied {
     ///
     /// # Errors
     /// It cannot be read, or a tile was changed.
-    pub fn verify(&self, known: &[VerifyingKey], others: &[String]) -> Result<Report, CopyError> {
+    pub fn verify(&self, line: &KeyLine, others: &[String]) -> Result<Report, CopyError> {
         match self {
-            Self::Data(inspection) => Ok(inspection.verify(known, others)?),
+            Self::Data(inspection) => Ok(inspection.verify(line, others)?),
             Self::Export(_) => {
                 let mut notes = others.to_vec();
                 self.lines(|line| {
@@ -208,7 +208,7 @@ impl Copied {
                     }
                     Ok(())
                 })?;
-                let line = KeyLine::of(known, &self.changes(u64::MAX)?);
+                let line = line.with(&self.changes(u64::MAX)?);
                 let mut verifier = Verifier::new(&line, notes.iter().map(String::as_str));
                 self.lines(|line| {
                     if let Line::Row(row) = line {
@@ -218,19 +218,14 @@ impl Copied {
                 })?;
                 Ok(verifier.finish())
             }
-            Self::Tiles(folder) => self.verify_tiles(folder, known, others),
+            Self::Tiles(folder) => self.verify_tiles(folder, line, others),
         }
     }
 
-    fn verify_tiles(
-        &self,
-        folder: &TileFolder,
-        known: &[VerifyingKey],
-        others: &[String],
-    ) -> Result<Report, CopyError> {
+    fn verify_tiles(&self, folder: &TileFolder, line: &KeyLine, others: &[String]) -> Result<Report, CopyError> {
         let note = folder.checkpoint()?.ok_or_else(|| CopyError::Missing(NEWEST.to_owned()))?;
         let size = Checkpoint::read(&note).map_err(CopyError::Checkpoint)?.size;
-        let line = KeyLine::of(known, &self.changes(size)?);
+        let line = line.with(&self.changes(size)?);
         let keys = Report::of_keys(&line);
         let signed = match line.open(&note) {
             Ok(signed) => signed,

@@ -119,7 +119,10 @@ impl Folder {
         let old = if self.guard(with)? { Some(open(OpenOptions::new().write(true), &place)?) } else { None };
         fs::rename(&path, &place).map_err(io(&path))?;
         self.sync()?;
-        old.map_or(Ok(()), |mut old| wipe(&mut old)).map_err(io(&place))
+        if let Some(Err(error)) = old.map(|mut old| wipe(&mut old)) {
+            tracing::warn!(%error, file = with, "it was removed, and could not be overwritten before");
+        }
+        Ok(())
     }
 
     /// Removes a file whose content nobody must read again.

@@ -51,8 +51,8 @@ impl Inspection {
     ///
     /// # Errors
     /// It cannot be read.
-    pub fn verify(&self, known: &[VerifyingKey], others: &[String]) -> Result<Report, OpenError> {
-        Ok(verify(&self.conn, known, others)?)
+    pub fn verify(&self, line: &KeyLine, others: &[String]) -> Result<Report, OpenError> {
+        Ok(verify(&self.conn, line, others)?)
     }
 
     /// The changes of the signing key, each with its place.
@@ -102,14 +102,14 @@ impl Inspection {
     }
 }
 
-fn verify(conn: &Connection, known: &[VerifyingKey], others: &[String]) -> rusqlite::Result<Report> {
+fn verify(conn: &Connection, line: &KeyLine, others: &[String]) -> rusqlite::Result<Report> {
     // One snapshot, however long it takes.
     let transaction = conn.unchecked_transaction()?;
     let mut notes: Vec<String> = Vec::new();
     for note in transaction.prepare("SELECT note FROM checkpoint ORDER BY size")?.query_map([], |row| row.get(0))? {
         notes.push(note?);
     }
-    let line = KeyLine::of(known, &log_key::changes(&transaction)?);
+    let line = line.with(&log_key::changes(&transaction)?);
     let mut verifier = Verifier::new(&line, notes.iter().chain(others).map(String::as_str));
     let mut query = transaction.prepare(&format!("{ROW} ORDER BY seq"))?;
     let mut rows = query.query([])?;
@@ -178,7 +178,7 @@ impl Store {
     /// # Errors
     /// It cannot be read now.
     pub async fn verify(&self) -> Result<Report, JournalError> {
-        let (path, key) = (self.folder.file(DATABASE), [self.keyring.signing.verifying()]);
+        let (path, key) = (self.folder.file(DATABASE), KeyLine::single(&self.keyring.signing.verifying()));
         let work = move || {
             let conn = schema::reader(&path).map_err(|error| error.to_string())?;
             verify(&conn, &key, &[]).map_err(|error| error.to_string())

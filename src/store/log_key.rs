@@ -90,8 +90,15 @@ impl LogKey {
         self.state.load_full()
     }
 
-    /// A key that is to take over, durable in a file beside the present one.
-    pub(super) fn prepare(&self) -> Result<Arc<SigningKey>, KeyringError> {
+    /// A key that is to take over, durable in a file beside the present one; what an earlier change left there, and may be
+    /// in force, is put in its place before. `changes` are those of the journal.
+    pub(super) fn prepare(
+        &self,
+        changes: impl FnOnce() -> rusqlite::Result<Changes>,
+    ) -> Result<Arc<SigningKey>, KeyringError> {
+        if self.folder.guard(NEXT)? {
+            self.settle(&changes().map_err(|_| KeyringError::Other)?)?;
+        }
         prepare(&self.folder, self.state().key.verifying().name())
     }
 

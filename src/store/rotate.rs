@@ -54,7 +54,7 @@ fn rotate(ledger: &mut Ledger, actor: String, reason: String) -> rusqlite::Resul
     if present.line.changes().len() >= limits::SIGNING_KEYS {
         return Ok(Err(format!("the signing key was changed {} times; no more changes fit", limits::SIGNING_KEYS)));
     }
-    let next = match ledger.signing.prepare() {
+    let next = match ledger.signing.prepare(|| log_key::changes(&ledger.conn)) {
         Ok(next) => next,
         Err(error) => return Ok(Err(format!("no new signing key can be made: {}", chain(&error)))),
     };

@@ -197,6 +197,21 @@ fn a_handover_that_the_old_key_did_not_sign_is_a_breach() {
     }
 }
 
+/// A copy from which bundles were taken away, and a file with the changes.
+#[test]
+fn what_a_copy_does_not_carry_a_file_of_changes_says() {
+    let log = Log::of_five(None);
+    let (all, newest) = (log.changes(), log.notes.last().unwrap());
+    let partly = |known: usize| KeyLine::of(&[log.public(known)], &[]).with(&all[2..]);
+    assert_eq!(partly(0).open(newest), Err(CheckpointError::Stranger));
+    assert!(partly(2).open(newest).is_ok() && partly(4).open(newest).is_ok());
+    let whole = KeyLine::of(&[log.public(0)], &all[..3]).with(&all[2..]);
+    assert!(whole.open(newest).is_ok() && whole.changes().len() == KEYS - 1);
+    let mut other = all[2].clone();
+    other.1.reason.push('!');
+    assert!(!KeyLine::of(&[log.public(0)], &all).with(&[other]).faults().is_empty());
+}
+
 #[test]
 fn a_change_of_keys_that_is_not_indexed_as_one_is_a_breach() {
     let log = Log::of_five(None);

@@ -45,7 +45,7 @@ async fn a_row_that_was_changed_is_named_and_the_store_does_not_open() {
     meddle(&dir, "UPDATE journal SET payload = replace(payload, 'agent-1', 'agent-2') WHERE seq = 3");
     let report = {
         let inspection = Inspection::open(&dir).unwrap();
-        inspection.verify(std::slice::from_ref(inspection.key()), &[]).unwrap()
+        inspection.verify(&KeyLine::single(inspection.key()), &[]).unwrap()
     };
     assert_eq!(report.breaches, [Breach::Changed { seq: 3 }]);
     let error = open(&dir, patient()).unwrap_err();
@@ -71,7 +71,7 @@ async fn a_tail_that_was_cut_is_named_and_the_store_does_not_open() {
     assert!(matches!(error, OpenError::Load(LoadError::Broken(Breach::Missing { from: 4, to: 6 }))), "{error}");
     let inspection = Inspection::open(&dir).unwrap();
     let note = house.store.checkpoint().unwrap().to_string();
-    let report = inspection.verify(std::slice::from_ref(inspection.key()), &[note]).unwrap();
+    let report = inspection.verify(&KeyLine::single(inspection.key()), &[note]).unwrap();
     assert_eq!(report.breaches, [Breach::Truncated { have: 3, signed: 6 }]);
 }
 

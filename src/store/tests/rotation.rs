@@ -1,6 +1,7 @@
 //! Another key signs the log: in one step with the journal, or not at all, wherever a crash falls.
 
 use std::{
+    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     sync::{Arc, atomic::AtomicI64},
 };
@@ -27,7 +28,7 @@ fn lose(dir: &Path) -> Result<Rotation, OpenError> {
 }
 
 fn verify(dir: &Path, known: &[VerifyingKey]) -> Report {
-    Copied::open(dir).unwrap().verify(known, &[]).unwrap()
+    Copied::open(dir).unwrap().verify(&KeyLine::of(known, &[]), &[]).unwrap()
 }
 
 fn text(path: PathBuf) -> String {
@@ -240,4 +241,24 @@ async fn a_rotation_that_cannot_be_written_leaves_the_old_key_in_force() {
     assert_eq!(signing(&house).verifying(), done.new);
     let report = house.store.verify().await.unwrap();
     assert!(report.holds(), "{report:?}");
+}
+
+/// The files could not be put in place, though the journal has the change: the next change does it first.
+#[tokio::test]
+async fn a_key_that_is_in_force_and_not_yet_in_its_place_is_not_overwritten_by_the_next() {
+    let house = House::new();
+    let first = std::fs::read(house.dir.join("signing.key")).unwrap();
+    let one = rotate(&house).await;
+    // As if nothing had been renamed.
+    std::fs::rename(house.dir.join("signing.key"), house.dir.join("signing.next")).unwrap();
+    std::fs::write(house.dir.join("signing.key"), first).unwrap();
+    std::fs::set_permissions(house.dir.join("signing.key"), PermissionsExt::from_mode(0o600)).unwrap();
+    let two = rotate(&house).await;
+    assert_eq!(two.old, one.new);
+    house.store.close().await;
+    let (_temp, dir) = house.after_a_crash();
+    let (store, _) = open(&dir, patient()).unwrap();
+    assert_eq!(store.keyring().signing.verifying(), two.new);
+    assert!(store.verify().await.unwrap().holds());
+    store.close().await;
 }
