@@ -49,7 +49,7 @@ pub use routes::{Access, Endpoint, Known, ROUTES, Route};
 pub use studies::{Can, CanView, Graduate, Removal, Simulate, Study, Trial, days};
 pub use views::{
     ApprovalView, CatalogView, ControlEvent, ControlView, DueView, EvidencePage, ExceptionView, Explanation, KeyView,
-    LinkView, MadeKey, MilestoneView, ReloadView, ReviewView, ServerView, ToolView,
+    LinkView, MadeKey, MilestoneView, ReloadView, ReviewView, RotationView, ServerView, ToolView,
 };
 pub use who::WhoView;
 

@@ -10,7 +10,7 @@ use super::{
     AccessOperations, Act, AlertOperations, ApiError, CatalogView, ChangeOperations, ControlEvent, ControlView,
     DraftRequest, DraftView, EventOperations, EvidencePage, ExceptionView, Explanation, ExportOperations,
     FreezeOperations, HappeningOperations, HoldOperations, KeyView, LinkView, MadeKey, NewKey, PilotOperations,
-    ReloadView, Study, ToolApproval, ToolView,
+    ReloadView, RotationView, Study, ToolApproval, ToolView,
 };
 use crate::{
     domain::{CredentialId, DecisionId, Document, ExceptionId, Person},
@@ -86,6 +86,8 @@ pub trait Operations:
     async fn console_link(&self, by: &Arc<Person>) -> Result<LinkView, ApiError>;
     /// Records from a sequence number on.
     async fn evidence(&self, by: &Arc<Person>, from: u64, limit: u32) -> Result<EvidencePage, ApiError>;
+    /// Puts another signing key in the place of the present one.
+    async fn rotate(&self, by: &Arc<Person>, reason: String) -> Result<RotationView, ApiError>;
     /// The newest checkpoint, a C2SP signed note.
     async fn checkpoint(&self) -> Result<Option<String>, ApiError>;
     /// The newest checkpoint that the tiles hold.

@@ -111,6 +111,8 @@ pub enum Known {
     ConsoleLink,
     /// Records.
     Evidence,
+    /// Put another signing key in the place of the present one.
+    RotateKey,
     /// The newest checkpoint.
     Checkpoint,
     /// The newest checkpoint that the tiles hold.
@@ -379,6 +381,7 @@ pub const ROUTES: &[Route] = &[
     ),
     route(GET, "/api/v1/evidence", AUDIT, None, Endpoint::Known(Known::Evidence)),
     route(GET, "/api/v1/evidence/checkpoint", AUDIT, None, Endpoint::Known(Known::Checkpoint)),
+    route(POST, "/api/v1/evidence/rotate", ADMINISTER, Some("signing"), Endpoint::Known(Known::RotateKey)),
     route(GET, "/log/checkpoint", Access::Person, None, Endpoint::Known(Known::LogCheckpoint)),
     route(GET, "/log/tile/entries/{*tile}", AUDIT, None, Endpoint::Known(Known::LogEntries)),
     route(GET, "/log/tile/{id}/{*tile}", Access::Person, None, Endpoint::Known(Known::LogTile)),

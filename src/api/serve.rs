@@ -162,6 +162,10 @@ async fn answer(operations: &dyn Operations, known: Known, asked: Asked) -> Resu
             let (from, limit) = page(&asked)?;
             json_answer(&operations.evidence(by, from, limit).await?)
         }
+        Known::RotateKey => {
+            let why = reason(json_body::<ReasonBody>(&asked)?.reason)?;
+            json_answer(&operations.rotate(by, why).await?)
+        }
         Known::Checkpoint => {
             let note = operations.checkpoint().await?.ok_or_else(ApiError::not_found)?;
             Ok(text("text/plain; charset=utf-8", note))

@@ -3,9 +3,12 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::domain::{
-    AgentId, CredentialId, DecisionId, Digest, Duty, ExceptionId, Kind, Network, Person, PersonId, PilotId, Timestamp,
-    Verdict,
+use crate::{
+    domain::{
+        AgentId, CredentialId, DecisionId, Digest, Duty, ExceptionId, Kind, Network, Person, PersonId, PilotId,
+        Timestamp, Verdict,
+    },
+    evidence::VerifyingKey,
 };
 
 /// A key that was just made; the only time it is shown.
@@ -295,6 +298,19 @@ pub struct ReloadView {
     pub policy_set: Digest,
     /// Whether that is another one than before.
     pub changed: bool,
+}
+
+/// `POST /api/v1/evidence/rotate`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RotationView {
+    /// The record that says so.
+    pub seq: u64,
+    /// The key until here.
+    pub old: VerifyingKey,
+    /// The key from here on.
+    pub new: VerifyingKey,
+    /// The checkpoint that covers the record.
+    pub checkpoint: String,
 }
 
 /// `GET /api/v1/evidence`.

@@ -80,6 +80,7 @@ impl House {
                 | Record::Catalog(_)
                 | Record::Policy(_)
                 | Record::Key(_)
+                | Record::Signing(_)
                 | Record::Hold(_)
                 | Record::Freeze(_)
                 | Record::Start(_)

@@ -11,7 +11,7 @@ use crate::{
     api::{
         Act, ApiError, Caller, CatalogView, ControlEvent, ControlView, DraftRequest, DraftView, EvidencePage,
         ExceptionView, Explanation, HappeningOperations as _, KeyFor, KeyView, LinkView, MadeKey, NewKey, Operations,
-        ReloadView, ServerView, Study, ToolApproval, ToolView,
+        ReloadView, RotationView, ServerView, Study, ToolApproval, ToolView,
     },
     catalog::{Pin, PinStore as _},
     domain::{CredentialId, DecisionId, Document, ExceptionId, Findings, Obligation, Person, Reason},
@@ -20,6 +20,7 @@ use crate::{
     gateway::{Changes, Cut},
     identity::{KeyPrincipal, KeyStore as _, issue},
     report::{Register, Sprawl},
+    store::Rotation,
 };
 
 /// Records that are looked through for the newest decisions.
@@ -282,6 +283,13 @@ impl Operations for House {
         let next = rows.last().filter(|_| rows.len() == limit).map(|row| row.seq + 1);
         let records = rows.iter().map(view::row).collect();
         Ok(EvidencePage { records, next })
+    }
+
+    async fn rotate(&self, by: &Arc<Person>, reason: String) -> Result<RotationView, ApiError> {
+        let Rotation { seq, old, new, checkpoint } =
+            self.store.rotate(by.id.to_string(), reason).await.map_err(unavailable)?;
+        tracing::warn!(record = seq, key = %new, by = %by.id, "another key signs the log from here on");
+        Ok(RotationView { seq, old, new, checkpoint })
     }
 
     async fn checkpoint(&self) -> Result<Option<String>, ApiError> {

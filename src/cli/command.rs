@@ -13,6 +13,7 @@ use super::{
     pilot::PilotCommand,
     report::ReportCommand,
     screen::Format,
+    signing::SigningCommand,
     stdio::Arguments,
     study::{CanArguments, GraduateArguments, RemovalCommand, SimulateArguments},
     tail::TailArguments,
@@ -336,9 +337,9 @@ pub(super) struct CopyArguments {
     /// The data folder
     #[arg(long, value_name = "DIR", conflicts_with = "path")]
     pub(super) data: Option<PathBuf>,
-    /// The log's public key, as text or in a file [default: `signing.pub` of the data folder]
+    /// A public key of the log, as text or in a file [default: `signing.pub` of the data folder]; may be given several times
     #[arg(long, value_name = "KEY")]
-    pub(super) key: Option<String>,
+    pub(super) key: Vec<String>,
 }
 
 #[derive(Debug, Args)]
@@ -351,6 +352,9 @@ pub(super) struct VerifyArguments {
     /// Check this proof alone, by its key and nothing else
     #[arg(long, value_name = "FILE", conflicts_with_all = ["path", "data"])]
     pub(super) proof: Option<PathBuf>,
+    /// Changes of the signing key, where what is checked does not carry them: `postern evidence keys --changes`
+    #[arg(long, value_name = "FILE")]
+    pub(super) line: Option<PathBuf>,
     /// The record's bytes, where the proof does not carry them
     #[arg(long, value_name = "FILE", requires = "proof")]
     pub(super) record: Option<PathBuf>,
@@ -392,6 +396,8 @@ pub(super) enum EvidenceCommand {
     Prove(ProveArguments),
     /// Prove that the log only grew since an earlier checkpoint
     Consistency(ConsistencyArguments),
+    #[command(flatten)]
+    Signing(SigningCommand),
 }
 
 /// What to see of the controls.

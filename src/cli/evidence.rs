@@ -14,6 +14,7 @@ use super::{
     proof,
     run::operator,
     screen::{Format, Screen},
+    signing::signing,
     table::{facts, printable, table},
 };
 use crate::{
@@ -31,6 +32,7 @@ pub(super) fn evidence(command: &EvidenceCommand, global: &Global, screen: &mut 
             proof::verify(arguments, global, screen)?.map_or(Ok(()), |report| verified(&report, screen))
         }
         EvidenceCommand::Prove(arguments) => proof::prove(arguments, global, screen),
+        EvidenceCommand::Signing(command) => signing(command, global, screen),
         EvidenceCommand::Consistency(arguments) => proof::consistency(arguments, global, screen),
         EvidenceCommand::Show(journal) if screen.format == Format::Table => {
             show(&inspect(journal)?, journal.since, screen)
@@ -45,7 +47,11 @@ pub(super) fn evidence(command: &EvidenceCommand, global: &Global, screen: &mut 
 }
 
 pub(super) fn folder(journal: &Journal, global: &Global) -> Result<PathBuf, Failure> {
-    let data = match &journal.data {
+    data(journal.data.as_ref(), global)
+}
+
+pub(super) fn data(given: Option<&PathBuf>, global: &Global) -> Result<PathBuf, Failure> {
+    let data = match given {
         Some(data) => data.clone(),
         None => operator(global)?.data,
     };
@@ -144,6 +150,10 @@ fn told(record: &Record) -> (String, String) {
             (change.actor.clone(), format!("{} {} {}", word(&change.event), change.digest, change.detail))
         }
         Record::Key(change) => (change.principal.clone(), format!("{} {}", change.credential, word(&change.event))),
+        Record::Signing(change) => {
+            let how = if change.is_break() { "in place of a lost key" } else { "takes over" };
+            (change.actor.clone(), format!("{} {how}: {}", change.new, change.reason))
+        }
         Record::Hold(change) => {
             let event = format!("{:?}", change.event).to_lowercase();
             (change.actor.clone(), format!("{} {event} {}", change.hold, change.reason))
@@ -180,6 +190,10 @@ fn say(report: &Report) -> String {
         ("no outcome", open.join(", ")),
         ("verdict", if report.holds() { "as it was written".to_owned() } else { "NOT AS IT WAS WRITTEN".to_owned() }),
     ]);
+    for found in &report.breaks {
+        let said = format!("BREAK: the signing key was lost at record {}: {}", found.seq, found.reason);
+        out.push_str(&format!("{}\n", printable(&said)));
+    }
     for breach in &report.breaches {
         out.push_str(&format!("breach: {}\n", printable(&breach.to_string())));
     }

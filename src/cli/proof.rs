@@ -15,7 +15,11 @@ use super::{
     table::facts,
 };
 use crate::{
-    evidence::{Bridge, Checkpoint, GrowthProof, ProofError, Prover, Record, RecordProof, Report, VerifyingKey},
+    domain::limits,
+    evidence::{
+        Bridge, Checkpoint, GrowthProof, KeyLine, ProofError, Prover, Record, RecordProof, Report, SigningChange,
+        VerifyingKey,
+    },
     store::{Copied, CopyError},
 };
 
@@ -29,14 +33,21 @@ pub(super) fn verify(
     screen: &mut Screen<'_>,
 ) -> Result<Option<Report>, Failure> {
     if let Some(file) = &arguments.proof {
-        let key = given(&arguments.copy)?.ok_or_else(no_key)?;
-        proof(&text(file)?, arguments, &key, screen)?;
+        let known = given(&arguments.copy)?;
+        if known.is_empty() {
+            return Err(no_key());
+        }
+        let line = KeyLine::of(&known, &changes(arguments.line.as_deref())?);
+        if let Some((seq, why)) = line.faults().first() {
+            return Err(Failure::Refused(format!("--line, record {seq}: {why}")));
+        }
+        proof(&text(file)?, arguments, &line, screen)?;
         return Ok(None);
     }
     let copied = open(&arguments.copy, global)?;
-    let key = key(&arguments.copy, &copied)?;
+    let line = KeyLine::of(&keys(&arguments.copy, &copied)?, &changes(arguments.line.as_deref())?);
     let others: Result<Vec<String>, Failure> = arguments.checkpoint.iter().map(|file| text(file)).collect();
-    Ok(Some(copied.verify(&key, &others?).map_err(|error| failed(&error))?))
+    Ok(Some(copied.verify(&line, &others?).map_err(|error| failed(&error))?))
 }
 
 #[derive(Serialize)]
@@ -46,19 +57,14 @@ struct Shown {
     records: u64,
 }
 
-fn proof(
-    text_of: &str,
-    arguments: &VerifyArguments,
-    key: &VerifyingKey,
-    screen: &mut Screen<'_>,
-) -> Result<(), Failure> {
+fn proof(text_of: &str, arguments: &VerifyArguments, line: &KeyLine, screen: &mut Screen<'_>) -> Result<(), Failure> {
     let refused = |error: ProofError| Failure::Refused(error.to_string());
     let shown = if text_of.starts_with("old ") {
         let [earlier] = arguments.checkpoint.as_slice() else {
             return Err(Failure::Input("name the earlier checkpoint with --checkpoint FILE".to_owned()));
         };
         let growth = GrowthProof::read(text_of).map_err(refused)?;
-        let signed = growth.verify(&text(earlier)?, key).map_err(refused)?;
+        let signed = growth.verify(&text(earlier)?, line).map_err(refused)?;
         Shown { shown: "the log only grew", from: growth.old, records: signed.size }
     } else {
         let found = RecordProof::read(text_of).map_err(refused)?;
@@ -66,7 +72,7 @@ fn proof(
             Some(file) => fs::read(file).map_err(|error| unreadable(file, &error))?,
             None => found.record.clone().ok_or_else(|| refused(ProofError::Record))?,
         };
-        let signed = found.verify(&record, key).map_err(refused)?;
+        let signed = found.verify(&record, line).map_err(refused)?;
         Shown { shown: "the record is in the log", from: found.seq, records: signed.size }
     };
     screen.show(&shown, |shown| {
@@ -141,7 +147,7 @@ fn is_of(record: &[u8], decision: &str) -> bool {
     record.and_then(|record| record.summary().decision).is_some_and(|found| found.as_str() == decision)
 }
 
-fn open(arguments: &CopyArguments, global: &Global) -> Result<Copied, Failure> {
+pub(super) fn open(arguments: &CopyArguments, global: &Global) -> Result<Copied, Failure> {
     let path = match arguments.path.as_ref().or(arguments.data.as_ref()) {
         Some(path) => path.clone(),
         None => operator(global)?.data,
@@ -153,17 +159,42 @@ fn open(arguments: &CopyArguments, global: &Global) -> Result<Copied, Failure> {
     Copied::open(&path).map_err(|error| failed(&error))
 }
 
-fn given(arguments: &CopyArguments) -> Result<Option<VerifyingKey>, Failure> {
-    let Some(said) = &arguments.key else { return Ok(None) };
-    let said = if said.contains('+') { said.clone() } else { text(&PathBuf::from(said))? };
-    said.parse().map(Some).map_err(|error| Failure::Input(format!("--key: {error}")))
+pub(super) fn given(arguments: &CopyArguments) -> Result<Vec<VerifyingKey>, Failure> {
+    let read = |said: &String| {
+        let said = if said.contains('+') { said.clone() } else { text(&PathBuf::from(said))? };
+        said.parse().map_err(|error| Failure::Input(format!("--key: {error}")))
+    };
+    arguments.key.iter().map(read).collect()
 }
 
-fn key(arguments: &CopyArguments, copied: &Copied) -> Result<VerifyingKey, Failure> {
-    given(arguments)?.or_else(|| copied.key().cloned()).ok_or_else(no_key)
+fn keys(arguments: &CopyArguments, copied: &Copied) -> Result<Vec<VerifyingKey>, Failure> {
+    let mut known = given(arguments)?;
+    if known.is_empty() {
+        known.extend(copied.key().cloned());
+    }
+    if known.is_empty() { Err(no_key()) } else { Ok(known) }
 }
 
-fn no_key() -> Failure {
+/// The changes of keys in a file of `evidence keys --changes`.
+fn changes(file: Option<&Path>) -> Result<Vec<(u64, SigningChange)>, Failure> {
+    let Some(file) = file else { return Ok(Vec::new()) };
+    let bad =
+        |at: usize| Failure::Input(format!("`{}`: line {} is no change of a signing key", file.display(), at + 1));
+    let said = text(file)?;
+    let lines = said.lines().take(limits::SIGNING_KEYS + 1).enumerate();
+    let read = |(at, line)| {
+        let change: SigningChange = serde_json::from_str(line).map_err(|_| bad(at))?;
+        Ok((change.seq, change))
+    };
+    lines.map(read).collect()
+}
+
+/// How many records the newest checkpoint of a copy signs; all of them, where it does not matter.
+pub(super) fn size(copied: &Copied) -> Result<u64, Failure> {
+    if let Copied::Tiles(_) = copied { Ok(checkpoint(copied, None)?.1.size) } else { Ok(u64::MAX) }
+}
+
+pub(super) fn no_key() -> Failure {
     Failure::Input(
         "name the log's public key with --key: the file `signing.pub` of the data folder, or its text".to_owned(),
     )
@@ -181,7 +212,7 @@ fn unreadable(file: &Path, error: &std::io::Error) -> Failure {
     Failure::Input(format!("`{}` cannot be read: {error}", file.display()))
 }
 
-fn failed(error: &CopyError) -> Failure {
+pub(super) fn failed(error: &CopyError) -> Failure {
     if let CopyError::Open(error) = error {
         super::evidence::failed(error)
     } else {

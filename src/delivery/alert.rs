@@ -8,7 +8,7 @@ use crate::{
 };
 
 /// Every kind of alert, as `alerts.webhooks.<name>.on` names it.
-pub const KINDS: [&str; 39] = [
+pub const KINDS: [&str; 40] = [
     "exception.used",
     "exception.first_used",
     "exception.break_glass",
@@ -42,6 +42,7 @@ pub const KINDS: [&str; 39] = [
     "hold.answered",
     "gateway.frozen",
     "gateway.released",
+    "signing.changed",
     "store.behind",
     "store.failed",
     "anomaly",
@@ -141,7 +142,7 @@ pub fn of_use(seq: u64, intent: &Intent, entry: &Entry, before: u64) -> Vec<Aler
 /// The alert of a record that is no use of an exception, if it is worth one.
 #[must_use]
 pub fn of_record(row: &Row) -> Option<Alert> {
-    const TOLD: [&str; 6] = ["lifecycle", "alarm", "freeze", "control", "hold", "delivery"];
+    const TOLD: [&str; 7] = ["lifecycle", "alarm", "freeze", "control", "hold", "delivery", "signing"];
     if row.index.as_ref().is_some_and(|index| !TOLD.contains(&index.kind.as_str())) {
         return None;
     }
@@ -154,6 +155,11 @@ pub fn of_record(row: &Row) -> Option<Alert> {
             ("gateway.frozen", format!("{} refuses every call: {}", text("actor"), text("reason")))
         }
         "freeze" => ("gateway.released", format!("{} ends the freeze: {}", text("actor"), text("reason"))),
+        "signing" => {
+            let lost = if record.get("signed_by_old").is_none() { ", and the old one was LOST" } else { "" };
+            let summary = format!("another key signs the log, {}{lost}: {}", text("new"), text("reason"));
+            ("signing.changed", summary)
+        }
         "control" => control(&record),
         "hold" => hold(&record),
         // One that tells of a dead letter and dies itself is not told again, or two faulty receivers would feed each other.
@@ -224,4 +230,30 @@ fn short(mut record: Value) -> Value {
         BULK.into_iter().for_each(|name| drop(event.remove(name)));
     }
     record
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::{
+        delivery::alert::of_record,
+        evidence::{Record, Row, SigningChange, SigningKey, What},
+    };
+
+    #[test]
+    fn another_signing_key_is_told_and_a_lost_one_by_name() {
+        let key = || SigningKey::read(SigningKey::generate().unwrap().expose()).unwrap();
+        let (old, new) = (key(), key());
+        let new_name = new.verifying().to_string();
+        let at = chrono::DateTime::UNIX_EPOCH;
+        let what = || What { at, seq: 7, actor: "ada".to_owned(), reason: "so it is".to_owned() };
+        for (change, lost) in [
+            (SigningChange::handover(what(), &old, &new), false),
+            (SigningChange::lost(what(), old.verifying(), &new), true),
+        ] {
+            let payload = Record::Signing(change.unwrap()).encode().unwrap();
+            let alert = of_record(&Row { seq: 7, chain: [0; 32], payload, index: None }).unwrap();
+            assert_eq!((alert.kind, alert.record), ("signing.changed", 7));
+            assert!(alert.summary.contains(&new_name) && alert.summary.contains("LOST") == lost, "{}", alert.summary);
+        }
+    }
 }

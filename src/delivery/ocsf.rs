@@ -182,7 +182,7 @@ fn entity(record: &Value, kind: &str) -> Mapped {
         }
         ("freeze", _) if record.get("frozen") == Some(&Value::Bool(true)) => (12, "Suspend"),
         ("freeze", _) => (13, "Resume"),
-        ("lifecycle" | "pilot" | "policy" | "catalog" | "key", _) => (3, "Update"),
+        ("lifecycle" | "pilot" | "policy" | "catalog" | "key" | "signing", _) => (3, "Update"),
         _ => (99, "Other"),
     };
     let names = ["exception", "pilot", "credential", "digest", "agent", "server"];

@@ -111,3 +111,5 @@ pub const CREDENTIAL_CACHE: Duration = Duration::from_secs(1);
 pub const PROOF_QUESTION: Duration = Duration::from_secs(10);
 /// All questions of one round of proofs.
 pub const PROOFS: Duration = Duration::from_secs(120);
+/// Changes of the signing key of one log.
+pub const SIGNING_KEYS: usize = 1_000;

@@ -25,6 +25,9 @@ pub enum CheckpointError {
     /// No signature of this key.
     #[error("the checkpoint has no valid signature of this key")]
     Signature,
+    /// Of a key for which no key vouches that the reader knows.
+    #[error("the checkpoint is signed by a key for which no key that you know vouches")]
+    Stranger,
 }
 
 impl Checkpoint {

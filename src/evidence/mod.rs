@@ -16,11 +16,13 @@ mod governance;
 mod hold;
 mod inclusion;
 mod journal;
+mod line;
 mod merkle;
 mod proof;
 mod record;
 mod seal;
 mod signing;
+mod succession;
 pub mod tiles;
 mod verify;
 
@@ -38,12 +40,14 @@ pub use governance::{
 pub use hold::{Hold, HoldAsk, HoldChange, HoldEvent, HoldState};
 pub use inclusion::{Prover, includes};
 pub use journal::{Journal, JournalError, Position};
+pub use line::{Began, KeyLine, LineKey};
 pub use merkle::{Tree, leaf};
 pub use proof::{GrowthProof, ProofError, RecordProof};
 pub use record::{ENTRY, Record, Summary};
 pub use seal::{SEALED_PLAINTEXT, SealError, Sealed, Sealer};
 pub use signing::{KeyError, SigningKey, VerifyingKey};
-pub use verify::{Breach, Report, Verifier};
+pub use succession::{SigningChange, SuccessionError, What};
+pub use verify::{Breach, Break, Report, Verifier};
 
 #[cfg(test)]
 mod tests;

@@ -3,7 +3,7 @@
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 
-use super::{Checkpoint, CheckpointError, VerifyingKey, consistent, includes, leaf};
+use super::{Checkpoint, CheckpointError, KeyLine, consistent, includes, leaf};
 
 const HEADER: &str = "c2sp.org/tlog-proof@v1";
 /// Hashes of a proof; more than any tree has levels.
@@ -83,12 +83,12 @@ impl RecordProof {
         Ok(Self { record, seq, path: hashes(rest)?, note: note.to_owned() })
     }
 
-    /// Whether it shows that the record is in the log of this key; gives the checkpoint.
+    /// Whether it shows that the record is in the log of these keys; gives the checkpoint.
     ///
     /// # Errors
     /// It does not.
-    pub fn verify(&self, record: &[u8], key: &VerifyingKey) -> Result<Checkpoint, ProofError> {
-        let signed = Checkpoint::open(&self.note, key)?;
+    pub fn verify(&self, record: &[u8], line: &KeyLine) -> Result<Checkpoint, ProofError> {
+        let signed = line.open(&self.note)?;
         let index = self.seq.saturating_sub(1);
         let holds = includes(&signed.root, signed.size, index, &leaf(record), &self.path);
         if holds { Ok(signed) } else { Err(ProofError::Excluded { seq: self.seq }) }
@@ -124,12 +124,12 @@ impl GrowthProof {
         Ok(Self { old, path: hashes(rest)?, note: note.to_owned() })
     }
 
-    /// Whether it shows that the log of this key only grew since the earlier checkpoint; gives the later one.
+    /// Whether it shows that the log of these keys only grew since the earlier checkpoint; gives the later one.
     ///
     /// # Errors
     /// It does not.
-    pub fn verify(&self, earlier: &str, key: &VerifyingKey) -> Result<Checkpoint, ProofError> {
-        let (old, new) = (Checkpoint::open(earlier, key)?, Checkpoint::open(&self.note, key)?);
+    pub fn verify(&self, earlier: &str, line: &KeyLine) -> Result<Checkpoint, ProofError> {
+        let (old, new) = (line.open(earlier)?, line.open(&self.note)?);
         if old.size != self.old {
             return Err(ProofError::Old { proof: self.old, old: old.size });
         }

@@ -4,7 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Aborted, Alarm, Caller, CatalogChange, Delivery, Denial, Freeze, HoldChange, Inquiry, Intent, JournalError,
-    KeyChange, Lifecycle, Listing, Outcome, PilotChange, PolicyChange, Recovered, Start, Stop, Subscription, Watching,
+    KeyChange, Lifecycle, Listing, Outcome, PilotChange, PolicyChange, Recovered, SigningChange, Start, Stop,
+    Subscription, Watching,
 };
 use crate::domain::{DecisionId, ExceptionId, Timestamp};
 
@@ -37,6 +38,8 @@ pub enum Record {
     Policy(PolicyChange),
     /// A key was made or revoked.
     Key(KeyChange),
+    /// Another key signs the log from here on.
+    Signing(SigningChange),
     /// A call waits for a person's yes, or that was answered, spent or over.
     Hold(HoldChange),
     /// The gateway was frozen or released.
@@ -124,6 +127,7 @@ impl Record {
             Self::Catalog(r) => plain("catalog", r.at),
             Self::Policy(r) => plain("policy", r.at),
             Self::Key(r) => plain("key", r.at),
+            Self::Signing(r) => plain("signing", r.at),
             Self::Hold(r) => {
                 Summary { kind: "hold", at: r.at, decision: r.decision.clone(), exception: Some(r.exception.clone()) }
             }

@@ -4,6 +4,7 @@ use std::{fmt, str::FromStr};
 
 use aws_lc_rs::signature::{ED25519, Ed25519KeyPair, KeyPair as _, UnparsedPublicKey};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
+use serde::{Deserialize, Serialize};
 
 use crate::domain::{Digest, Secret};
 
@@ -39,15 +40,25 @@ impl SigningKey {
         Ok(Secret::new(document.as_ref().to_vec()))
     }
 
-    /// The key in this PKCS#8 document.
+    /// The key in this PKCS#8 document, as the first of a log: the log's name is made from it.
     ///
     /// # Errors
     /// It holds no Ed25519 key.
     pub fn read(pkcs8: &[u8]) -> Result<Self, KeyError> {
+        let mut key = Self::named(pkcs8, "")?;
+        let fingerprint: String = Digest::of(&key.public.public).to_string().chars().skip(7).take(16).collect();
+        key.public.name = format!("postern/{fingerprint}");
+        Ok(key)
+    }
+
+    /// The key in this PKCS#8 document, of the log with this name.
+    ///
+    /// # Errors
+    /// It holds no Ed25519 key.
+    pub fn named(pkcs8: &[u8], name: &str) -> Result<Self, KeyError> {
         let pair = Ed25519KeyPair::from_pkcs8(pkcs8).map_err(|_| KeyError::Pkcs8)?;
         let public: [u8; 32] = pair.public_key().as_ref().try_into().map_err(|_| KeyError::Library)?;
-        let fingerprint: String = Digest::of(&public).to_string().chars().skip(7).take(16).collect();
-        let public = VerifyingKey { name: format!("postern/{fingerprint}"), public };
+        let public = VerifyingKey { name: name.to_owned(), public };
         Ok(Self { pair: Secret::new(std::sync::Arc::new(pair)), public })
     }
 
@@ -69,7 +80,8 @@ impl SigningKey {
 }
 
 /// A key that verifies; text form `name+id+base64`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct VerifyingKey {
     name: String,
     public: [u8; 32],
@@ -122,6 +134,20 @@ impl FromStr for VerifyingKey {
         let key = Self { name: name.to_owned(), public };
         let fits = !name.is_empty() && format!("{:08x}", u32::from_be_bytes(key.id())) == id;
         if fits { Ok(key) } else { Err(KeyError::Verifier) }
+    }
+}
+
+impl TryFrom<String> for VerifyingKey {
+    type Error = KeyError;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        text.parse()
+    }
+}
+
+impl From<VerifyingKey> for String {
+    fn from(key: VerifyingKey) -> Self {
+        key.to_string()
     }
 }
 

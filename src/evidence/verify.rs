@@ -7,7 +7,7 @@ use std::{
 
 use serde::Serialize;
 
-use super::{Checkpoint, Head, Record, Row, Tree, VerifyingKey, chain};
+use super::{Checkpoint, Head, KeyLine, Record, Row, SuccessionError, Tree, chain};
 use crate::domain::DecisionId;
 
 const BREACHES: usize = 100;
@@ -64,6 +64,20 @@ pub enum Breach {
         /// What is wrong with it.
         why: String,
     },
+    /// A change of the signing key does not hold.
+    Signing {
+        /// The record.
+        seq: u64,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// The signing key was lost, and no key that the reader knows vouches for the one after it.
+    Lost {
+        /// The record that says so.
+        seq: u64,
+        /// The key that signs after it.
+        new: String,
+    },
 }
 
 impl fmt::Display for Breach {
@@ -82,8 +96,22 @@ impl fmt::Display for Breach {
                 write!(f, "records {} to {size} are not those that were signed", after + 1)
             }
             Self::Checkpoint { index, why } => write!(f, "checkpoint {index}: {why}"),
+            Self::Signing { seq, why } => write!(f, "record {seq}: {why}"),
+            Self::Lost { seq, new } => {
+                write!(f, "the signing key was lost at record {seq}, and you do not know the one after it; if you ")?;
+                write!(f, "have it on a way that you trust, give it too: --key {new}")
+            }
         }
     }
+}
+
+/// A place where the signing key was lost: only the key after it says that it stands for it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Break {
+    /// The record that says so.
+    pub seq: u64,
+    /// Why.
+    pub reason: String,
 }
 
 /// What was found.
@@ -98,6 +126,9 @@ pub struct Report {
     /// Records of which only the hash is left.
     #[serde(default)]
     pub pruned: u64,
+    /// Where the signing key was lost.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub breaks: Vec<Break>,
     /// What is wrong, at most 100, in the order of the journal.
     pub breaches: Vec<Breach>,
     /// Intents without an outcome: calls in flight, or of a gateway that ended before it knew.
@@ -109,6 +140,22 @@ impl Report {
     #[must_use]
     pub const fn holds(&self) -> bool {
         self.breaches.is_empty()
+    }
+
+    /// What is to be said of the line of keys.
+    #[must_use]
+    pub fn of_keys(line: &KeyLine) -> Self {
+        let mut report = Self::default();
+        for (seq, why) in line.faults() {
+            push(&mut report, Breach::Signing { seq: *seq, why: why.to_string() });
+        }
+        for (change, vouched) in line.breaks() {
+            report.breaks.push(Break { seq: change.seq, reason: change.reason.clone() });
+            if !vouched {
+                push(&mut report, Breach::Lost { seq: change.seq, new: change.new.to_string() });
+            }
+        }
+        report
     }
 
     /// Holds the report against the number of records that the store itself remembers.
@@ -128,24 +175,26 @@ pub struct Verifier {
     whole: bool,
     checkpoints: VecDeque<Checkpoint>,
     open: BTreeMap<DecisionId, u64>,
+    line: KeyLine,
     report: Report,
 }
 
 impl Verifier {
     /// A verifier that holds the journal against these signed notes.
     #[must_use]
-    pub fn new<'a>(key: &VerifyingKey, notes: impl IntoIterator<Item = &'a str>) -> Self {
-        let mut report = Report::default();
+    pub fn new<'a>(line: &KeyLine, notes: impl IntoIterator<Item = &'a str>) -> Self {
+        let mut report = Report::of_keys(line);
         let mut checkpoints = Vec::new();
         for (index, note) in notes.into_iter().enumerate() {
-            match Checkpoint::open(note, key) {
+            match line.open(note) {
                 Ok(checkpoint) => checkpoints.push(checkpoint),
                 Err(error) => push(&mut report, Breach::Checkpoint { index, why: error.to_string() }),
             }
         }
         checkpoints.sort_by_key(|checkpoint| checkpoint.size);
         let (head, tree, open) = (Head::EMPTY, Tree::default(), BTreeMap::new());
-        let mut verifier = Self { head, tree, whole: true, checkpoints: checkpoints.into(), open, report };
+        let (checkpoints, line) = (checkpoints.into(), line.clone());
+        let mut verifier = Self { head, tree, whole: true, checkpoints, open, line, report };
         verifier.compare();
         verifier
     }
@@ -203,6 +252,12 @@ impl Verifier {
             && !index.fits(&record.summary())
         {
             push(&mut self.report, Breach::Index { seq: row.seq });
+        }
+        if let Record::Signing(change) = &record
+            && !self.line.tells(row.seq, change)
+        {
+            let why = SuccessionError::Unknown.to_string();
+            push(&mut self.report, Breach::Signing { seq: row.seq, why });
         }
         follow(&mut self.open, record, row.seq);
     }
@@ -263,6 +318,7 @@ fn follow(open: &mut BTreeMap<DecisionId, u64>, record: Record, seq: u64) {
         | Record::Catalog(_)
         | Record::Policy(_)
         | Record::Key(_)
+        | Record::Signing(_)
         | Record::Hold(_)
         | Record::Freeze(_)
         | Record::Watch(_)

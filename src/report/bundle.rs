@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use super::{members::Members, readme::readme, views::Views};
 use crate::{
     domain::ExceptionId,
-    evidence::{Line, Prover, Record, Tree, VerifyingKey, leaf},
+    evidence::{KeyLine, Line, Prover, Record, SigningChange, Tree, VerifyingKey, leaf},
 };
 
 /// Records of one bundle.
@@ -91,12 +91,18 @@ impl Bundle {
         let mut prover = Prover::default();
         let mut chosen = BTreeSet::new();
         let mut signed: Option<(String, Tree)> = None;
-        let mut broken = None;
+        let mut changes: Vec<(u64, SigningChange)> = Vec::new();
+        let (mut broken, mut about) = (None, false);
         let mut read = |line: Line| {
             match line {
                 Line::Row(row) => {
                     let record: Option<Record> = serde_json::from_slice(&row.payload).ok();
-                    let belongs = record.is_some_and(|record| members.take(&record));
+                    let belongs = record.as_ref().is_some_and(|record| members.take(record));
+                    if let Some(Record::Signing(change)) = record {
+                        changes.push((row.seq, change));
+                    } else {
+                        about |= belongs;
+                    }
                     prover.push(leaf(&row.payload), belongs);
                     if row.seq != prover.tree().size() {
                         broken.get_or_insert(row.seq);
@@ -123,10 +129,11 @@ impl Bundle {
         done.map_err(BundleError::Journal)?;
         let (note, state) = signed.ok_or_else(|| BundleError::Unknown(id.clone()))?;
         let later = chosen.split_off(&(state.size() + 1));
-        if chosen.is_empty() {
+        if chosen.is_empty() || !about {
             return Err(BundleError::Unknown(id.clone()));
         }
-        let opened = crate::evidence::Checkpoint::open(&note, key).ok();
+        let line = KeyLine::of(std::slice::from_ref(key), &changes);
+        let opened = line.open(&note).ok();
         if opened.is_none_or(|checkpoint| checkpoint.root != state.root()) {
             return Err(BundleError::Broken(state.size()));
         }

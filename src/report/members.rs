@@ -23,6 +23,10 @@ impl Members {
     /// Whether this record is about it: what happened to it, what was decided under it and how that ended, alarms
     /// that name it, and controls that failed while it lived.
     pub(super) fn take(&mut self, record: &Record) -> bool {
+        // Who signed what: without it, nothing of an earlier key could be verified.
+        if matches!(record, Record::Signing(_)) {
+            return true;
+        }
         let named = record.summary().exception.as_ref() == Some(&self.id);
         if let Record::Intent(intent) = record {
             // Of a later round only the first is charged, so the summary does not name the exception.

@@ -15,7 +15,7 @@ not open them.
 |---|---|
 | records.jsonl | the records: sequence number, exact text, inclusion proof |
 | checkpoint.txt | the signed statement of how many records there are and what they are (C2SP tlog-checkpoint) |
-| key.txt | the key that signed it and the approvals (C2SP signed-note verifier key, Ed25519) |
+| key.txt | the newest key of the log (C2SP signed-note verifier key, Ed25519); records of the kind `signing` in records.jsonl say which keys signed before it |
 | exception.json | for reading: revisions with digests, approvals with signatures, events, attestations, alarms, health of controls, removal tests, trials |
 | decisions.csv | for reading: every decision and outcome |
 | SHA256SUMS | the digests of the other files |

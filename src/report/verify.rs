@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     domain::{ExceptionId, Timestamp},
-    evidence::{Checkpoint, Record, VerifyingKey, includes, leaf},
+    evidence::{Checkpoint, KeyLine, Record, SigningChange, VerifyingKey, includes, leaf},
     exception::{self, StoredEvent},
 };
 
@@ -91,6 +91,7 @@ pub fn verify(folder: &Path, key: Option<&VerifyingKey>) -> io::Result<Verificat
 struct Reading {
     exception: Option<ExceptionId>,
     key: Option<VerifyingKey>,
+    line: KeyLine,
     signed: u64,
     records: u64,
     by_kind: BTreeMap<String, u64>,
@@ -138,13 +139,18 @@ impl Reading {
         if format!("{key}\n") != text {
             self.fault(KEY, None, "is not as the gateway writes it");
         }
-        if given.is_some_and(|given| *given != key) {
-            self.fault(KEY, None, "is another key than the one that you gave");
+        let changes = changes(folder)?;
+        self.line = KeyLine::of(std::slice::from_ref(given.unwrap_or(&key)), &changes);
+        if !self.line.keys().iter().any(|one| one.key == key && one.vouched) {
+            self.fault(KEY, None, "is another key than the one that you gave, and no key that you gave vouches for it");
             return Ok(());
         }
-        self.key = Some(key.clone());
+        for (seq, error) in self.line.faults().to_vec() {
+            self.fault(JOURNAL, Some(seq), error.to_string());
+        }
+        self.key = Some(key);
         let note = String::from_utf8_lossy(&small(folder, CHECKPOINT)?).into_owned();
-        let checkpoint = match Checkpoint::open(&note, &key) {
+        let checkpoint = match self.line.open(&note) {
             Ok(checkpoint) => checkpoint,
             Err(error) => {
                 self.fault(CHECKPOINT, None, error.to_string());
@@ -196,6 +202,13 @@ impl Reading {
             }
             let Some((seq, record)) = self.item(&line, last, checkpoint) else { continue };
             last = seq;
+            if let Record::Signing(change) = &record {
+                if !self.line.tells(seq, change) {
+                    self.fault(JOURNAL, Some(seq), "is a change of the signing key that does not stand in its order");
+                }
+                self.holds(seq, &record);
+                continue;
+            }
             if state.is_none() {
                 let Some(id) = record.summary().exception else {
                     self.fault(JOURNAL, Some(seq), "the first record names no exception");
@@ -300,9 +313,8 @@ impl Reading {
 
     /// The events follow one another, each record is what its digest says, and the approvals are signed.
     fn life(&mut self, history: &[StoredEvent]) {
-        let Some(key) = self.key.clone() else { return };
         match exception::fold(history) {
-            Ok(exception) if exception.is_genuine(&Genuine(key)) => {}
+            Ok(exception) if exception.is_genuine(&Genuine(&self.line)) => {}
             Ok(_) => self.fault(JOURNAL, None, "an approval does not bear the signature of the key, or too few do"),
             Err(error) => self.fault(JOURNAL, None, error.to_string()),
         }
@@ -323,9 +335,24 @@ impl Reading {
     }
 }
 
-struct Genuine(VerifyingKey);
+/// The changes of the signing key in the bundle. They are held against the tree later, as every record.
+fn changes(folder: &Path) -> io::Result<Vec<(u64, SigningChange)>> {
+    let mut input = BufReader::new(open(folder, JOURNAL)?);
+    let mut found = Vec::new();
+    loop {
+        let mut line = Vec::new();
+        if found.len() > LISTED || input.by_ref().take(LINE).read_until(b'\n', &mut line)? == 0 {
+            return Ok(found);
+        }
+        if let Ok(item) = serde_json::from_slice::<Item>(&line) {
+            found.extend(KeyLine::change(item.payload.as_bytes()).map(|change| (item.seq, change)));
+        }
+    }
+}
 
-impl exception::Verifier for Genuine {
+struct Genuine<'a>(&'a KeyLine);
+
+impl exception::Verifier for Genuine<'_> {
     fn verify(&self, message: &[u8], signature: &[u8]) -> bool {
         self.0.verify(message, signature)
     }

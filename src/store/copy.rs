@@ -7,9 +7,12 @@ use std::{
 };
 
 use super::{Inspection, NEWEST, OpenError, TileFolder, TilesError};
-use crate::evidence::{
-    Breach, Checkpoint, CheckpointError, Line, Report, Verifier, VerifyingKey, leaf,
-    tiles::{Edge, Place, TileName, entries, hashes, width},
+use crate::{
+    domain::limits,
+    evidence::{
+        Breach, Checkpoint, CheckpointError, KeyLine, Line, Report, SigningChange, Verifier, VerifyingKey, leaf,
+        tiles::{Edge, Place, TileName, entries, hashes, width},
+    },
 };
 
 /// The copy cannot be read.
@@ -173,14 +176,30 @@ fn bundle(folder: &TileFolder, index: u64, width: usize, each: &mut impl FnMut(L
 }
 
 impl Copied {
+    /// The changes of the signing key, each with its place; `size` is how many records are looked at.
+    ///
+    /// # Errors
+    /// They cannot be read.
+    pub fn changes(&self, size: u64) -> Result<Vec<(u64, SigningChange)>, CopyError> {
+        if let Self::Data(inspection) = self {
+            return Ok(inspection.changes()?);
+        }
+        let mut found = Vec::new();
+        self.leaves(size, |leaf| {
+            let change = leaf.record.as_deref().and_then(KeyLine::change);
+            found.extend(change.filter(|_| found.len() <= limits::SIGNING_KEYS).map(|change| (leaf.seq, change)));
+        })?;
+        Ok(found)
+    }
+
     /// Holds all that is there against its chain, its hashes and its checkpoints; `others` are checkpoints that were
     /// kept elsewhere. A fault of the tiles is an error that names the file.
     ///
     /// # Errors
     /// It cannot be read, or a tile was changed.
-    pub fn verify(&self, key: &VerifyingKey, others: &[String]) -> Result<Report, CopyError> {
+    pub fn verify(&self, line: &KeyLine, others: &[String]) -> Result<Report, CopyError> {
         match self {
-            Self::Data(inspection) => Ok(inspection.verify(key, others)?),
+            Self::Data(inspection) => Ok(inspection.verify(line, others)?),
             Self::Export(_) => {
                 let mut notes = others.to_vec();
                 self.lines(|line| {
@@ -189,7 +208,8 @@ impl Copied {
                     }
                     Ok(())
                 })?;
-                let mut verifier = Verifier::new(key, notes.iter().map(String::as_str));
+                let line = line.with(&self.changes(u64::MAX)?);
+                let mut verifier = Verifier::new(&line, notes.iter().map(String::as_str));
                 self.lines(|line| {
                     if let Line::Row(row) = line {
                         verifier.row(&row);
@@ -198,18 +218,26 @@ impl Copied {
                 })?;
                 Ok(verifier.finish())
             }
-            Self::Tiles(folder) => self.verify_tiles(folder, key, others),
+            Self::Tiles(folder) => self.verify_tiles(folder, line, others),
         }
     }
 
-    fn verify_tiles(&self, folder: &TileFolder, key: &VerifyingKey, others: &[String]) -> Result<Report, CopyError> {
+    fn verify_tiles(&self, folder: &TileFolder, line: &KeyLine, others: &[String]) -> Result<Report, CopyError> {
         let note = folder.checkpoint()?.ok_or_else(|| CopyError::Missing(NEWEST.to_owned()))?;
-        let signed = Checkpoint::open(&note, key).map_err(CopyError::Checkpoint)?;
+        let size = Checkpoint::read(&note).map_err(CopyError::Checkpoint)?.size;
+        let line = line.with(&self.changes(size)?);
+        let keys = Report::of_keys(&line);
+        let signed = match line.open(&note) {
+            Ok(signed) => signed,
+            // The line of keys says why.
+            Err(_) if !keys.holds() => return Ok(keys),
+            Err(error) => return Err(CopyError::Checkpoint(error)),
+        };
         let mut earlier = Vec::new();
         for other in others {
-            earlier.push(Checkpoint::open(other, key).map_err(CopyError::Checkpoint)?);
+            earlier.push(line.open(other).map_err(CopyError::Checkpoint)?);
         }
-        let (mut edge, mut report, mut wrong) = (Edge::default(), Report::default(), None);
+        let (mut edge, mut report, mut wrong) = (Edge::default(), keys, None);
         let mut gone: Option<(u64, u64)> = None;
         self.leaves(signed.size, |leaf| {
             report.records += 1;

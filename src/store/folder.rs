@@ -110,6 +110,30 @@ impl Folder {
         let mut file = open(OpenOptions::new().write(true).create(true).truncate(true), &draft)?;
         file.write_all(content).and_then(|()| file.sync_all()).map_err(io(&draft))?;
         fs::rename(&draft, &path).map_err(io(&path))?;
+        self.sync()
+    }
+
+    /// Puts a file in the place of another, whose content is overwritten as far as the disk lets that be.
+    pub(super) fn replace(&self, name: &str, with: &str) -> Result<(), FolderError> {
+        let (path, place) = (self.file(name), self.file(with));
+        let old = if self.guard(with)? { Some(open(OpenOptions::new().write(true), &place)?) } else { None };
+        fs::rename(&path, &place).map_err(io(&path))?;
+        self.sync()?;
+        if let Some(Err(error)) = old.map(|mut old| wipe(&mut old)) {
+            tracing::warn!(%error, file = with, "it was removed, and could not be overwritten before");
+        }
+        Ok(())
+    }
+
+    /// Removes a file whose content nobody must read again.
+    pub(super) fn destroy(&self, name: &str) -> Result<(), FolderError> {
+        let path = self.file(name);
+        let mut file = open(OpenOptions::new().write(true), &path)?;
+        wipe(&mut file).and_then(|()| fs::remove_file(&path)).map_err(io(&path))?;
+        self.sync()
+    }
+
+    fn sync(&self) -> Result<(), FolderError> {
         File::open(&self.path).and_then(|folder| folder.sync_all()).map_err(io(&self.path))
     }
 
@@ -148,6 +172,12 @@ impl Folder {
 fn open(options: &mut OpenOptions, path: &Path) -> Result<File, FolderError> {
     let no_link = i32::try_from(rustix::fs::OFlags::NOFOLLOW.bits()).unwrap_or_default();
     options.mode(0o600).custom_flags(no_link).open(path).map_err(io(path))
+}
+
+fn wipe(file: &mut File) -> io::Result<()> {
+    let length = file.metadata()?.len();
+    io::copy(&mut io::repeat(0).take(length), file)?;
+    file.sync_all()
 }
 
 fn check(path: &Path, folder: bool) -> Result<(), FolderError> {

@@ -10,13 +10,16 @@ use super::{
     job::Unavailable,
     keyring::Keyring,
     load::{ROW, row},
+    log_key,
     open::{DATABASE, OpenError},
     pins, schema,
 };
 use crate::{
     catalog::PinRow,
     domain::DecisionId,
-    evidence::{Checkpoint, JournalError, Line, Record, Report, Row, Tree, Verifier, VerifyingKey, leaf},
+    evidence::{
+        Checkpoint, JournalError, KeyLine, Line, Record, Report, Row, SigningChange, Tree, Verifier, VerifyingKey, leaf,
+    },
 };
 
 /// A journal that is only read.
@@ -48,8 +51,16 @@ impl Inspection {
     ///
     /// # Errors
     /// It cannot be read.
-    pub fn verify(&self, key: &VerifyingKey, others: &[String]) -> Result<Report, OpenError> {
-        Ok(verify(&self.conn, key, others)?)
+    pub fn verify(&self, line: &KeyLine, others: &[String]) -> Result<Report, OpenError> {
+        Ok(verify(&self.conn, line, others)?)
+    }
+
+    /// The changes of the signing key, each with its place.
+    ///
+    /// # Errors
+    /// They cannot be read.
+    pub fn changes(&self) -> Result<Vec<(u64, SigningChange)>, OpenError> {
+        Ok(log_key::changes(&self.conn)?)
     }
 
     /// The approved tool definitions.
@@ -91,14 +102,15 @@ impl Inspection {
     }
 }
 
-fn verify(conn: &Connection, key: &VerifyingKey, others: &[String]) -> rusqlite::Result<Report> {
+fn verify(conn: &Connection, line: &KeyLine, others: &[String]) -> rusqlite::Result<Report> {
     // One snapshot, however long it takes.
     let transaction = conn.unchecked_transaction()?;
     let mut notes: Vec<String> = Vec::new();
     for note in transaction.prepare("SELECT note FROM checkpoint ORDER BY size")?.query_map([], |row| row.get(0))? {
         notes.push(note?);
     }
-    let mut verifier = Verifier::new(key, notes.iter().chain(others).map(String::as_str));
+    let line = line.with(&log_key::changes(&transaction)?);
+    let mut verifier = Verifier::new(&line, notes.iter().chain(others).map(String::as_str));
     let mut query = transaction.prepare(&format!("{ROW} ORDER BY seq"))?;
     let mut rows = query.query([])?;
     while let Some(found) = rows.next()? {
@@ -150,7 +162,7 @@ impl Store {
     /// # Errors
     /// The note is not a checkpoint of this store's key, or the store cannot be read now.
     pub async fn against(&self, note: &str) -> Result<Against, JournalError> {
-        let checkpoint = Checkpoint::open(note, self.keyring.signing.verifying())
+        let checkpoint = (self.keyring.signing.state().line.open(note))
             .map_err(|error| JournalError::Unavailable(error.to_string()))?;
         let path = self.folder.file(DATABASE);
         let work = move || {
@@ -166,7 +178,7 @@ impl Store {
     /// # Errors
     /// It cannot be read now.
     pub async fn verify(&self) -> Result<Report, JournalError> {
-        let (path, key) = (self.folder.file(DATABASE), self.keyring.signing.verifying().clone());
+        let (path, key) = (self.folder.file(DATABASE), KeyLine::single(&self.keyring.signing.verifying()));
         let work = move || {
             let conn = schema::reader(&path).map_err(|error| error.to_string())?;
             verify(&conn, &key, &[]).map_err(|error| error.to_string())

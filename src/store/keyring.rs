@@ -2,17 +2,17 @@
 
 use std::sync::Arc;
 
-use super::folder::{Folder, FolderError};
+use super::{
+    folder::{Folder, FolderError},
+    log_key::{Changes, LogKey, PUBLIC},
+};
 use crate::{
     domain::{Digest, Secret},
-    evidence::{KeyError, SealError, Sealer, SigningKey, VerifyingKey},
-    exception::{SignError, Signer, Verifier},
+    evidence::{KeyError, SealError, Sealer, VerifyingKey},
 };
 
 const PEPPER: &str = "pepper";
 const SEAL: &str = "seal.key";
-const SIGNING: &str = "signing.key";
-const PUBLIC: &str = "signing.pub";
 
 /// The keys cannot be read or made.
 #[derive(Debug, thiserror::Error)]
@@ -23,6 +23,21 @@ pub enum KeyringError {
     /// The store is there and one of its keys is not.
     #[error("`{0}` is missing beside a store that was written with it; restore it from the backup of the folder")]
     Missing(&'static str),
+    /// The signing key is not there.
+    #[error(
+        "`signing.key` is missing beside a store that was written with it; restore it from the backup of the folder, or, \
+         if it is lost for good, make a new one with `postern evidence new-key --lost`"
+    )]
+    Lost,
+    /// The signing key is another one than the journal says.
+    #[error(
+        "`signing.key` is not the key that the journal names as the one in force: one of the two was put back or changed; \
+         run `postern evidence verify` with a key that you trust, and restore the folder from its backup"
+    )]
+    Other,
+    /// The signing key is there.
+    #[error("`signing.key` is there; change it with `postern evidence rotate` while the gateway runs")]
+    Kept,
     /// A file does not hold what its name says.
     #[error("`{0}` does not hold the key that its name says; restore it from the backup of the folder")]
     Content(&'static str),
@@ -47,25 +62,18 @@ pub struct Keyring {
     /// Seals what callers carry for us: cursors, states, ids of tasks. Made from the key that seals arguments.
     pub handles: Secret<Vec<u8>>,
     /// Signs checkpoints and approvals.
-    pub signing: Arc<SigningKey>,
+    pub signing: Arc<LogKey>,
 }
 
 impl Keyring {
-    /// Reads the keys; makes them if `fresh`, that is, if there is no store yet.
-    pub(super) fn open(folder: &Folder, fresh: bool) -> Result<Self, KeyringError> {
+    /// Reads the keys; makes them if `fresh`, that is, if there is no store yet. `changes` are those that it tells.
+    pub(super) fn open(folder: &Arc<Folder>, fresh: bool, changes: &Changes) -> Result<Self, KeyringError> {
         let pepper = secret(folder, PEPPER, fresh, random)?;
         let seal = secret(folder, SEAL, fresh, random)?;
-        let pkcs8 = secret(folder, SIGNING, fresh, || Ok(SigningKey::generate()?))?;
         if pepper.expose().len() != 32 {
             return Err(KeyringError::Content(PEPPER));
         }
-        let signing = SigningKey::read(pkcs8.expose())?;
-        let public = format!("{}\n", signing.verifying());
-        if !folder.guard(PUBLIC)? {
-            folder.create(PUBLIC, public.as_bytes())?;
-        } else if folder.read(PUBLIC)? != public.as_bytes() {
-            return Err(KeyringError::Content(PUBLIC));
-        }
+        let signing = LogKey::open(folder, fresh, changes)?;
         let handles = Digest::of_parts(&[b"postern handle key\n", seal.expose()]);
         let handles = Secret::new(handles.as_bytes().to_vec());
         Ok(Self { pepper, sealer: Arc::new(Sealer::new(&seal)?), handles, signing: Arc::new(signing) })
@@ -102,16 +110,4 @@ fn secret(
     let secret = make()?;
     folder.create(name, secret.expose())?;
     Ok(secret)
-}
-
-impl Signer for SigningKey {
-    fn sign(&self, message: &[u8]) -> Result<Vec<u8>, SignError> {
-        Ok(Self::sign(self, message).to_vec())
-    }
-}
-
-impl Verifier for SigningKey {
-    fn verify(&self, message: &[u8], signature: &[u8]) -> bool {
-        self.verifying().verify(message, signature)
-    }
 }

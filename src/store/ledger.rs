@@ -10,10 +10,12 @@ use rusqlite::{
     types::{ToSqlOutput, ValueRef},
 };
 
-use super::exceptions::Known;
+use super::{exceptions::Known, log_key::LogKey};
 use crate::{
     domain::{Clock, CredentialId, DecisionId, ExceptionId, Freezes, Timestamp},
-    evidence::{Checkpoint, Head, Hold, JournalError, Position, Record, SigningKey, Summary, Tree, leaf},
+    evidence::{
+        Checkpoint, Head, Hold, JournalError, Position, Record, SigningChange, SigningKey, Summary, Tree, leaf,
+    },
 };
 
 /// A record that is ready to be written.
@@ -45,6 +47,8 @@ pub(super) struct Memory {
     pub(super) known: HashMap<ExceptionId, Known>,
     /// The size that was signed last.
     pub(super) signed: u64,
+    /// The key that takes over when the transaction is committed.
+    pub(super) next: Option<(Arc<SigningKey>, SigningChange)>,
 }
 
 impl Memory {
@@ -58,7 +62,9 @@ pub(super) struct Ledger {
     pub(super) conn: Connection,
     pub(super) memory: Memory,
     pub(super) clock: Arc<dyn Clock>,
-    pub(super) signing: Arc<SigningKey>,
+    pub(super) signing: Arc<LogKey>,
+    /// The last checkpoint of a key that handed over, to be sent off the machine.
+    pub(super) covered: Option<String>,
     /// The disk is full but for the reserve: no call is admitted, all else is recorded (T100).
     pub(super) tight: bool,
     /// The head and the latest moment as the table has them.
@@ -66,9 +72,9 @@ pub(super) struct Ledger {
 }
 
 impl Ledger {
-    pub(super) fn new(conn: Connection, memory: Memory, clock: Arc<dyn Clock>, signing: Arc<SigningKey>) -> Self {
+    pub(super) fn new(conn: Connection, memory: Memory, clock: Arc<dyn Clock>, signing: Arc<LogKey>) -> Self {
         let written = (memory.head().seq, memory.latest);
-        Self { conn, memory, clock, signing, tight: false, written }
+        Self { conn, memory, clock, signing, covered: None, tight: false, written }
     }
 
     /// Never earlier than what was seen, also before the clock has been raised to it (T087).
@@ -92,6 +98,9 @@ impl Ledger {
         }
         self.conn.prepare_cached("COMMIT")?.execute([])?;
         self.written = (head.seq, latest);
+        if let Some((next, change)) = self.memory.next.take() {
+            self.signing.finish(next, change);
+        }
         Ok(())
     }
 
@@ -155,14 +164,21 @@ impl Ledger {
 
     /// Signs a checkpoint if there is anything new.
     pub(super) fn checkpoint(&mut self) -> rusqlite::Result<Option<String>> {
-        let (head, tree) = (self.memory.head(), &self.memory.tree);
-        if head.seq == self.memory.signed {
+        if self.memory.head().seq == self.memory.signed {
             return Ok(None);
         }
-        let note = Checkpoint { size: tree.size(), root: tree.root() }.sign(&self.signing);
+        self.begin()?;
+        let note = self.sign()?;
+        self.commit()?;
+        Ok(Some(note))
+    }
+
+    /// Signs what is there, as a part of the open transaction.
+    pub(super) fn sign(&mut self) -> rusqlite::Result<String> {
+        let (head, tree) = (self.memory.head(), &self.memory.tree);
+        let note = Checkpoint { size: tree.size(), root: tree.root() }.sign(&self.signing.state().key);
         let floor = self.memory.open.values().min().copied().unwrap_or(head.seq + 1);
         let peaks = tree.peaks().concat();
-        self.begin()?;
         let sql = "INSERT INTO checkpoint (size, chain, peaks, floor, note) VALUES (?1, ?2, ?3, ?4, ?5)";
         self.conn.prepare_cached(sql)?.execute(params![
             head.seq.cast_signed(),
@@ -172,9 +188,8 @@ impl Ledger {
             note
         ])?;
         self.thin_out()?;
-        self.commit()?;
         self.memory.signed = head.seq;
-        Ok(Some(note))
+        Ok(note)
     }
 
     /// Keeps the last 256 checkpoints, and of the older ones one for about 4096 records.

@@ -7,7 +7,7 @@ use rusqlite::{Connection, OptionalExtension as _, Row as SqlRow, params};
 use super::{exceptions, freezes, holds, keys, ledger::Memory};
 use crate::{
     domain::{CredentialId, DecisionId, ExceptionId},
-    evidence::{Breach, Checkpoint, Head, Index, Record, Row, Tree, VerifyingKey, chain, leaf},
+    evidence::{Breach, Checkpoint, Head, Index, KeyLine, Record, Row, Tree, chain, leaf},
 };
 
 /// The tables cannot be read, or are not what was written.
@@ -54,9 +54,9 @@ pub(super) fn bytes(row: &SqlRow<'_>, column: usize) -> rusqlite::Result<Vec<u8>
     Ok(row.get_ref(column)?.as_bytes()?.to_vec())
 }
 
-pub(super) fn load(conn: &Connection, key: &VerifyingKey) -> Result<Loaded, LoadError> {
+pub(super) fn load(conn: &Connection, line: &KeyLine) -> Result<Loaded, LoadError> {
     let mut memory = Memory::default();
-    let floor = last_checkpoint(conn, key, &mut memory)?;
+    let floor = last_checkpoint(conn, line, &mut memory)?;
     tail(conn, &mut memory)?;
     table_of_head(conn, &mut memory)?;
     open_intents(conn, &mut memory, floor)?;
@@ -71,7 +71,7 @@ pub(super) fn load(conn: &Connection, key: &VerifyingKey) -> Result<Loaded, Load
 }
 
 /// The last signed state; says from where intents may be open.
-fn last_checkpoint(conn: &Connection, key: &VerifyingKey, memory: &mut Memory) -> Result<u64, LoadError> {
+fn last_checkpoint(conn: &Connection, line: &KeyLine, memory: &mut Memory) -> Result<u64, LoadError> {
     let sql = "SELECT size, chain, peaks, floor, note FROM checkpoint ORDER BY size DESC LIMIT 1";
     type Stored = (i64, [u8; 32], Vec<u8>, i64, String);
     let read = |row: &SqlRow<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?));
@@ -79,7 +79,7 @@ fn last_checkpoint(conn: &Connection, key: &VerifyingKey, memory: &mut Memory) -
     let (size, link, peaks, floor, note): Stored = (size, link, peaks, floor, note);
     let size = size.cast_unsigned();
     let bad = |why: String| LoadError::Broken(Breach::Checkpoint { index: 0, why });
-    let signed = Checkpoint::open(&note, key).map_err(|error| bad(error.to_string()))?;
+    let signed = line.open(&note).map_err(|error| bad(error.to_string()))?;
     let peaks = peaks.as_chunks::<32>().0.to_vec();
     let tree = Tree::restore(size, peaks).ok_or(LoadError::Value("checkpoint"))?;
     if signed != (Checkpoint { size, root: tree.root() }) {

@@ -15,6 +15,7 @@ use super::{
     keys,
     ledger::Ledger,
     load::{LoadError, Loaded},
+    log_key,
     schema::{self, SchemaError},
     writer::{Place, Signals, Writer},
 };
@@ -113,14 +114,14 @@ impl Store {
     /// # Errors
     /// The folder is not ours alone or is in use, a key is missing, or the journal is not what was written.
     pub fn open(dir: &Path, settings: Settings, clock: Arc<dyn Clock>) -> Result<(Arc<Self>, Recovery), OpenError> {
-        let folder = Folder::take(dir)?;
+        let folder = Arc::new(Folder::take(dir)?);
         let fresh = !folder.guard(DATABASE)?;
-        let keyring = Arc::new(Keyring::open(&folder, fresh)?);
         for name in [DATABASE, "postern.db-wal", "postern.db-shm"] {
             folder.guard(name)?;
         }
+        let changes = if fresh { Vec::new() } else { log_key::changes(&schema::writer(&folder.file(DATABASE))?)? };
+        let keyring = Arc::new(Keyring::open(&folder, fresh, &changes)?);
         folder.touch(DATABASE)?;
-        let folder = Arc::new(folder);
         let place = Place {
             path: folder.file(DATABASE),
             folder: Arc::clone(&folder),

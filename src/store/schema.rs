@@ -43,6 +43,7 @@ const LATER: &str = "CREATE INDEX IF NOT EXISTS journal_pilot ON journal (seq) W
     CREATE TABLE IF NOT EXISTS key_network (id TEXT PRIMARY KEY, networks TEXT NOT NULL) STRICT, WITHOUT ROWID;
     CREATE INDEX IF NOT EXISTS journal_delivery ON journal (seq) WHERE kind = 'delivery';
     CREATE INDEX IF NOT EXISTS journal_hold ON journal (seq) WHERE kind = 'hold';
+    CREATE INDEX IF NOT EXISTS journal_signing ON journal (seq) WHERE kind = 'signing';
     CREATE INDEX IF NOT EXISTS journal_freeze ON journal (seq) WHERE kind = 'freeze';
     CREATE TABLE IF NOT EXISTS freeze (scope TEXT PRIMARY KEY, frozen TEXT NOT NULL) STRICT, WITHOUT ROWID;";
 

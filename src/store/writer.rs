@@ -18,12 +18,13 @@ use super::{
     job::{Job, Late, Mark, Overdue, Unavailable, abort},
     ledger::Ledger,
     load::{self, LoadError},
+    log_key::{self, LogKey},
     open::{self, OpenError},
     schema,
 };
 use crate::{
     domain::{Clock, DecisionId, Freezes, Lease},
-    evidence::{AlarmKind, Hold, Record, SigningKey, Stop},
+    evidence::{AlarmKind, Hold, Record, Stop},
     telemetry::Metrics,
 };
 
@@ -63,7 +64,7 @@ pub(super) struct Place {
     pub(super) folder: Arc<Folder>,
     pub(super) reserve: u64,
     pub(super) clock: Arc<dyn Clock>,
-    pub(super) signing: Arc<SigningKey>,
+    pub(super) signing: Arc<LogKey>,
 }
 
 impl Place {
@@ -77,7 +78,8 @@ impl Place {
         if carried != 0 {
             return Err(OpenError::Busy);
         }
-        let mut loaded = load::load(&conn, self.signing.verifying())?;
+        self.signing.settle(&log_key::changes(&conn)?)?;
+        let mut loaded = load::load(&conn, &self.signing.state().line)?;
         let memory = std::mem::take(&mut loaded.memory);
         Ok((Ledger::new(conn, memory, Arc::clone(&self.clock), Arc::clone(&self.signing)), loaded))
     }
@@ -167,6 +169,9 @@ impl Writer {
             self.last_write = Instant::now();
             acknowledge(&self.signals, ledger);
             publish(&self.signals, ledger);
+            if let Some(note) = ledger.covered.take() {
+                self.signals.checkpoint.send_replace(Some(note.into()));
+            }
             if let Some(meter) = self.signals.meter.get() {
                 let head = ledger.memory.head().seq;
                 let records = usize::try_from(head.saturating_sub(before)).unwrap_or(usize::MAX);

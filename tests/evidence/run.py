@@ -105,9 +105,29 @@ def main():
     check("after a stop and a start the log only grew", code == 0, said)
     ours(folder, tiles, key)
     changed(folder, tiles, key)
+    rotated(gateway, folder, tiles, key)
     print(f"evidence: {sum(results)} passed, {len(results) - sum(results)} failed")
     shutil.rmtree(folder, ignore_errors=True)
     sys.exit(0 if all(results) else 1)
+
+
+def rotated(gateway, folder, tiles, key):
+    """Another key signs: a stranger needs the one in force, our own verify any key of the line."""
+    old = folder / "old.pub"
+    shutil.copy(key, old)
+    with gateway:
+        status, answer = gateway.ask("/api/v1/evidence/rotate", {"reason": "a new quarter"})
+        check("another key signs from now on", status == 200, answer)
+        grow(gateway, 20)
+        served(gateway, json.loads(answer)["seq"] + 20)
+    check("the log keeps its name", key.read_text().split("+")[0] == old.read_text().split("+")[0])
+    code, said = run(STRANGER, HERE / "stranger.py", tiles, key, folder / "earlier", old)
+    check("a stranger who has the new key verifies the log", code == 0, said)
+    check("a stranger refuses the old key for it", run(STRANGER, HERE / "stranger.py", tiles, old)[0] != 0)
+    for one in (old, key):
+        for copy in (tiles, folder / "data"):
+            code, said = run(POSTERN, "evidence", "verify", copy, "--key", one, "--checkpoint", folder / "earlier")
+            check(f"our verify holds on `{copy.name}` by `{one.name}` alone", code == 0, said)
 
 
 def ours(folder, tiles, key):

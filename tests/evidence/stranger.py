@@ -1,6 +1,6 @@
 """Checks a folder of tiles with software that is not ours (PyPI aics-tlog), given the log's public key alone.
 
-Run by run.py: stranger.py TILES KEY-FILE [EARLIER-CHECKPOINT]. Prints one line, and exits 1 with the fault if there is one.
+Run by run.py: stranger.py TILES KEY-FILE [EARLIER-CHECKPOINT [ITS-KEY-FILE]]. Prints one line, and exits 1 with the fault if there is one.
 """
 
 import pathlib
@@ -9,7 +9,7 @@ import sys
 import aics_tlog as tlog
 
 
-def main(tiles, key_file, earlier=None):
+def main(tiles, key_file, earlier=None, earlier_key=None):
     folder = pathlib.Path(tiles)
     key = tlog.parse_vkey(pathlib.Path(key_file).read_text().strip())
     signed = tlog.verify_checkpoint(tlog.parse_note((folder / "checkpoint").read_text()), key)
@@ -19,7 +19,8 @@ def main(tiles, key_file, earlier=None):
     reader = tlog.FileSystemTileReader(folder)
     counts = tlog.audit_tiles(reader, head.size, head.root)
     if earlier:
-        old = tlog.verify_checkpoint(tlog.parse_note(pathlib.Path(earlier).read_text()), key)
+        before = tlog.parse_vkey(pathlib.Path(earlier_key).read_text().strip()) if earlier_key else key
+        old = tlog.verify_checkpoint(tlog.parse_note(pathlib.Path(earlier).read_text()), before)
         if not old.ok:
             raise SystemExit(f"the earlier checkpoint does not hold: {old}")
         leaves = [entry for entry in entries(folder, head.size)]

@@ -19,13 +19,14 @@ use crate::{
         ChangeOperations, ChangesView, ControlEvent, ControlView, Decided, DraftRequest, DraftView, Evaluation,
         EventOperations, EventStream, EventWish, EvidencePage, ExceptionView, Explanation, ExportOperations,
         ExportView, Found, FreezeOperations, FreezeView, HappeningOperations, HappeningView, HoldOperations, HoldView,
-        KeyView, LinkView, MadeKey, NewKey, Operations, Page, PilotOperations, PilotView, ReloadView, Search, Sought,
-        Study, Task, TaskAnswer, ToolApproval, ToolView, WatchView, router,
+        KeyView, LinkView, MadeKey, NewKey, Operations, Page, PilotOperations, PilotView, ReloadView, RotationView,
+        Search, Sought, Study, Task, TaskAnswer, ToolApproval, ToolView, WatchView, router,
     },
     domain::{
         Credential, CredentialId, CredentialKind, DecisionId, Digest, Document, Duty, ExceptionId, Findings,
         FreezeScope, HoldId, Kind, Person, PilotId, Timestamp,
     },
+    evidence::SigningKey,
     report::{Register, Scope, Sprawl, Tally},
 };
 
@@ -323,6 +324,11 @@ impl Operations for Fake {
     }
     async fn evidence(&self, _: &Arc<Person>, from: u64, _: u32) -> Result<EvidencePage, ApiError> {
         Ok(EvidencePage { records: vec![], next: Some(from) })
+    }
+    async fn rotate(&self, _: &Arc<Person>, reason: String) -> Result<RotationView, ApiError> {
+        self.note(format!("signing {reason}"));
+        let key = SigningKey::read(SigningKey::generate().unwrap().expose()).unwrap().verifying().clone();
+        Ok(RotationView { seq: 1, old: key.clone(), new: key, checkpoint: String::new() })
     }
     async fn checkpoint(&self) -> Result<Option<String>, ApiError> {
         Ok(None)

@@ -2,5 +2,6 @@
 
 mod consistency;
 mod inclusion;
+mod line;
 mod tiles;
 mod verification;

@@ -5,7 +5,8 @@ use proptest::prelude::*;
 use crate::{
     domain::DecisionId,
     evidence::{
-        Breach, Checkpoint, Head, How, Line, Outcome, Record, Report, Row, SigningKey, Stop, Tree, Verifier, leaf,
+        Breach, Checkpoint, Head, How, KeyLine, Line, Outcome, Record, Report, Row, SigningKey, Stop, Tree, Verifier,
+        leaf,
     },
 };
 
@@ -47,7 +48,8 @@ fn fixture() -> Fixture {
 }
 
 fn verify(fixture: &Fixture) -> Report {
-    let mut verifier = Verifier::new(fixture.key.verifying(), fixture.notes.iter().map(String::as_str));
+    let mut verifier =
+        Verifier::new(&KeyLine::single(fixture.key.verifying()), fixture.notes.iter().map(String::as_str));
     fixture.rows.iter().for_each(|row| verifier.row(row));
     verifier.finish()
 }

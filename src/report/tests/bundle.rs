@@ -85,7 +85,7 @@ async fn a_bundle_holds_all_records_of_its_exception_and_verifies_offline() {
     assert_eq!(view["revisions"][0]["record"]["owner"]["human"], "olga");
     assert_eq!(view["approvals"].as_array().unwrap().len(), 2);
     assert_eq!((&view["attestations"][0]["by"], &view["decisions"]["intent"]), (&"olga".into(), &2.into()));
-    let key = house.store.keyring().signing.verifying().clone();
+    let key = house.store.keyring().signing.verifying();
     assert!(verify(&folder, Some(&key)).unwrap().holds);
     let other = SigningKey::read(SigningKey::generate().unwrap().expose()).unwrap();
     let refused = verify(&folder, Some(other.verifying())).unwrap();

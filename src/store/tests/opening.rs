@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use super::support::{House, NOON, admit, admit_under, approved, meddle, open, outcome, patient};
 use crate::{
     domain::DecisionId,
-    evidence::{Breach, Line, Record, Verifier},
+    evidence::{Breach, KeyLine, Line, Record, Verifier},
     gateway::Admission as _,
     store::{Against, Inspection, LoadError, OpenError},
 };
@@ -45,7 +45,7 @@ async fn a_row_that_was_changed_is_named_and_the_store_does_not_open() {
     meddle(&dir, "UPDATE journal SET payload = replace(payload, 'agent-1', 'agent-2') WHERE seq = 3");
     let report = {
         let inspection = Inspection::open(&dir).unwrap();
-        inspection.verify(inspection.key(), &[]).unwrap()
+        inspection.verify(&KeyLine::single(inspection.key()), &[]).unwrap()
     };
     assert_eq!(report.breaches, [Breach::Changed { seq: 3 }]);
     let error = open(&dir, patient()).unwrap_err();
@@ -71,7 +71,7 @@ async fn a_tail_that_was_cut_is_named_and_the_store_does_not_open() {
     assert!(matches!(error, OpenError::Load(LoadError::Broken(Breach::Missing { from: 4, to: 6 }))), "{error}");
     let inspection = Inspection::open(&dir).unwrap();
     let note = house.store.checkpoint().unwrap().to_string();
-    let report = inspection.verify(inspection.key(), &[note]).unwrap();
+    let report = inspection.verify(&KeyLine::single(inspection.key()), &[note]).unwrap();
     assert_eq!(report.breaches, [Breach::Truncated { have: 3, signed: 6 }]);
 }
 
@@ -154,7 +154,7 @@ async fn an_export_is_verified_without_the_store() {
     let read: Vec<_> = lines.iter().map(|line| Line::read(line).unwrap()).collect();
     let notes =
         read.iter().filter_map(|line| if let Line::Checkpoint(note) = line { Some(note.as_str()) } else { None });
-    let mut verifier = Verifier::new(inspection.key(), notes);
+    let mut verifier = Verifier::new(&KeyLine::single(inspection.key()), notes);
     for line in &read {
         if let Line::Row(row) = line {
             verifier.row(row);

@@ -11,6 +11,7 @@ pub mod exports;
 mod governance;
 mod hold;
 mod hostile;
+mod keys;
 mod kill;
 mod kinds;
 mod lifecycle;
@@ -50,6 +51,7 @@ pub fn all() -> Vec<Case> {
         methods::cases(),
         news::cases(),
         stops::cases(),
+        keys::cases(),
         kill::cases(),
         hold::cases(),
         hostile::cases(),
