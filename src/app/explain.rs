@@ -88,7 +88,8 @@ impl House {
                 | Record::Alarm(_)
                 | Record::Watch(_)
                 | Record::Aborted(_)
-                | Record::Delivery(_) => {}
+                | Record::Delivery(_)
+                | Record::Retention(_) => {}
             }
         }
         Ok(recorded.map(|recorded| (recorded, outcome)))

@@ -94,6 +94,10 @@ const HEADINGS: [&str; 6] = ["seq", "at", "kind", "decision", "who", "what"];
 
 pub(super) fn line(row: &Row) -> [String; 6] {
     let seq = row.seq.to_string();
+    if let Some(gone) = row.pruned() {
+        let at = gone.at.format("%Y-%m-%dT%H:%M:%S%.3fZ").to_string();
+        return [seq, at, gone.kind, String::new(), String::new(), format!("removed, see record {}", gone.by)];
+    }
     let Ok(record) = serde_json::from_slice::<Record>(&row.payload) else {
         return [seq, String::new(), "UNREADABLE".to_owned(), String::new(), String::new(), String::new()];
     };
@@ -161,6 +165,13 @@ fn told(record: &Record) -> (String, String) {
         Record::Recovered(found) => (String::new(), format!("{} calls without an outcome", found.unknown.len())),
         Record::Alarm(alarm) => (String::new(), format!("{}: {}", word(&alarm.about), alarm.detail)),
         Record::Aborted(aborted) => (String::new(), format!("record {} came too late", aborted.record)),
+        Record::Retention(one) => {
+            let what = format!(
+                "{} records of traffic up to record {} removed after {} days",
+                one.count, one.through, one.days
+            );
+            (String::new(), what)
+        }
         Record::Delivery(one) => (one.actor.clone(), format!("{} {}: {}", one.destination, one.id, word(&one.event))),
     }
 }

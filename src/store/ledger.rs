@@ -61,6 +61,8 @@ pub(super) struct Ledger {
     pub(super) signing: Arc<SigningKey>,
     /// The disk is full but for the reserve: no call is admitted, all else is recorded (T100).
     pub(super) tight: bool,
+    /// A checkpoint that was signed in a transaction with other work, and is not told yet.
+    pub(super) fresh: Option<String>,
     /// The head and the latest moment as the table has them.
     written: (u64, i64),
 }
@@ -68,7 +70,7 @@ pub(super) struct Ledger {
 impl Ledger {
     pub(super) fn new(conn: Connection, memory: Memory, clock: Arc<dyn Clock>, signing: Arc<SigningKey>) -> Self {
         let written = (memory.head().seq, memory.latest);
-        Self { conn, memory, clock, signing, tight: false, written }
+        Self { conn, memory, clock, signing, tight: false, fresh: None, written }
     }
 
     /// Never earlier than what was seen, also before the clock has been raised to it (T087).
@@ -155,14 +157,21 @@ impl Ledger {
 
     /// Signs a checkpoint if there is anything new.
     pub(super) fn checkpoint(&mut self) -> rusqlite::Result<Option<String>> {
-        let (head, tree) = (self.memory.head(), &self.memory.tree);
-        if head.seq == self.memory.signed {
+        if self.memory.head().seq == self.memory.signed {
             return Ok(None);
         }
+        self.begin()?;
+        let note = self.sign()?;
+        self.commit()?;
+        Ok(Some(note))
+    }
+
+    /// Signs a checkpoint over all that stands, within the open transaction.
+    pub(super) fn sign(&mut self) -> rusqlite::Result<String> {
+        let (head, tree) = (self.memory.head(), &self.memory.tree);
         let note = Checkpoint { size: tree.size(), root: tree.root() }.sign(&self.signing);
         let floor = self.memory.open.values().min().copied().unwrap_or(head.seq + 1);
         let peaks = tree.peaks().concat();
-        self.begin()?;
         let sql = "INSERT INTO checkpoint (size, chain, peaks, floor, note) VALUES (?1, ?2, ?3, ?4, ?5)";
         self.conn.prepare_cached(sql)?.execute(params![
             head.seq.cast_signed(),
@@ -172,9 +181,8 @@ impl Ledger {
             note
         ])?;
         self.thin_out()?;
-        self.commit()?;
         self.memory.signed = head.seq;
-        Ok(Some(note))
+        Ok(note)
     }
 
     /// Keeps the last 256 checkpoints, and of the older ones one for about 4096 records.
