@@ -42,6 +42,7 @@ mod recorded;
 mod removal;
 mod replay;
 mod report;
+mod retention;
 mod routine;
 mod seek;
 mod serve;

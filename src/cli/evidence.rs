@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::{
     command::{EvidenceCommand, Global, Journal},
     exit::Failure,
-    proof,
+    proof, retention,
     run::operator,
     screen::{Format, Screen},
     table::{facts, printable, table},
@@ -31,6 +31,7 @@ pub(super) fn evidence(command: &EvidenceCommand, global: &Global, screen: &mut 
             proof::verify(arguments, global, screen)?.map_or(Ok(()), |report| verified(&report, screen))
         }
         EvidenceCommand::Prove(arguments) => proof::prove(arguments, global, screen),
+        EvidenceCommand::Prune { dry_run } => retention::prune(*dry_run, global, screen),
         EvidenceCommand::Consistency(arguments) => proof::consistency(arguments, global, screen),
         EvidenceCommand::Show(journal) if screen.format == Format::Table => {
             show(&inspect(journal)?, journal.since, screen)
@@ -170,7 +171,7 @@ fn told(record: &Record) -> (String, String) {
                 "{} records of traffic up to record {} removed after {} days",
                 one.count, one.through, one.days
             );
-            (String::new(), what)
+            (one.actor.clone(), what)
         }
         Record::Delivery(one) => (one.actor.clone(), format!("{} {}: {}", one.destination, one.id, word(&one.event))),
     }

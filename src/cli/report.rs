@@ -161,7 +161,7 @@ fn bundle(id: &ExceptionId, out: &Path, journal: &Journal, screen: &mut Screen<'
         found.write(journal, out).map_err(failed)?;
     }
     let told = json!({"exception": id, "out": out, "records": found.records(), "signed": found.signed(),
-        "unsigned": found.unsigned(), "key": journal.0.key().to_string()});
+        "unsigned": found.unsigned(), "removed": found.gone(), "key": journal.0.key().to_string()});
     Ok(screen.show(&told, |_| render::bundle(&found, out, &journal.0.key().to_string()))?)
 }
 

@@ -14,6 +14,8 @@ pub const TRAFFIC: [&str; 7] = ["aborted", "denial", "inquiry", "intent", "listi
 pub struct Retention {
     /// When.
     pub at: Timestamp,
+    /// Who asked for it; `postern` for the gateway itself.
+    pub actor: String,
     /// The first record that was looked at.
     pub from: u64,
     /// The last one; up to it all traffic is removed.

@@ -38,6 +38,8 @@ pub struct Prune {
     pub checkpoint: String,
     /// The last record that all who read the journal have read.
     pub floor: u64,
+    /// Who asks for it.
+    pub actor: String,
 }
 
 /// What was removed until now.
@@ -148,6 +150,7 @@ fn prune(ledger: &mut Ledger, asked: &Prune) -> rusqlite::Result<Asked<Option<Re
     old.iter().for_each(|old| runs.push(old.seq));
     let said = Retention {
         at: ledger.now(),
+        actor: asked.actor.clone(),
         from,
         through,
         count: u64::try_from(old.len()).unwrap_or(u64::MAX),

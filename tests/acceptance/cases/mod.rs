@@ -21,6 +21,7 @@ mod policy;
 mod reads;
 mod reports;
 mod requests;
+mod retention;
 mod rounds;
 mod stops;
 mod studies;
@@ -45,6 +46,7 @@ pub fn all() -> Vec<Case> {
         exports::cases(),
         duties::cases(),
         durability::cases(),
+        retention::cases(),
         rounds::cases(),
         reads::cases(),
         methods::cases(),
