@@ -56,6 +56,6 @@ pub use backend::{Backend, Dialect};
 pub use check::{Checked, check};
 pub use clock::SystemClock;
 pub use prove::{Proved, prove};
-pub use reconcile::{TraceState, TracedUse, traced_uses};
+pub use reconcile::{TraceState, TracedUse, removed_uses, traced_uses};
 pub use removal::Proposal;
 pub use serve::{Running, serve, start};

@@ -203,7 +203,8 @@ fn standards(
         return Ok(screen.out.write_all(map.csv(&mapped).as_bytes())?);
     }
     let whole = json!({"version": map.version, "stamp": map.stamp, "says": map.says, "source": map.source,
-        "exception": exception, "checkpoints": holdings.checkpoints(), "evidence": mapped, "aliases": map.aliases,
+        "exception": exception, "checkpoints": holdings.checkpoints(), "removed": holdings.gone(), "evidence": mapped, "aliases": map.aliases,
         "frameworks": map.frameworks});
-    Ok(screen.show(&whole, |_| render::standards(&map, &mapped, holdings.checkpoints()))?)
+    let gone = render::removed(holdings.gone());
+    Ok(screen.show(&whole, |_| render::standards(&map, &mapped, holdings.checkpoints()) + &gone)?)
 }

@@ -38,8 +38,8 @@ pub(super) fn register(register: &Register) -> String {
     out
 }
 
-fn removed(gone: Option<Gone>) -> String {
-    gone.map(|gone| format!("{}; of them only what is indexed is counted\n", gone.told())).unwrap_or_default()
+pub(super) fn removed(gone: Option<Gone>) -> String {
+    gone.map(|gone| format!("{}\n", gone.told())).unwrap_or_default()
 }
 
 const fn whole(complete: bool) -> &'static str {

@@ -2,5 +2,6 @@
 
 mod consistency;
 mod inclusion;
+mod retention;
 mod tiles;
 mod verification;
