@@ -66,6 +66,12 @@ impl ApiError {
         Self::new(StatusCode::CONFLICT, "conflict", message)
     }
 
+    /// 410: it was here, and was removed when its time was over.
+    #[must_use]
+    pub fn gone(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::GONE, "gone", message)
+    }
+
     /// 413: the body is too large.
     #[must_use]
     pub fn too_large() -> Self {

@@ -31,6 +31,7 @@ pub trait Operations:
     + ExportOperations
     + FreezeOperations
     + HoldOperations
+    + super::RetentionOperations
 {
     /// The person whose key or token stands in `Authorization`.
     async fn authenticate(&self, headers: &HeaderMap) -> Result<Arc<Person>, ApiError>;

@@ -105,6 +105,8 @@ pub enum Known {
     Hold(HoldRoute),
     /// The kill switch.
     Freeze(FreezeRoute),
+    /// Remove records of traffic whose time is over.
+    Prune,
     /// Read the policies again.
     Reload,
     /// A one-time link to the console.
@@ -382,6 +384,7 @@ pub const ROUTES: &[Route] = &[
     route(GET, "/api/v1/evidence", AUDIT, None, Endpoint::Known(Known::Evidence)),
     route(GET, "/api/v1/evidence/checkpoint", AUDIT, None, Endpoint::Known(Known::Checkpoint)),
     route(POST, "/api/v1/evidence/rotate", ADMINISTER, Some("signing"), Endpoint::Known(Known::RotateKey)),
+    route(POST, "/api/v1/evidence/prune", ADMINISTER, Some("retention"), Endpoint::Known(Known::Prune)),
     route(GET, "/log/checkpoint", Access::Person, None, Endpoint::Known(Known::LogCheckpoint)),
     route(GET, "/log/tile/entries/{*tile}", AUDIT, None, Endpoint::Known(Known::LogEntries)),
     route(GET, "/log/tile/{id}/{*tile}", Access::Person, None, Endpoint::Known(Known::LogTile)),

@@ -156,6 +156,10 @@ async fn answer(operations: &dyn Operations, known: Known, asked: Asked) -> Resu
         Known::Sprawl => json_answer(&operations.sprawl(reports::days(&asked.parts.uri)?).await?),
         Known::Hold(route) => holds::answer(operations, route, &asked).await,
         Known::Freeze(route) => freeze::answer(operations, route, &asked).await,
+        Known::Prune => {
+            let body: super::retention::PruneBody = json_body(&asked)?;
+            json_answer(&operations.prune(by.id.as_str(), body.dry_run).await?)
+        }
         Known::Reload => json_answer(&operations.reload(by).await?),
         Known::ConsoleLink => created(&operations.console_link(by).await?),
         Known::Evidence => {

@@ -20,7 +20,7 @@ impl House {
 
     /// The refusal of this id with its arguments; none where there is none, or it named no tool.
     pub(super) async fn refused(&self, id: &DecisionId) -> Result<Option<(Refused, Verdict)>, ApiError> {
-        let records = self.store.decision(id).await.map_err(|error| ApiError::unavailable(error.to_string()))?;
+        let records = self.store.decision(id).await.map_err(super::retention::unread)?;
         let denial = records
             .into_iter()
             .find_map(|(_, record)| if let Record::Denial(denial) = record { Some(denial) } else { None });

@@ -40,6 +40,7 @@ pub(super) fn start(house: &Arc<House>, loose: Loose, stop: &watch::Receiver<boo
     tasks.spawn(super::shadow::run(Arc::clone(house)));
     tasks.spawn(gauges::keep(Arc::clone(house)));
     tasks.spawn(super::tiles::keep(Arc::clone(&house.store), house.tiles.clone()));
+    tasks.spawn(super::retention::run(Arc::clone(house)));
     tasks.spawn(hold::follow(Arc::clone(house)));
     tasks.spawn(freeze::follow(Arc::clone(house)));
     if let Some(copies) = &house.copies {

@@ -166,6 +166,7 @@ pub(super) async fn build(
         shadowed: watch::Sender::new(0),
         exports: exports.running.clone(),
         webhooks: alerts.running.clone(),
+        retention: super::retention::Retaining::new(settings),
         admin_url,
     };
     Ok((Arc::new(house), Loose { exhausted: spent, changes, alerts, exports, marker }))

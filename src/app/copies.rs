@@ -10,7 +10,10 @@ use std::{
 
 use tokio::sync::watch;
 
-use crate::store::{Against, Store};
+use crate::{
+    evidence::Checkpoint,
+    store::{Against, Store},
+};
 
 /// The file, where the setting names a folder.
 const FILE: &str = "postern.checkpoint";
@@ -54,6 +57,21 @@ impl Copies {
             }
         }
         None
+    }
+
+    /// How much the copy that has the least signs, and where it is; none if there are no copies.
+    pub(super) async fn least(self: &Arc<Self>) -> Option<(u64, String)> {
+        let copies = Arc::clone(self);
+        let look = move || {
+            let size = |place: &PathBuf| {
+                let note = read(place).ok().flatten();
+                let signed = note.and_then(|note| Checkpoint::read(&note).ok());
+                // A copy that cannot be read holds nothing.
+                (signed.map_or(0, |signed| signed.size), place.display().to_string())
+            };
+            copies.places.iter().map(size).min()
+        };
+        tokio::task::spawn_blocking(look).await.unwrap_or_else(|_| Some((0, "a copy".to_owned())))
     }
 
     /// Writes each checkpoint to every place, until the store closes.

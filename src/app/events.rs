@@ -213,14 +213,26 @@ impl Tail {
                 return None;
             }
         };
+        let mut gone = None;
         for row in &rows {
             self.seq = row.seq;
+            if row.pruned().is_some() {
+                gone = Some(row);
+                continue;
+            }
+            // Of records that were removed the last of each run is told, so that nobody takes them for nothing.
+            if let Some(row) = gone.take() {
+                to.send(frame(row, "pruned")).await.ok()?;
+            }
             let Ok(record) = serde_json::from_slice::<Record>(&row.payload) else { continue };
             self.place(&record).await;
             let members = &self.members;
             if self.filter.takes(&record, |id| members.get(id).copied().unwrap_or_default()) {
                 to.send(frame(row, record.summary().kind)).await.ok()?;
             }
+        }
+        if let Some(row) = gone {
+            to.send(frame(row, "pruned")).await.ok()?;
         }
         Some(rows.len() == usize::try_from(BATCH).unwrap_or(usize::MAX))
     }

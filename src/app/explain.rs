@@ -42,7 +42,7 @@ impl House {
     }
 
     async fn recorded(&self, id: &DecisionId) -> Result<Option<(Recorded, Option<Outcome>)>, ApiError> {
-        let records = self.store.decision(id).await.map_err(|error| ApiError::unavailable(error.to_string()))?;
+        let records = self.store.decision(id).await.map_err(super::retention::unread)?;
         let mut recorded = None;
         let mut outcome = None;
         for (seq, record) in records {
@@ -89,7 +89,8 @@ impl House {
                 | Record::Alarm(_)
                 | Record::Watch(_)
                 | Record::Aborted(_)
-                | Record::Delivery(_) => {}
+                | Record::Delivery(_)
+                | Record::Retention(_) => {}
             }
         }
         Ok(recorded.map(|recorded| (recorded, outcome)))

@@ -107,7 +107,12 @@ struct Begun(Arc<Store>);
 #[async_trait]
 impl Beginnings for Begun {
     async fn begun(&self, decision: &DecisionId) -> Result<Option<Value>, JournalError> {
-        let records = self.0.decision(decision).await?;
+        let records = match self.0.decision(decision).await {
+            Ok(records) => records,
+            // Its beginning was removed before this destination came to its end.
+            Err(JournalError::Removed { .. }) => return Ok(None),
+            Err(error) => return Err(error),
+        };
         let first = records.into_iter().find(|(_, record)| matches!(record, Record::Intent(_) | Record::Inquiry(_)));
         Ok(first.and_then(|(_, record)| serde_json::to_value(record).ok()))
     }

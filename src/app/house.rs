@@ -58,6 +58,8 @@ pub(super) struct House {
     pub(super) exports: Vec<super::exports::Exporting>,
     /// Webhooks, and how far each got.
     pub(super) webhooks: Vec<crate::delivery::Running>,
+    /// How long records of traffic are kept, and what waits for them.
+    pub(super) retention: super::retention::Retaining,
     /// Where people reach the administration listener.
     pub(super) admin_url: String,
 }

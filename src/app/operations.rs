@@ -302,6 +302,10 @@ impl Operations for House {
 
     async fn log_tile(&self, name: &crate::evidence::tiles::TileName) -> Result<Option<Vec<u8>>, ApiError> {
         let name = *name;
-        super::tiles::read(&self.tiles, move |folder| folder.read(&name)).await
+        let found = super::tiles::read(&self.tiles, move |folder| folder.read(&name)).await?;
+        match found {
+            None => self.is_gone(&name).await,
+            found => Ok(found),
+        }
     }
 }

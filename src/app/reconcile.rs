@@ -43,6 +43,22 @@ pub enum TraceState {
     NotInBackend,
 }
 
+/// How many uses from this record on were removed when their time was over, as far as the index still tells.
+///
+/// # Errors
+/// The journal cannot be read.
+pub fn removed_uses(inspection: &Inspection, since: u64) -> Result<usize, OpenError> {
+    let mut removed = 0;
+    inspection.export(since, |line| {
+        if let Line::Row(row) = line {
+            let under = row.index.as_ref().is_some_and(|index| index.exception.is_some());
+            removed += usize::from(under && row.pruned().is_some_and(|gone| gone.kind == "intent"));
+        }
+        Ok(())
+    })?;
+    Ok(removed)
+}
+
 /// Every use from this record on, in order. An intent that never left is none.
 ///
 /// # Errors

@@ -75,7 +75,11 @@ impl RecordedCalls for Journal {
             let floor = self.store.floor_of(&filter.exceptions, self.walk).await;
             floor.map_err(|error| ReadError(error.to_string()))?.unwrap_or_default()
         };
-        Ok(Begin { seq: found.max(floor), truncated: floor > found })
+        let seq = found.max(floor);
+        let gone = self.store.gone().await.map_err(|error| ReadError(error.to_string()))?;
+        // What was removed when its time was over is not judged again, and the answer says so.
+        let removed = gone.is_some_and(|gone| gone.through >= seq);
+        Ok(Begin { seq, truncated: floor > found || removed })
     }
 
     async fn page(&self, from: u64, filter: &Filter) -> Result<Page, ReadError> {

@@ -31,6 +31,8 @@ const SENT: usize = 64;
 /// Records without a use after which the cursor is noted all the same.
 const IDLE: u64 = 10_000;
 const PACE: Duration = Duration::from_millis(250);
+/// Until the cursor is noted though no use was settled: retention waits for it.
+const QUIET: Duration = Duration::from_secs(60);
 /// Between two notes of the cursor.
 const NOTE: Duration = Duration::from_secs(1);
 /// Times that a trace which the collector refuses is sent again.
@@ -58,6 +60,8 @@ struct State {
     noted: u64,
     /// Whether a use was settled since.
     settled: bool,
+    /// When it was noted.
+    moved: Option<Instant>,
     at: Option<Instant>,
     pending: BTreeMap<u64, Pending>,
     /// Uses whose trace is lost for good.
@@ -237,8 +241,10 @@ impl Replay {
         let read = state.read.unwrap_or_default();
         let mark = state.pending.keys().next().map_or(read, |first| first.saturating_sub(1));
         // Records that are no uses are worth a write now and then.
-        if mark > state.noted && (state.settled || mark - state.noted > IDLE) {
+        let quiet = state.moved.get_or_insert_with(Instant::now).elapsed() > QUIET;
+        if mark > state.noted && (state.settled || quiet || mark - state.noted > IDLE) {
             self.house.store.advance(CURSOR, mark).await?;
+            state.moved = Some(Instant::now());
             (state.noted, state.settled) = (mark, false);
         }
         state.at = Some(Instant::now());

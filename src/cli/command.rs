@@ -370,6 +370,9 @@ pub(super) struct ProveArguments {
     /// The first record of this decision
     #[arg(long, value_name = "ID", conflicts_with = "seq")]
     pub(super) decision: Option<String>,
+    /// Prove the leaf of a record that was removed, for whoever kept the record
+    #[arg(long, requires = "seq")]
+    pub(super) hash_only: bool,
     /// Under this checkpoint [default: the newest of the copy]
     #[arg(long, value_name = "FILE")]
     pub(super) checkpoint: Option<PathBuf>,
@@ -398,6 +401,12 @@ pub(super) enum EvidenceCommand {
     Consistency(ConsistencyArguments),
     #[command(flatten)]
     Signing(SigningCommand),
+    /// Remove records of traffic whose time is over (`evidence.retention`), now; asks the running gateway
+    Prune {
+        /// Only say what would be removed
+        #[arg(long)]
+        dry_run: bool,
+    },
 }
 
 /// What to see of the controls.

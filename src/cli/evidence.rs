@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::{
     command::{EvidenceCommand, Global, Journal},
     exit::Failure,
-    proof,
+    proof, retention,
     run::operator,
     screen::{Format, Screen},
     signing::signing,
@@ -33,6 +33,7 @@ pub(super) fn evidence(command: &EvidenceCommand, global: &Global, screen: &mut 
         }
         EvidenceCommand::Prove(arguments) => proof::prove(arguments, global, screen),
         EvidenceCommand::Signing(command) => signing(command, global, screen),
+        EvidenceCommand::Prune { dry_run } => retention::prune(*dry_run, global, screen),
         EvidenceCommand::Consistency(arguments) => proof::consistency(arguments, global, screen),
         EvidenceCommand::Show(journal) if screen.format == Format::Table => {
             show(&inspect(journal)?, journal.since, screen)
@@ -100,6 +101,10 @@ const HEADINGS: [&str; 6] = ["seq", "at", "kind", "decision", "who", "what"];
 
 pub(super) fn line(row: &Row) -> [String; 6] {
     let seq = row.seq.to_string();
+    if let Some(gone) = row.pruned() {
+        let at = gone.at.format("%Y-%m-%dT%H:%M:%S%.3fZ").to_string();
+        return [seq, at, gone.kind, String::new(), String::new(), format!("removed, see record {}", gone.by)];
+    }
     let Ok(record) = serde_json::from_slice::<Record>(&row.payload) else {
         return [seq, String::new(), "UNREADABLE".to_owned(), String::new(), String::new(), String::new()];
     };
@@ -171,6 +176,13 @@ fn told(record: &Record) -> (String, String) {
         Record::Recovered(found) => (String::new(), format!("{} calls without an outcome", found.unknown.len())),
         Record::Alarm(alarm) => (String::new(), format!("{}: {}", word(&alarm.about), alarm.detail)),
         Record::Aborted(aborted) => (String::new(), format!("record {} came too late", aborted.record)),
+        Record::Retention(one) => {
+            let what = format!(
+                "{} records of traffic up to record {} removed after {} days",
+                one.count, one.through, one.days
+            );
+            (one.actor.clone(), what)
+        }
         Record::Delivery(one) => (one.actor.clone(), format!("{} {}: {}", one.destination, one.id, word(&one.event))),
     }
 }

@@ -22,6 +22,7 @@ mod remote;
 mod render;
 mod report;
 mod report_render;
+mod retention;
 mod run;
 mod screen;
 mod signing;

@@ -91,6 +91,7 @@ pub(super) fn prove(arguments: &ProveArguments, global: &Global, screen: &mut Sc
     let (note, signed) = checkpoint(&copied, arguments.checkpoint.as_deref())?;
     let mut prover = Prover::default();
     let mut found: Option<(u64, Option<Vec<u8>>)> = None;
+    let mut gone = 0_u64;
     let read = copied.leaves(signed.size, |leaf| {
         let wanted = match (arguments.seq, &arguments.decision) {
             (Some(seq), _) => leaf.seq == seq,
@@ -98,6 +99,7 @@ pub(super) fn prove(arguments: &ProveArguments, global: &Global, screen: &mut Sc
             (None, None) => false,
         };
         prover.push(leaf.hash, wanted);
+        gone += u64::from(leaf.record.is_none());
         if wanted {
             found = Some((leaf.seq, leaf.record));
         }
@@ -106,8 +108,18 @@ pub(super) fn prove(arguments: &ProveArguments, global: &Global, screen: &mut Sc
     if prover.tree().size() != signed.size || prover.tree().root() != signed.root {
         return Err(Failure::Refused("the copy is not what its checkpoint signed; run `evidence verify`".to_owned()));
     }
-    let none = || Failure::Refused(format!("no such record among the {} that were signed", signed.size));
+    let none = || {
+        let removed =
+            if gone > 0 { format!("; {gone} of them were removed when their time was over") } else { String::new() };
+        Failure::Refused(format!("no such record among the {} that were signed{removed}", signed.size))
+    };
     let (seq, record) = found.ok_or_else(none)?;
+    if record.is_none() && !arguments.hash_only {
+        return Err(Failure::Refused(format!(
+            "record {seq} was removed when its time was over (`evidence show` tells by which record); \
+             whoever kept it proves it with --hash-only, and verifies with --record FILE"
+        )));
+    }
     let path = prover.proof(seq.saturating_sub(1), prover.tree()).ok_or_else(none)?;
     let proof = RecordProof { record, seq, path, note };
     Ok(screen.out.write_all(proof.write().as_bytes())?)

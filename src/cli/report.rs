@@ -161,7 +161,7 @@ fn bundle(id: &ExceptionId, out: &Path, journal: &Journal, screen: &mut Screen<'
         found.write(journal, out).map_err(failed)?;
     }
     let told = json!({"exception": id, "out": out, "records": found.records(), "signed": found.signed(),
-        "unsigned": found.unsigned(), "key": journal.0.key().to_string()});
+        "unsigned": found.unsigned(), "removed": found.gone(), "key": journal.0.key().to_string()});
     Ok(screen.show(&told, |_| render::bundle(&found, out, &journal.0.key().to_string()))?)
 }
 
@@ -203,7 +203,8 @@ fn standards(
         return Ok(screen.out.write_all(map.csv(&mapped).as_bytes())?);
     }
     let whole = json!({"version": map.version, "stamp": map.stamp, "says": map.says, "source": map.source,
-        "exception": exception, "checkpoints": holdings.checkpoints(), "evidence": mapped, "aliases": map.aliases,
+        "exception": exception, "checkpoints": holdings.checkpoints(), "removed": holdings.gone(), "evidence": mapped, "aliases": map.aliases,
         "frameworks": map.frameworks});
-    Ok(screen.show(&whole, |_| render::standards(&map, &mapped, holdings.checkpoints()))?)
+    let gone = render::removed(holdings.gone());
+    Ok(screen.show(&whole, |_| render::standards(&map, &mapped, holdings.checkpoints()) + &gone)?)
 }

@@ -3,7 +3,7 @@
 use std::{fmt::Write as _, path::Path};
 
 use super::table::{facts, printable, table};
-use crate::report::{Bundle, Mapped, Register, Sprawl, Standards, Verification};
+use crate::report::{Bundle, Gone, Mapped, Register, Sprawl, Standards, Verification};
 
 pub(super) fn register(register: &Register) -> String {
     let heads = ["id", "kind", "state", "owner", "agents", "tools", "until", "left", "used", "attest by", "controls"];
@@ -34,7 +34,12 @@ pub(super) fn register(register: &Register) -> String {
         let _ = writeln!(out, "{id} is not what the gateway wrote; see the alarms");
     }
     out.push_str(whole(register.complete));
+    out.push_str(&removed(register.gone));
     out
+}
+
+pub(super) fn removed(gone: Option<Gone>) -> String {
+    gone.map(|gone| format!("{}\n", gone.told())).unwrap_or_default()
 }
 
 const fn whole(complete: bool) -> &'static str {
@@ -64,6 +69,7 @@ pub(super) fn sprawl(sprawl: &Sprawl) -> String {
         let _ = writeln!(out, "control {} does not work: {}", printable(control), list(ids));
     }
     out.push_str(whole(sprawl.complete));
+    out.push_str(&removed(sprawl.gone));
     out
 }
 
@@ -75,6 +81,9 @@ pub(super) fn bundle(bundle: &Bundle, out: &Path, key: &str) -> String {
         ("under", format!("a checkpoint over {} records", bundle.signed())),
         ("key", key.to_owned()),
     ]);
+    if let Some(gone) = bundle.gone() {
+        let _ = writeln!(text, "{}; they are not in it", gone.told());
+    }
     if later > 0 {
         let _ = writeln!(text, "{later} newer records are not signed yet and not in it; make it again in a moment");
     }

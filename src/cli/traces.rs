@@ -16,7 +16,7 @@ use super::{
     table::{facts, table},
 };
 use crate::{
-    app::{Backend, Dialect, TraceState, TracedUse, traced_uses},
+    app::{Backend, Dialect, TraceState, TracedUse, removed_uses, traced_uses},
     store::Inspection,
 };
 
@@ -61,6 +61,8 @@ struct Reconciled {
     /// Of a hundred uses; 100 where there were none.
     percent: f64,
     backend: bool,
+    /// Uses that were removed when their time was over; nothing is said of them.
+    removed: usize,
     missing: Vec<TracedUse>,
 }
 
@@ -90,7 +92,8 @@ async fn reconcile(wanted: &Reconcile, global: &Global) -> Result<Reconciled, Fa
             tokio::time::sleep(Duration::from_millis(250)).await;
             continue;
         }
-        return Ok(count(uses, backend.is_some()));
+        let removed = removed_uses(&inspection, wanted.since).map_err(|error| evidence::failed(&error))?;
+        return Ok(count(uses, removed, backend.is_some()));
     }
 }
 
@@ -117,13 +120,13 @@ fn backend(wanted: &Reconcile) -> Result<Option<Backend>, Failure> {
     made.map(Some).map_err(Failure::Refused)
 }
 
-fn count(uses: Vec<TracedUse>, backend: bool) -> Reconciled {
+fn count(uses: Vec<TracedUse>, removed: usize, backend: bool) -> Reconciled {
     let all = uses.len();
     let missing: Vec<_> = uses.into_iter().filter(|one| one.state != TraceState::Acknowledged).collect();
     let with_trace = all - missing.len();
     let part = |n: usize| f64::from(u32::try_from(n).unwrap_or(u32::MAX));
     let percent = if all == 0 { 100.0 } else { part(with_trace) / part(all) * 100.0 };
-    Reconciled { uses: all, with_trace, percent, backend, missing }
+    Reconciled { uses: all, with_trace, percent, backend, removed, missing }
 }
 
 fn say(found: &Reconciled) -> String {
@@ -137,6 +140,7 @@ fn say(found: &Reconciled) -> String {
         ("uses", found.uses.to_string()),
         ("with trace", format!("{} ({:.1} %)", found.with_trace, found.percent)),
         ("held against", held.to_owned()),
+        ("removed before", found.removed.to_string()),
         ("verdict", verdict.to_owned()),
     ]);
     let line = |one: &TracedUse| {

@@ -71,6 +71,9 @@ impl Export {
     async fn line(&mut self, row: &Row) -> Result<String, String> {
         let record: Value =
             serde_json::from_slice(&row.payload).map_err(|_| format!("record {} is not JSON", row.seq))?;
+        if row.pruned().is_some() {
+            return Ok(ocsf::event(row, None, &self.product)?.to_string());
+        }
         let member = |name: &str| record.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
         let decision = member("decision");
         let begun = match member("kind").as_str() {

@@ -35,5 +35,5 @@ pub use owner::{OwnerNotice, Owners};
 pub use progress::{Lag, Progress};
 pub use signature::Signer;
 pub use syslog::Syslog;
-pub use unusual::{Lookout, Shape};
+pub use unusual::{LEARNT, Lookout, Shape};
 pub use webhook::{Book, Ground, Post, Receiver, Reply, Webhook};

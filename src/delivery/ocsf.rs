@@ -12,7 +12,10 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::{domain::Timestamp, evidence::Row};
+use crate::{
+    domain::Timestamp,
+    evidence::{Pruned, Row},
+};
 
 /// The version of the schema.
 pub const VERSION: &str = "1.8.0";
@@ -36,13 +39,15 @@ pub type Begun<'a> = Option<&'a Value>;
 pub fn event(row: &Row, begun: Begun<'_>, product: &Product) -> Result<Value, String> {
     let record: Value = serde_json::from_slice(&row.payload).map_err(|_| format!("record {} is not JSON", row.seq))?;
     let at: Timestamp = text(&record, "at").parse().map_err(|_| format!("record {} has no time", row.seq))?;
-    let kind = text(&record, "kind");
+    let gone = row.pruned();
+    let kind = if gone.is_some() { "pruned" } else { text(&record, "kind") };
     let Mapped { class, activity, severity, message, members } = match kind {
         "intent" | "denial" | "inquiry" | "listing" | "subscription" => activity_of(&record, kind, &record),
         "outcome" => activity_of(&record, kind, begun.unwrap_or(&record)),
         "alarm" | "recovered" | "aborted" | "delivery" => finding(&record, kind, row.seq),
         "start" => lifecycle(3, "Start", product),
         "stop" => lifecycle(4, "Stop", product),
+        "pruned" | "retention" => removal(&record, gone.as_ref(), product),
         _ => entity(&record, kind),
     };
     let (category, class_name, category_name) = match class {
@@ -237,6 +242,21 @@ fn lifecycle(id: u64, name: &'static str, product: &Product) -> Mapped {
         message: format!("Postern: {name}"),
         members: members(app),
     }
+}
+
+/// Records that were removed, or the place of one.
+fn removal(record: &Value, gone: Option<&Pruned>, product: &Product) -> Mapped {
+    let message = match gone {
+        Some(gone) => {
+            format!("the record of kind `{}` was removed when its time was over; record {} says so", gone.kind, gone.by)
+        }
+        None => {
+            let number = |name: &str| record.get(name).and_then(Value::as_u64).unwrap_or_default();
+            let (count, through, days) = (number("count"), number("through"), number("days"));
+            format!("{count} records of traffic up to record {through} were removed after {days} days")
+        }
+    };
+    Mapped { activity: (99, "Other"), message, ..lifecycle(99, "Other", product) }
 }
 
 /// The record without its bulk, and its chain value.

@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// Records that are read at the start to know what is usual.
-const LEARNT: u64 = 10_000;
+pub const LEARNT: u64 = 10_000;
 /// Records at once.
 const PAGE: u32 = 500;
 

@@ -37,15 +37,24 @@ pub struct Row {
     pub index: Option<Index>,
 }
 
-/// What stands in the place of a record that was removed when its time was over: when it was, and its leaf hash, so that
-/// the proofs of all others still hold.
+/// The version of [`Pruned`] as JSON.
+const FORM: u32 = 1;
+
+/// What stands in the place of a record that was removed when its time was over: its leaf hash, so that the proofs of
+/// all others still hold, what it was, and which record says that it was removed. Only the hash is held by the tree.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Pruned {
     /// The hash of the leaf that the record was.
     pruned: Digest,
+    /// The version of this form.
+    form: u32,
+    /// The record's kind.
+    pub kind: String,
     /// When the record was made.
     pub at: Timestamp,
+    /// The record of kind `retention` that says so.
+    pub by: u64,
 }
 
 impl Pruned {
@@ -53,8 +62,9 @@ impl Pruned {
     ///
     /// # Errors
     /// It has no JSON form.
-    pub fn of(payload: &[u8], at: Timestamp) -> Result<Vec<u8>, ExportError> {
-        serde_json::to_vec(&Self { pruned: Digest::from_bytes(leaf(payload)), at }).map_err(|_| ExportError)
+    pub fn of(payload: &[u8], kind: &str, at: Timestamp, by: u64) -> Result<Vec<u8>, ExportError> {
+        let pruned = Digest::from_bytes(leaf(payload));
+        serde_json::to_vec(&Self { pruned, form: FORM, kind: kind.to_owned(), at, by }).map_err(|_| ExportError)
     }
 
     /// Reads what stands in the place of a payload; none if the payload is a record.

@@ -219,6 +219,8 @@ pub enum AlarmKind {
     Anomaly,
     /// The collector refuses the trace of a use for good.
     TraceLost,
+    /// Records of traffic whose time is over cannot be removed.
+    RetentionHeld,
 }
 
 /// Something that a person must look at.

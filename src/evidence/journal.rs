@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 
 use super::Record;
-use crate::domain::Fault;
+use crate::domain::{Fault, Timestamp};
 
 /// Where a record stands in the journal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -29,6 +29,14 @@ pub enum JournalError {
     /// It has no JSON form.
     #[error("the record has no JSON form")]
     Unreadable,
+    /// It was removed when its time was over.
+    #[error("it was recorded {} and removed when its time was over; record {by} says so", at.format("%Y-%m-%dT%H:%M:%SZ"))]
+    Removed {
+        /// When it was made.
+        at: Timestamp,
+        /// The record that says so.
+        by: u64,
+    },
 }
 
 impl JournalError {
@@ -38,6 +46,7 @@ impl JournalError {
         match self {
             Self::Unavailable(_) => Fault::Unavailable,
             Self::TooLarge { .. } | Self::Unreadable => Fault::Internal,
+            Self::Removed { .. } => Fault::Refused,
         }
     }
 }

@@ -4,8 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Aborted, Alarm, Caller, CatalogChange, Delivery, Denial, Freeze, HoldChange, Inquiry, Intent, JournalError,
-    KeyChange, Lifecycle, Listing, Outcome, PilotChange, PolicyChange, Recovered, SigningChange, Start, Stop,
-    Subscription, Watching,
+    KeyChange, Lifecycle, Listing, Outcome, PilotChange, PolicyChange, Recovered, Retention, SigningChange, Start,
+    Stop, Subscription, Watching,
 };
 use crate::domain::{DecisionId, ExceptionId, Timestamp};
 
@@ -58,6 +58,8 @@ pub enum Record {
     Aborted(Aborted),
     /// An event could not be delivered, or was after all.
     Delivery(Delivery),
+    /// Records of traffic were removed when their time was over.
+    Retention(Retention),
 }
 
 /// What is indexed of a record; everything in it can be computed from the payload again.
@@ -140,6 +142,7 @@ impl Record {
                 Summary { kind: "alarm", at: r.at, decision: r.decision.clone(), exception: r.exception.clone() }
             }
             Self::Delivery(r) => plain("delivery", r.at),
+            Self::Retention(r) => plain("retention", r.at),
             Self::Aborted(r) => {
                 Summary { kind: "aborted", at: r.at, decision: Some(r.decision.clone()), exception: r.refunded.clone() }
             }

@@ -7,7 +7,7 @@ use std::{
 
 use serde::Serialize;
 
-use super::{Checkpoint, Head, KeyLine, Record, Row, SuccessionError, Tree, chain};
+use super::{Checkpoint, Head, KeyLine, Record, Retention, Row, Runs, SuccessionError, TRAFFIC, Tree, chain};
 use crate::domain::DecisionId;
 
 const BREACHES: usize = 100;
@@ -123,7 +123,7 @@ pub struct Report {
     pub checkpoints: u64,
     /// Records up to which a signature holds.
     pub signed: u64,
-    /// Records of which only the hash is left.
+    /// Records of which only the hash is left, because a record of the signed journal says that their time was over.
     #[serde(default)]
     pub pruned: u64,
     /// Where the signing key was lost.
@@ -176,6 +176,10 @@ pub struct Verifier {
     checkpoints: VecDeque<Checkpoint>,
     open: BTreeMap<DecisionId, u64>,
     line: KeyLine,
+    /// Records of which only the hash is left.
+    gone: Runs,
+    /// What says so: where it stands, and which records it names.
+    said: Vec<(u64, Vec<[u64; 2]>)>,
     report: Report,
 }
 
@@ -194,7 +198,8 @@ impl Verifier {
         checkpoints.sort_by_key(|checkpoint| checkpoint.size);
         let (head, tree, open) = (Head::EMPTY, Tree::default(), BTreeMap::new());
         let (checkpoints, line) = (checkpoints.into(), line.clone());
-        let mut verifier = Self { head, tree, whole: true, checkpoints, open, line, report };
+        let (gone, said) = (Runs::default(), Vec::new());
+        let mut verifier = Self { head, tree, whole: true, checkpoints, open, line, gone, said, report };
         verifier.compare();
         verifier
     }
@@ -213,10 +218,17 @@ impl Verifier {
             self.breach(Breach::Changed { seq: row.seq });
         }
         self.head = Head { seq: row.seq, chain: row.chain };
-        self.report.pruned += u64::from(pruned.is_some());
         match &pruned {
-            // Nothing of this version removes records: whoever did was not the gateway. Its hash still stands in the tree.
-            Some(_) => push(&mut self.report, Breach::Missing { from: row.seq, to: row.seq }),
+            // Its hash still stands in the tree; whether it may be gone, a later record says.
+            Some(pruned) => {
+                let indexed = row.index.as_ref().is_none_or(|index| index.kind == pruned.kind);
+                if TRAFFIC.contains(&pruned.kind.as_str()) && indexed {
+                    self.report.pruned += 1;
+                    self.gone.push(row.seq);
+                } else {
+                    push(&mut self.report, Breach::Missing { from: row.seq, to: row.seq });
+                }
+            }
             None => self.content(row),
         }
         if self.whole {
@@ -234,10 +246,28 @@ impl Verifier {
             let breach = Breach::Truncated { have: self.head.seq, signed: last.size };
             push(&mut self.report, breach);
         }
+        self.removed();
         let mut open: Vec<_> = self.open.into_iter().map(|(decision, seq)| (seq, decision)).collect();
         open.sort();
         self.report.open = open.into_iter().map(|(_, decision)| decision).collect();
         self.report
+    }
+
+    /// A record may be gone only if a later record says so that a checkpoint of this journal signs.
+    fn removed(&mut self) {
+        let signed = self.said.iter().filter(|(seq, _)| *seq <= self.report.signed);
+        let covered = Runs::of(signed.flat_map(|(_, rows)| rows.iter().copied()));
+        for [from, to] in self.gone.without(&covered).as_slice() {
+            self.report.pruned = self.report.pruned.saturating_sub(to - from + 1);
+            push(&mut self.report, Breach::Missing { from: *from, to: *to });
+        }
+    }
+
+    /// A record that says which others were removed.
+    fn retention(&mut self, retention: Retention, seq: u64) {
+        if retention.is_sound(seq) {
+            self.said.push((seq, retention.rows));
+        }
     }
 
     fn content(&mut self, row: &Row) {
@@ -258,6 +288,9 @@ impl Verifier {
         {
             let why = SuccessionError::Unknown.to_string();
             push(&mut self.report, Breach::Signing { seq: row.seq, why });
+        }
+        if let Record::Retention(retention) = record {
+            return self.retention(retention, row.seq);
         }
         follow(&mut self.open, record, row.seq);
     }
@@ -325,6 +358,7 @@ fn follow(open: &mut BTreeMap<DecisionId, u64>, record: Record, seq: u64) {
         | Record::Start(_)
         | Record::Stop(_)
         | Record::Alarm(_)
-        | Record::Delivery(_) => {}
+        | Record::Delivery(_)
+        | Record::Retention(_) => {}
     }
 }

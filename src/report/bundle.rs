@@ -12,10 +12,10 @@ use aws_lc_rs::digest::{Context, SHA256};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde::{Deserialize, Serialize};
 
-use super::{members::Members, readme::readme, views::Views};
+use super::{Gone, members::Members, readme::readme, views::Views};
 use crate::{
     domain::ExceptionId,
-    evidence::{KeyLine, Line, Prover, Record, SigningChange, Tree, VerifyingKey, leaf},
+    evidence::{KeyLine, Line, Prover, Record, SigningChange, Tree, VerifyingKey},
 };
 
 /// Records of one bundle.
@@ -79,6 +79,7 @@ pub struct Bundle {
     prover: Prover,
     /// Records of it that no checkpoint signs yet.
     unsigned: usize,
+    gone: Option<Gone>,
 }
 
 impl Bundle {
@@ -93,6 +94,7 @@ impl Bundle {
         let mut signed: Option<(String, Tree)> = None;
         let mut changes: Vec<(u64, SigningChange)> = Vec::new();
         let (mut broken, mut about) = (None, false);
+        let mut gone = None;
         let mut read = |line: Line| {
             match line {
                 Line::Row(row) => {
@@ -103,7 +105,10 @@ impl Bundle {
                     } else {
                         about |= belongs;
                     }
-                    prover.push(leaf(&row.payload), belongs);
+                    prover.push(row.leaf(), belongs);
+                    if let Some(pruned) = row.pruned().filter(|_| members.has(row.index.as_ref())) {
+                        gone = Gone::with(gone, pruned.at);
+                    }
                     if row.seq != prover.tree().size() {
                         broken.get_or_insert(row.seq);
                         return Err(io::ErrorKind::InvalidData.into());
@@ -137,7 +142,7 @@ impl Bundle {
         if opened.is_none_or(|checkpoint| checkpoint.root != state.root()) {
             return Err(BundleError::Broken(state.size()));
         }
-        Ok(Self { id: id.clone(), key: key.clone(), note, state, chosen, prover, unsigned: later.len() })
+        Ok(Self { id: id.clone(), key: key.clone(), note, state, chosen, prover, unsigned: later.len(), gone })
     }
 
     /// How many records it holds.
@@ -150,6 +155,12 @@ impl Bundle {
     #[must_use]
     pub const fn unsigned(&self) -> usize {
         self.unsigned
+    }
+
+    /// Records of it that were removed when their time was over, as far as the index still tells.
+    #[must_use]
+    pub const fn gone(&self) -> Option<Gone> {
+        self.gone
     }
 
     /// The records up to which the checkpoint signs.
@@ -190,7 +201,7 @@ impl Bundle {
             Ok((name, file.finish()?))
         };
         let mut sums = Vec::new();
-        sums.push(small(README, &readme(&self.id)).map_err(failed)?);
+        sums.push(small(README, &readme(&self.id, self.gone)).map_err(failed)?);
         sums.push(small(CHECKPOINT, &self.note).map_err(failed)?);
         let decisions = Summed::create(&folder.join(DECISIONS)).map_err(failed)?;
         let mut views = Views::begin(&self.id, decisions).map_err(failed)?;

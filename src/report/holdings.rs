@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::{members::Members, register::word};
+use super::{Gone, members::Members, register::word};
 use crate::{
     domain::{ExceptionId, Timestamp},
     evidence::{Line, Record},
@@ -26,13 +26,14 @@ pub struct Holdings {
     only: Option<Members>,
     tags: BTreeMap<String, Held>,
     checkpoints: u64,
+    gone: Option<Gone>,
 }
 
 impl Holdings {
     /// Of the whole journal, or of this exception alone.
     #[must_use]
     pub fn of(exception: Option<&ExceptionId>) -> Self {
-        Self { only: exception.map(Members::of), tags: BTreeMap::new(), checkpoints: 0 }
+        Self { only: exception.map(Members::of), tags: BTreeMap::new(), checkpoints: 0, gone: None }
     }
 
     /// Reads the next line. A record that cannot be read is no evidence of anything.
@@ -41,6 +42,11 @@ impl Holdings {
             self.checkpoints += 1;
             return;
         };
+        if let Some(pruned) = row.pruned() {
+            let of = self.only.as_mut().is_none_or(|members| members.has(row.index.as_ref()));
+            self.gone = if of { Gone::with(self.gone, pruned.at) } else { self.gone };
+            return;
+        }
         let Ok(record) = serde_json::from_slice::<Record>(&row.payload) else { return };
         if self.only.as_mut().is_some_and(|members| !members.take(&record)) {
             return;
@@ -64,6 +70,12 @@ impl Holdings {
     #[must_use]
     pub const fn checkpoints(&self) -> u64 {
         self.checkpoints
+    }
+
+    /// Records that were removed when their time was over; they are evidence of nothing here.
+    #[must_use]
+    pub const fn gone(&self) -> Option<Gone> {
+        self.gone
     }
 
     pub(super) fn held(&self, tag: &str) -> Option<Held> {

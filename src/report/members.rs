@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use crate::{
     domain::{DecisionId, ExceptionId},
-    evidence::{AlarmKind, Record},
+    evidence::{AlarmKind, Index, Record},
 };
 
 /// Reads records in order and says of each whether it is about the exception.
@@ -56,6 +56,16 @@ impl Members {
             return named;
         }
         named
+    }
+
+    /// Whether a record of which only the index is left was about it. Its decision is remembered.
+    pub(super) fn has(&mut self, index: Option<&Index>) -> bool {
+        let Some(index) = index else { return false };
+        let decision = index.decision.as_deref().and_then(|decision| decision.parse::<DecisionId>().ok());
+        if index.exception.as_deref() == Some(self.id.as_str()) {
+            return decision.is_none_or(|decision| self.decided(&decision));
+        }
+        decision.is_some_and(|decision| self.decisions.contains(&decision))
     }
 
     fn decided(&mut self, decision: &DecisionId) -> bool {

@@ -25,7 +25,7 @@ pub use holdings::Holdings;
 pub use register::{Register, RegisterRow, ReviewState};
 pub use sprawl::{Age, Analysis, Attestations, DayRow, Extensions, Probes, Removals, Revocations, Scope, Sprawl};
 pub use standards::{Alias, Control, Evidence, Framework, Mapped, Standards, StandardsError};
-pub use tally::{Day, Facts, Tally};
+pub use tally::{Day, Facts, Gone, Tally};
 pub use tar::pack;
 pub use verify::{Fault, Proven, Verification, verify};
 

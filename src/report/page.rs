@@ -58,9 +58,10 @@ fn page(title: &str, note: &str, body: &str) -> String {
     )
 }
 
-fn made(at: crate::domain::Timestamp, records: u64, complete: bool) -> String {
+fn made(at: crate::domain::Timestamp, records: u64, complete: bool, gone: Option<super::Gone>) -> String {
+    let gone = gone.map(|gone| format!(" {}.", gone.told())).unwrap_or_default();
     let whole = if complete { "" } else { " NOT COMPLETE: some records or exceptions could not be read." };
-    format!("Made {} from the journal up to record {records}.{whole}", moment(at))
+    format!("Made {} from the journal up to record {records}.{whole}{gone}", moment(at))
 }
 
 impl Register {
@@ -107,7 +108,7 @@ impl Register {
                 escape(id.as_str())
             );
         }
-        page("Exception register", &made(self.at, self.records, self.complete), &body)
+        page("Exception register", &made(self.at, self.records, self.complete, self.gone), &body)
     }
 }
 
@@ -143,7 +144,7 @@ impl Sprawl {
             let _ = writeln!(body, "<figure>{svg}<figcaption>{caption}</figcaption></figure>");
         }
         self.named(&mut body);
-        let note = format!("{} Over {} days.", made(self.at, self.records, self.complete), self.days);
+        let note = format!("{} Over {} days.", made(self.at, self.records, self.complete, self.gone), self.days);
         page("Exception sprawl", &note, &body)
     }
 

@@ -1,16 +1,18 @@
 //! What a bundle says of itself.
 
+use super::Gone;
 use crate::domain::ExceptionId;
 
 /// The text for this exception. It is no evidence, and says so.
-pub(super) fn readme(id: &ExceptionId) -> String {
+pub(super) fn readme(id: &ExceptionId, gone: Option<Gone>) -> String {
+    let gone = gone.map(|gone| format!("\n{}; they are not in this bundle.\n", gone.told())).unwrap_or_default();
     format!(
         "# Evidence of {id}
 
 Format: postern/bundle/v1. Everything that the gateway's journal says of this exception, each record with the proof that
 it stands in the journal. Arguments of calls are in the records as their SHA-256 and sealed (encrypted); this bundle does
 not open them.
-
+{gone}
 | file | what it is |
 |---|---|
 | records.jsonl | the records: sequence number, exact text, inclusion proof |

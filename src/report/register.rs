@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Tally, csv};
+use super::{Gone, Tally, csv};
 use crate::{
     domain::{AgentId, ExceptionId, Kind, PersonId, PilotId, Timestamp},
     exception::{Category, Exception, Phase, State},
@@ -114,6 +114,9 @@ pub struct Register {
     pub records: u64,
     /// Whether every record was read and every exception is shown.
     pub complete: bool,
+    /// Records that were removed, of which only what is indexed is counted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gone: Option<Gone>,
     /// Exceptions whose stored history is not one that the gateway wrote; nothing else can be said of them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub damaged: Vec<ExceptionId>,
@@ -130,7 +133,7 @@ impl Register {
         let lost = tally.submitted().filter(|id| !known.contains(id));
         let damaged = if complete { lost.cloned().collect() } else { Vec::new() };
         let records = tally.next().saturating_sub(1);
-        Self { at, records, complete: complete && tally.is_complete(), damaged, rows }
+        Self { at, records, complete: complete && tally.is_complete(), gone: tally.gone(), damaged, rows }
     }
 
     /// The register as CSV (RFC 4180), one line for each exception.

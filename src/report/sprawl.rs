@@ -108,6 +108,9 @@ pub struct Sprawl {
     pub records: u64,
     /// Whether every record was read and every exception counted.
     pub complete: bool,
+    /// Records that were removed, of which only what is indexed is counted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gone: Option<super::Gone>,
     /// How many days it looks back; the present one is the last, and days begin at 00:00 UTC.
     pub days: u32,
     /// Exceptions ever.
@@ -177,6 +180,7 @@ impl Sprawl {
             at,
             records: register.records,
             complete: register.complete,
+            gone: register.gone,
             days: scope.days,
             exceptions: count(rows.len()),
             by_state: counted(rows.iter().map(|row| row.state.clone())),

@@ -3,10 +3,11 @@
 use std::collections::{BTreeMap, HashMap};
 
 use chrono::NaiveDate;
+use serde::{Deserialize, Serialize};
 
 use crate::{
     domain::{DecisionId, ExceptionId, PersonId, Timestamp},
-    evidence::{Intent, Lifecycle, Record, Row},
+    evidence::{Index, Intent, Lifecycle, Pruned, Record, Row},
 };
 
 /// Days that are kept, the newest.
@@ -57,11 +58,43 @@ pub struct Tally {
     facts: BTreeMap<ExceptionId, Facts>,
     open: HashMap<DecisionId, ExceptionId>,
     complete: bool,
+    gone: Option<Gone>,
+}
+
+/// Records that were removed when their time was over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Gone {
+    /// How many.
+    pub records: u64,
+    /// When the youngest of them was made.
+    pub until: Timestamp,
+}
+
+impl Gone {
+    /// With one more, which was made then.
+    pub(super) fn with(gone: Option<Self>, at: Timestamp) -> Option<Self> {
+        let Self { records, until } = gone.unwrap_or(Self { records: 0, until: at });
+        Some(Self { records: records + 1, until: until.max(at) })
+    }
+
+    /// In one sentence.
+    #[must_use]
+    pub fn told(&self) -> String {
+        let until = self.until.format("%Y-%m-%d");
+        format!("{} records of traffic, the youngest of {until}, were removed when their time was over", self.records)
+    }
 }
 
 impl Default for Tally {
     fn default() -> Self {
-        Self { next: 1, days: BTreeMap::new(), facts: BTreeMap::new(), open: HashMap::new(), complete: true }
+        Self {
+            next: 1,
+            days: BTreeMap::new(),
+            facts: BTreeMap::new(),
+            open: HashMap::new(),
+            complete: true,
+            gone: None,
+        }
     }
 }
 
@@ -76,6 +109,12 @@ impl Tally {
     #[must_use]
     pub const fn is_complete(&self) -> bool {
         self.complete
+    }
+
+    /// Records that were removed before they were read here; of them only what is indexed is counted.
+    #[must_use]
+    pub const fn gone(&self) -> Option<Gone> {
+        self.gone
     }
 
     /// The decisions of each day.
@@ -102,6 +141,9 @@ impl Tally {
         }
         self.complete &= row.seq == self.next;
         self.next = row.seq + 1;
+        if let Some(pruned) = row.pruned() {
+            return self.removed(&pruned, row.index.as_ref());
+        }
         match serde_json::from_slice::<Record>(&row.payload) {
             Ok(record) => self.record(&record),
             Err(_) => self.complete = false,
@@ -128,6 +170,31 @@ impl Tally {
         } else if let Record::Lifecycle(lifecycle) = record {
             self.lifecycle(lifecycle);
         }
+    }
+
+    /// Counts what is still indexed of a record that was removed. A later round of a call cannot be told from a call.
+    fn removed(&mut self, pruned: &Pruned, index: Option<&Index>) {
+        self.complete = false;
+        self.gone = Gone::with(self.gone, pruned.at);
+        let id = index.and_then(|index| index.exception.as_deref()?.parse::<ExceptionId>().ok());
+        let day = self.day(pruned.at);
+        match (pruned.kind.as_str(), &id) {
+            ("intent", Some(_)) => day.by_exception += 1,
+            ("intent", None) => day.by_role += 1,
+            ("denial", _) => day.refused += 1,
+            _ => {}
+        }
+        let Some(id) = id else { return };
+        self.of(&id, |facts| match pruned.kind.as_str() {
+            "intent" => {
+                facts.used += 1;
+                facts.last_call = facts.last_call.max(Some(pruned.at));
+                facts.calls_after_end += u64::from(facts.ended);
+            }
+            "denial" => facts.refused += 1,
+            "aborted" => facts.used = facts.used.saturating_sub(1),
+            _ => {}
+        });
     }
 
     fn intent(&mut self, intent: &Intent) {

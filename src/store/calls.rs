@@ -7,7 +7,7 @@ use rusqlite::{OptionalExtension as _, params};
 use super::{Store, job::Unavailable, load::bytes};
 use crate::{
     domain::{ExceptionId, Timestamp},
-    evidence::{Alarm, JournalError, PolicyChange, PolicyEvent, Record},
+    evidence::{Alarm, JournalError, PolicyChange, PolicyEvent, Pruned, Record},
 };
 
 impl Store {
@@ -97,7 +97,7 @@ impl Store {
         let read = self
             .read(move |conn| conn.prepare_cached(sql)?.query_row([seq.cast_signed()], |row| bytes(row, 0)).optional());
         let payload = read.await.map_err(|Unavailable(why)| JournalError::Unavailable(why))?;
-        Ok(payload.and_then(|payload| serde_json::from_slice::<Record>(&payload).ok()).map(|r| r.summary().at))
+        Ok(payload.and_then(|payload| moment(&payload)))
     }
 
     /// The policy sets that were in force since this moment, newest first, at most so many.
@@ -153,7 +153,15 @@ impl Store {
         let sql = "SELECT payload FROM journal WHERE exception = ?1 AND kind = 'intent' ORDER BY seq DESC LIMIT 1";
         let read = self.read(move |conn| conn.query_row(sql, [id.as_str()], |row| bytes(row, 0)).optional());
         let payload = read.await.map_err(|Unavailable(why)| JournalError::Unavailable(why))?;
-        Ok(payload.and_then(|payload| serde_json::from_slice::<Record>(&payload).ok()).map(|r| r.summary().at))
+        Ok(payload.and_then(|payload| moment(&payload)))
+    }
+}
+
+/// When a record was made; what stands in the place of one that was removed says it too.
+pub(super) fn moment(payload: &[u8]) -> Option<Timestamp> {
+    match Pruned::read(payload) {
+        Some(pruned) => Some(pruned.at),
+        None => serde_json::from_slice::<Record>(payload).ok().map(|record| record.summary().at),
     }
 }
 

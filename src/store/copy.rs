@@ -10,7 +10,8 @@ use super::{Inspection, NEWEST, OpenError, TileFolder, TilesError};
 use crate::{
     domain::limits,
     evidence::{
-        Breach, Checkpoint, CheckpointError, KeyLine, Line, Report, SigningChange, Verifier, VerifyingKey, leaf,
+        Breach, Checkpoint, CheckpointError, KeyLine, Line, Record, Report, Runs, SigningChange, Verifier,
+        VerifyingKey, leaf,
         tiles::{Edge, Place, TileName, entries, hashes, width},
     },
 };
@@ -152,6 +153,17 @@ impl Copied {
     }
 }
 
+/// Up to where this record says that traffic was removed.
+fn retained(record: &[u8], seq: u64) -> Option<u64> {
+    if !record.starts_with(br#"{"kind":"retention""#) {
+        return None;
+    }
+    match serde_json::from_slice(record) {
+        Ok(Record::Retention(said)) if said.is_sound(seq) => Some(said.through),
+        Ok(_) | Err(_) => None,
+    }
+}
+
 fn bundle(folder: &TileFolder, index: u64, width: usize, each: &mut impl FnMut(Leaf)) -> Result<(), CopyError> {
     let name = |place| TileName { place, index, width };
     let (lower, records) = (name(Place::Hashes(0)), name(Place::Entries));
@@ -238,13 +250,15 @@ impl Copied {
             earlier.push(line.open(other).map_err(CopyError::Checkpoint)?);
         }
         let (mut edge, mut report, mut wrong) = (Edge::default(), keys, None);
-        let mut gone: Option<(u64, u64)> = None;
+        let (mut gone, mut said) = (Runs::default(), 0);
         self.leaves(signed.size, |leaf| {
             report.records += 1;
-            if leaf.record.is_none() {
-                report.pruned += 1;
-                let first = gone.map_or(leaf.seq, |(first, _)| first);
-                gone = Some((first, leaf.seq));
+            match &leaf.record {
+                Some(record) => said = retained(record, leaf.seq).map_or(said, |through| said.max(through)),
+                None => {
+                    report.pruned += 1;
+                    gone.push(leaf.seq);
+                }
             }
             for (name, tile) in edge.push(leaf.hash) {
                 let same = folder.read(&name).is_ok_and(|found| found.is_some_and(|found| found == tile));
@@ -266,8 +280,11 @@ impl Copied {
         if let Some(path) = wrong {
             return Err(CopyError::Shape(path));
         }
-        if let Some((from, to)) = gone {
-            report.breaches.push(Breach::Missing { from, to });
+        // Bundles go whole, up to where the last word of the journal says that traffic was removed.
+        let covered = Runs::of((said > 0).then_some([1, said]));
+        for [from, to] in gone.without(&covered).as_slice() {
+            report.pruned = report.pruned.saturating_sub(to - from + 1);
+            report.breaches.push(Breach::Missing { from: *from, to: *to });
         }
         if edge.tree().root() == signed.root {
             (report.checkpoints, report.signed) = (report.checkpoints + 1, signed.size);

@@ -18,7 +18,7 @@ use crate::{
     catalog::PinRow,
     domain::DecisionId,
     evidence::{
-        Checkpoint, JournalError, KeyLine, Line, Record, Report, Row, SigningChange, Tree, Verifier, VerifyingKey, leaf,
+        Checkpoint, JournalError, KeyLine, Line, Record, Report, Row, SigningChange, Tree, Verifier, VerifyingKey,
     },
 };
 
@@ -146,10 +146,10 @@ fn against(conn: &Connection, checkpoint: &Checkpoint) -> rusqlite::Result<Again
         return Ok(Against::Behind { have, signed: checkpoint.size });
     }
     let mut tree = Tree::default();
-    let mut query = transaction.prepare("SELECT payload FROM journal WHERE seq <= ?1 ORDER BY seq")?;
+    let mut query = transaction.prepare(&format!("{ROW} WHERE seq <= ?1 ORDER BY seq"))?;
     let mut rows = query.query([checkpoint.size.cast_signed()])?;
-    while let Some(row) = rows.next()? {
-        tree.push(leaf(row.get_ref(0)?.as_bytes()?));
+    while let Some(found) = rows.next()? {
+        tree.push(row(found)?.leaf());
     }
     let same = tree.size() == checkpoint.size && tree.root() == checkpoint.root;
     Ok(if same { Against::Holds } else { Against::Forked })
@@ -203,7 +203,7 @@ impl Store {
     /// The records of one decision, in order.
     ///
     /// # Errors
-    /// They cannot be read now.
+    /// They cannot be read now, or were removed when their time was over.
     pub async fn decision(&self, decision: &DecisionId) -> Result<Vec<(u64, Record)>, JournalError> {
         let decision = decision.clone();
         let read = self.read(move |conn| {
@@ -211,6 +211,9 @@ impl Store {
             query.query_map([decision.as_str()], row)?.collect::<rusqlite::Result<Vec<Row>>>()
         });
         let rows = read.await.map_err(|Unavailable(why)| JournalError::Unavailable(why))?;
+        if let Some(gone) = rows.iter().find_map(Row::pruned) {
+            return Err(JournalError::Removed { at: gone.at, by: gone.by });
+        }
         rows.into_iter()
             .map(|row| Ok((row.seq, serde_json::from_slice(&row.payload).map_err(|_| JournalError::Unreadable)?)))
             .collect()

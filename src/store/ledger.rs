@@ -63,10 +63,10 @@ pub(super) struct Ledger {
     pub(super) memory: Memory,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) signing: Arc<LogKey>,
-    /// The last checkpoint of a key that handed over, to be sent off the machine.
-    pub(super) covered: Option<String>,
     /// The disk is full but for the reserve: no call is admitted, all else is recorded (T100).
     pub(super) tight: bool,
+    /// A checkpoint that was signed in a transaction with other work, and is not told yet.
+    pub(super) fresh: Option<String>,
     /// The head and the latest moment as the table has them.
     written: (u64, i64),
 }
@@ -74,7 +74,7 @@ pub(super) struct Ledger {
 impl Ledger {
     pub(super) fn new(conn: Connection, memory: Memory, clock: Arc<dyn Clock>, signing: Arc<LogKey>) -> Self {
         let written = (memory.head().seq, memory.latest);
-        Self { conn, memory, clock, signing, covered: None, tight: false, written }
+        Self { conn, memory, clock, signing, tight: false, fresh: None, written }
     }
 
     /// Never earlier than what was seen, also before the clock has been raised to it (T087).

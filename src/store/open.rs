@@ -2,7 +2,11 @@
 
 use std::{
     path::Path,
-    sync::{Arc, Mutex, OnceLock, atomic::AtomicUsize, mpsc},
+    sync::{
+        Arc, Mutex, OnceLock,
+        atomic::{AtomicBool, AtomicUsize},
+        mpsc,
+    },
     time::Duration,
 };
 
@@ -141,6 +145,7 @@ impl Store {
             head: watch::Sender::new(ledger.memory.head().seq),
             meter: OnceLock::new(),
             waiting: AtomicUsize::new(0),
+            scrub: AtomicBool::new(false),
         });
         if !ledger.tight {
             signals.lease.acknowledge();

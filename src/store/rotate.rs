@@ -63,7 +63,7 @@ fn rotate(ledger: &mut Ledger, actor: String, reason: String) -> rusqlite::Resul
         return Ok(Err("the change of the signing key has no canonical form".to_owned()));
     };
     let done = tell(ledger, next, change)?;
-    ledger.covered = Some(done.checkpoint.clone());
+    ledger.fresh = Some(done.checkpoint.clone());
     Ok(Ok(done))
 }
 

@@ -45,6 +45,7 @@ const LATER: &str = "CREATE INDEX IF NOT EXISTS journal_pilot ON journal (seq) W
     CREATE INDEX IF NOT EXISTS journal_hold ON journal (seq) WHERE kind = 'hold';
     CREATE INDEX IF NOT EXISTS journal_signing ON journal (seq) WHERE kind = 'signing';
     CREATE INDEX IF NOT EXISTS journal_freeze ON journal (seq) WHERE kind = 'freeze';
+    CREATE INDEX IF NOT EXISTS journal_retention ON journal (seq) WHERE kind = 'retention';
     CREATE TABLE IF NOT EXISTS freeze (scope TEXT PRIMARY KEY, frozen TEXT NOT NULL) STRICT, WITHOUT ROWID;";
 
 /// The database cannot be used.
@@ -67,7 +68,7 @@ pub(super) fn writer(path: &Path) -> Result<Connection, SchemaError> {
     // Checkpoints of the write-ahead log are taken by the writer, after it has answered.
     conn.execute_batch(
         "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0;
-         PRAGMA trusted_schema = OFF; PRAGMA foreign_keys = ON;",
+         PRAGMA secure_delete = ON; PRAGMA trusted_schema = OFF; PRAGMA foreign_keys = ON;",
     )?;
     let (application, version) = marks(&conn)?;
     if (application, version) == (0, 0) {

@@ -134,13 +134,15 @@ impl TileFolder {
         }
     }
 
-    /// Removes the full bundles below this number of records in which the journal keeps less than everything.
+    /// Removes these bundles of entries, because the journal keeps less than everything in them; their hashes stay.
     ///
     /// # Errors
     /// One cannot be removed.
-    pub fn forget(&self, bundles: &[u64]) -> Result<(), TilesError> {
+    pub fn forget(&self, bundles: impl IntoIterator<Item = u64>) -> Result<(), TilesError> {
         for index in bundles {
-            let path = self.dir.join(TileName { place: Place::Entries, index: *index, width: TILE }.path());
+            let name = TileName { place: Place::Entries, index, width: TILE };
+            self.tidy(&name, true);
+            let path = self.dir.join(name.path());
             match fs::remove_file(&path) {
                 Ok(()) => {}
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}

@@ -5,7 +5,7 @@ use std::{
     path::PathBuf,
     sync::{
         Arc, OnceLock,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
         mpsc::{Receiver, RecvTimeoutError},
     },
     time::{Duration, Instant},
@@ -20,7 +20,7 @@ use super::{
     load::{self, LoadError},
     log_key::{self, LogKey},
     open::{self, OpenError},
-    schema,
+    prune, schema,
 };
 use crate::{
     domain::{Clock, DecisionId, Freezes, Lease},
@@ -56,6 +56,8 @@ pub(super) struct Signals {
     pub(super) meter: OnceLock<Arc<Metrics>>,
     /// Pieces of work that wait.
     pub(super) waiting: AtomicUsize,
+    /// The write-ahead log still holds what was removed; it is to be emptied.
+    pub(super) scrub: AtomicBool,
 }
 
 /// What the writer needs to open the tables again.
@@ -109,6 +111,7 @@ pub(super) struct Writer {
     health: Health,
     last_checkpoint: Instant,
     last_write: Instant,
+    last_scrub: Option<Instant>,
     /// The record up to which the write-ahead log was carried over.
     carried: u64,
 }
@@ -117,7 +120,7 @@ impl Writer {
     pub(super) fn new(place: Place, ledger: Ledger, signals: Arc<Signals>, queue: Receiver<Message>) -> Self {
         let (carried, now) = (ledger.memory.head().seq, Instant::now());
         let health = Health::Up(Box::new(ledger));
-        Self { place, signals, queue, health, last_checkpoint: now, last_write: now, carried }
+        Self { place, signals, queue, health, last_checkpoint: now, last_write: now, last_scrub: None, carried }
     }
 
     /// Works until it is told to stop or nobody is left to ask.
@@ -142,6 +145,7 @@ impl Writer {
             self.mend();
             self.write(batch);
             self.care();
+            self.scrub();
             if let Some(reply) = stop {
                 self.stop();
                 let _ = reply.send(());
@@ -169,7 +173,7 @@ impl Writer {
             self.last_write = Instant::now();
             acknowledge(&self.signals, ledger);
             publish(&self.signals, ledger);
-            if let Some(note) = ledger.covered.take() {
+            if let Some(note) = ledger.fresh.take() {
                 self.signals.checkpoint.send_replace(Some(note.into()));
             }
             if let Some(meter) = self.signals.meter.get() {
@@ -204,6 +208,25 @@ impl Writer {
                 }
                 acknowledge(&self.signals, ledger);
             }
+            Err(error) => drop(self.fall(head, HashSet::new(), &error)),
+        }
+    }
+
+    /// Empties the write-ahead log once something was removed. A reader may be in the way: then a second later.
+    fn scrub(&mut self) {
+        let waited = self.last_scrub.is_none_or(|last| last.elapsed() >= SECOND);
+        let Health::Up(ledger) = &mut self.health else { return };
+        if !waited || !self.signals.scrub.load(Ordering::Acquire) {
+            return;
+        }
+        self.last_scrub = Some(Instant::now());
+        let head = ledger.memory.head().seq;
+        match prune::empty_log(&ledger.conn) {
+            Ok(true) => {
+                self.carried = head;
+                self.signals.scrub.store(false, Ordering::Release);
+            }
+            Ok(false) => {}
             Err(error) => drop(self.fall(head, HashSet::new(), &error)),
         }
     }

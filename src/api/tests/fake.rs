@@ -200,6 +200,15 @@ impl AccessOperations for Fake {
 }
 
 #[async_trait]
+impl crate::api::RetentionOperations for Fake {
+    async fn prune(&self, by: &str, dry_run: bool) -> Result<crate::api::RetentionView, ApiError> {
+        self.note(format!("retention {by} {dry_run}"));
+        let (days, removed, through, held) = (1, 0, 0, None);
+        Ok(crate::api::RetentionView { days, dry_run, removed, through, held, more: false, scrubbed: true })
+    }
+}
+
+#[async_trait]
 impl ExportOperations for Fake {
     async fn exports(&self) -> Vec<ExportView> {
         Vec::new()

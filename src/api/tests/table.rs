@@ -61,6 +61,7 @@ fn body(route: &Route) -> String {
         ("POST", "approve") if route.path.contains("holds") => r#"{"reason":"because"}"#.to_owned(),
         ("POST", "approve") => format!(r#"{{"digest":"{}"}}"#, crate::domain::Digest::of(b"spec")),
         ("POST", "retry") => r#"{"webhook":"chat"}"#.to_owned(),
+        ("POST", "prune") => r#"{"dry_run":false}"#.to_owned(),
         ("POST", "simulate") => r#"{"without":"EX-1"}"#.to_owned(),
         ("POST", "can") => r#"{"agent":"a","tool":"t"}"#.to_owned(),
         ("POST", "report") => r#"{"days":7}"#.to_owned(),

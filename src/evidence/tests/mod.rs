@@ -3,5 +3,6 @@
 mod consistency;
 mod inclusion;
 mod line;
+mod retention;
 mod tiles;
 mod verification;

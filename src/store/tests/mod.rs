@@ -8,5 +8,6 @@ mod holds;
 mod keys;
 mod opening;
 mod pilots;
+mod pruning;
 mod rotation;
 mod support;

@@ -22,6 +22,7 @@ mod policy;
 mod reads;
 mod reports;
 mod requests;
+mod retention;
 mod rounds;
 mod stops;
 mod studies;
@@ -46,6 +47,7 @@ pub fn all() -> Vec<Case> {
         exports::cases(),
         duties::cases(),
         durability::cases(),
+        retention::cases(),
         rounds::cases(),
         reads::cases(),
         methods::cases(),
