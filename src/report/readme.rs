@@ -44,7 +44,10 @@ With other software:
    `proof` is the audit path, base64. It must lead to the root for size N (RFC 9162 section 2.1.3.2).
 4. Each event `submitted`: SHA-256 over the canonical JSON (RFC 8785) of `spec` is `digest`. Each event `approved`:
    `signature` is Ed25519 over the canonical JSON of the approval without `signature`, with `purpose` =
-   `postern/approval/v1`.
+   `postern/approval/v1`, by the key of key.txt or one that a record of the kind `signing` names.
+5. Each record of the kind `signing`: `signed_by_old` and `signed_by_new` are Ed25519 over the canonical JSON of the record
+   without `kind` and both signatures, with `purpose` = `postern/signing-key/v1` and `lost` = whether `signed_by_old` is
+   absent.
 
 ## What it shows, and what not
 

@@ -197,6 +197,29 @@ fn a_handover_that_the_old_key_did_not_sign_is_a_breach() {
     }
 }
 
+/// What the text in a bundle tells a stranger to do.
+#[test]
+fn what_both_keys_sign_is_the_record_without_its_signatures() {
+    use base64::{Engine as _, engine::general_purpose::STANDARD};
+    for (lost, seq) in [(None, EACH), (Some(1), EACH)] {
+        let log = Log::of_five(lost);
+        let payload = &log.rows[usize::try_from(seq).unwrap() - 1].payload;
+        let mut told: serde_json::Value = serde_json::from_slice(payload).unwrap();
+        let members = told.as_object_mut().unwrap();
+        members.remove("kind");
+        let signatures = ["signed_by_old", "signed_by_new"].map(|name| members.remove(name));
+        members.insert("purpose".to_owned(), "postern/signing-key/v1".into());
+        members.insert("lost".to_owned(), lost.is_some().into());
+        let message = serde_json_canonicalizer::to_vec(&told).unwrap();
+        for (number, signature) in signatures.iter().enumerate() {
+            let Some(signature) = signature else { continue };
+            let signature = STANDARD.decode(signature.as_str().unwrap()).unwrap();
+            assert!(log.keys[number].verifying().verify(&message, &signature), "{lost:?} {number}");
+        }
+        assert_eq!(signatures[0].is_none(), lost.is_some());
+    }
+}
+
 /// A copy from which bundles were taken away, and a file with the changes.
 #[test]
 fn what_a_copy_does_not_carry_a_file_of_changes_says() {

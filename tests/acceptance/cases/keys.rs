@@ -211,6 +211,13 @@ async fn lost() -> anyhow::Result<()> {
     ensure!(told.contains("\"breach\": \"lost\"") && told.contains(new), "the old key alone: {told}");
     let found = gateway.ok(ADMINISTRATOR, &["evidence", "verify", &data, "--key", &old, "--key", new]).await?;
     ensure!(found["breaks"][0]["seq"] == json!(seq) && found["signed"] == found["records"], "both: {found}");
+    let tiles = gateway.data.join("tiles").display().to_string();
+    until("the tiles say so too", Duration::from_secs(10), async || {
+        let words = ["evidence", "verify", &tiles, "--key", &old];
+        gateway.refused(ADMINISTRATOR, &words).await.is_ok_and(|told| told.contains("\"breach\": \"lost\""))
+    })
+    .await?;
+    gateway.ok(ADMINISTRATOR, &["evidence", "verify", &tiles, "--key", &old, "--key", new]).await?;
     let shown = gateway.cli(ADMINISTRATOR, &["evidence", "verify", "--output", "table"]).await?;
     let shown = String::from_utf8(shown.stdout)?;
     ensure!(shown.contains(&format!("BREAK: the signing key was lost at record {seq}")), "shown: {shown}");
