@@ -15,7 +15,7 @@ use tokio::task::JoinSet;
 use super::case;
 use crate::{
     Case,
-    gateway::{ADMINISTRATOR, Gateway, Options, until},
+    gateway::{ADMINISTRATOR, Gateway, Options, SECURITY, until},
     say,
 };
 
@@ -25,6 +25,14 @@ pub fn cases() -> Vec<Case> {
 
 /// Records of traffic of three days ago.
 const OLD: u128 = 4_000;
+
+const PEOPLE: &str = "people:
+  olivia@example.org: {duties: [own, approve], roles: [], active: true}
+  omar@example.org: {duties: [approve], roles: [], active: true}
+  rachel@example.org: {duties: [request, approve], roles: [], active: true}
+  alan@example.org: {duties: [approve], roles: [], active: true}
+  sonia@example.org: {duties: [approve, security, audit], roles: [], active: true}
+";
 
 struct Then(Timestamp);
 
@@ -114,8 +122,9 @@ async fn goes() -> anyhow::Result<()> {
     let evidence = json!({"retention": {"traffic_days": 1}});
     // Anomalies learn from the newest records at the start, which therefore stay.
     let alerts = json!({"anomalies": {"enabled": false}});
-    let mut gateway =
-        Gateway::with(Options { data: Some(data.clone()), evidence, alerts, ..Options::default() }).await?;
+    let policies = vec![("people.yaml", PEOPLE)];
+    let options = Options { data: Some(data.clone()), evidence, alerts, policies, ..Options::default() };
+    let mut gateway = Gateway::with(options).await?;
     let prune = ["evidence", "prune"];
     let dry = [&prune[..], &["--dry-run"]].concat();
     // Of 4,002 records that are old, those of 15 whole bundles go; the start of then stays.
@@ -174,7 +183,7 @@ async fn goes() -> anyhow::Result<()> {
     holds(&gateway, &[&export.display().to_string(), "--key", &key_at], 3_839).await?;
     say("data folder, tiles and export verify");
 
-    let (status, told) = gateway.admin(ADMINISTRATOR, "GET", "/log/tile/entries/000", &Value::Null).await?;
+    let (status, told) = gateway.admin(SECURITY, "GET", "/log/tile/entries/000", &Value::Null).await?;
     ensure!(status == 410 && told.to_string().contains("removed when their time was over"), "{status} {told}");
     let told = gateway.refused(ADMINISTRATOR, &["evidence", "prove", "--seq", "10"]).await?;
     ensure!(told.contains("record 10 was removed when its time was over"), "{told}");
