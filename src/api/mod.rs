@@ -21,6 +21,7 @@ mod requests;
 mod router;
 mod routes;
 mod serve;
+mod shred;
 mod studies;
 mod views;
 mod who;
@@ -46,6 +47,7 @@ pub use pilots::{PilotException, PilotOperations, PilotRoute, PilotView};
 pub use requests::{KeyFor, NewKey, ToolApproval};
 pub use router::{ApiSettings, router};
 pub use routes::{Access, Endpoint, Known, ROUTES, Route};
+pub use shred::{ShredOperations, ShredView};
 pub use studies::{Can, CanView, Graduate, Removal, Simulate, Study, Trial, days};
 pub use views::{
     ApprovalView, CatalogView, ControlEvent, ControlView, DueView, EvidencePage, ExceptionView, Explanation, KeyView,

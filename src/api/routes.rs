@@ -105,6 +105,8 @@ pub enum Known {
     Hold(HoldRoute),
     /// The kill switch.
     Freeze(FreezeRoute),
+    /// Destroy sealing keys.
+    Shred,
     /// Read the policies again.
     Reload,
     /// A one-time link to the console.
@@ -377,6 +379,7 @@ pub const ROUTES: &[Route] = &[
         Some("key"),
         Endpoint::Known(Known::ConsoleLink),
     ),
+    route(POST, "/api/v1/evidence/shred", ADMINISTER, Some("shred"), Endpoint::Known(Known::Shred)),
     route(GET, "/api/v1/evidence", AUDIT, None, Endpoint::Known(Known::Evidence)),
     route(GET, "/api/v1/evidence/checkpoint", AUDIT, None, Endpoint::Known(Known::Checkpoint)),
     route(GET, "/log/checkpoint", Access::Person, None, Endpoint::Known(Known::LogCheckpoint)),

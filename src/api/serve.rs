@@ -20,6 +20,7 @@ use super::{
     holds, pilots, reports,
     requests::{EventBody, EvidenceQuery, NewKeyBody, ReasonBody, ToolApproval, json as read},
     routes::Known,
+    shred,
 };
 use crate::{
     domain::{Document, ExceptionId, Person, limits},
@@ -156,6 +157,7 @@ async fn answer(operations: &dyn Operations, known: Known, asked: Asked) -> Resu
         Known::Sprawl => json_answer(&operations.sprawl(reports::days(&asked.parts.uri)?).await?),
         Known::Hold(route) => holds::answer(operations, route, &asked).await,
         Known::Freeze(route) => freeze::answer(operations, route, &asked).await,
+        Known::Shred => shred::answer(operations, &asked).await,
         Known::Reload => json_answer(&operations.reload(by).await?),
         Known::ConsoleLink => created(&operations.console_link(by).await?),
         Known::Evidence => {

@@ -28,7 +28,13 @@ impl House {
         let sealed = called.arguments.sealed.as_ref().ok_or_else(|| {
             ApiError::conflict("the arguments of this call were not kept, so no record can be made of it")
         })?;
-        let text = self.store.keyring().sealer.open(id, sealed).map_err(|_| ApiError::internal())?;
+        if !called.arguments.omitted.is_empty() {
+            return Err(ApiError::conflict(
+                "some arguments of this call are omitted from the record, so no record can be made of it",
+            ));
+        }
+        let opened = self.store.keyring().sealer.open(id, sealed);
+        let text = opened.map_err(|error| ApiError::conflict(format!("the arguments of this call: {error}")))?;
         let arguments: Map<String, Value> = serde_json::from_slice(&text).map_err(|_| ApiError::internal())?;
         let refused = Refused {
             decision,

@@ -13,6 +13,7 @@ use super::{
     pilot::PilotCommand,
     report::ReportCommand,
     screen::Format,
+    shred::ShredArguments,
     stdio::Arguments,
     study::{CanArguments, GraduateArguments, RemovalCommand, SimulateArguments},
     tail::TailArguments,
@@ -372,6 +373,8 @@ pub(super) enum EvidenceCommand {
     Prove(ProveArguments),
     /// Prove that the log only grew since an earlier checkpoint
     Consistency(ConsistencyArguments),
+    /// Destroy sealing keys, so that what was captured under them is gone for good; asks the running gateway
+    Shred(ShredArguments),
 }
 
 /// What to see of the controls.

@@ -14,6 +14,7 @@ use super::{
     proof,
     run::operator,
     screen::{Format, Screen},
+    shred,
     table::{facts, printable, table},
 };
 use crate::{
@@ -30,6 +31,7 @@ pub(super) fn evidence(command: &EvidenceCommand, global: &Global, screen: &mut 
         EvidenceCommand::Verify(arguments) => {
             proof::verify(arguments, global, screen)?.map_or(Ok(()), |report| verified(&report, screen))
         }
+        EvidenceCommand::Shred(asked) => shred::shred(asked, global, screen),
         EvidenceCommand::Prove(arguments) => proof::prove(arguments, global, screen),
         EvidenceCommand::Consistency(arguments) => proof::consistency(arguments, global, screen),
         EvidenceCommand::Show(journal) if screen.format == Format::Table => {
@@ -161,6 +163,7 @@ fn told(record: &Record) -> (String, String) {
         Record::Recovered(found) => (String::new(), format!("{} calls without an outcome", found.unknown.len())),
         Record::Alarm(alarm) => (String::new(), format!("{}: {}", word(&alarm.about), alarm.detail)),
         Record::Aborted(aborted) => (String::new(), format!("record {} came too late", aborted.record)),
+        Record::Shred(shred) => (shred.actor.clone(), format!("{} keys destroyed: {}", shred.keys.len(), shred.reason)),
         Record::Delivery(one) => (one.actor.clone(), format!("{} {}: {}", one.destination, one.id, word(&one.event))),
     }
 }

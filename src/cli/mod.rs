@@ -24,6 +24,7 @@ mod report;
 mod report_render;
 mod run;
 mod screen;
+mod shred;
 mod stdio;
 mod study;
 mod study_text;

@@ -4,7 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Aborted, Alarm, Caller, CatalogChange, Delivery, Denial, Freeze, HoldChange, Inquiry, Intent, JournalError,
-    KeyChange, Lifecycle, Listing, Outcome, PilotChange, PolicyChange, Recovered, Start, Stop, Subscription, Watching,
+    KeyChange, Lifecycle, Listing, Outcome, PilotChange, PolicyChange, Recovered, Shred, Start, Stop, Subscription,
+    Watching,
 };
 use crate::domain::{DecisionId, ExceptionId, Timestamp};
 
@@ -55,6 +56,8 @@ pub enum Record {
     Aborted(Aborted),
     /// An event could not be delivered, or was after all.
     Delivery(Delivery),
+    /// Sealing keys are destroyed.
+    Shred(Shred),
 }
 
 /// What is indexed of a record; everything in it can be computed from the payload again.
@@ -136,6 +139,7 @@ impl Record {
                 Summary { kind: "alarm", at: r.at, decision: r.decision.clone(), exception: r.exception.clone() }
             }
             Self::Delivery(r) => plain("delivery", r.at),
+            Self::Shred(r) => Summary { exception: r.exception.clone(), ..plain("shred", r.at) },
             Self::Aborted(r) => {
                 Summary { kind: "aborted", at: r.at, decision: Some(r.decision.clone()), exception: r.refunded.clone() }
             }

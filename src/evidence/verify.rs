@@ -269,6 +269,7 @@ fn follow(open: &mut BTreeMap<DecisionId, u64>, record: Record, seq: u64) {
         | Record::Start(_)
         | Record::Stop(_)
         | Record::Alarm(_)
-        | Record::Delivery(_) => {}
+        | Record::Delivery(_)
+        | Record::Shred(_) => {}
     }
 }

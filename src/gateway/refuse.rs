@@ -10,6 +10,7 @@ use serde_json::{Value, value::RawValue};
 
 use super::{
     Gateway,
+    admit::Kept,
     reply::{Shown, complete, unrecorded},
     request,
     round::ForeignState,
@@ -179,7 +180,8 @@ impl Gateway {
     fn asked(&self, visit: &Visit, tool: &Arc<Tool>, refusal: &Refusal) -> Option<Called> {
         let sent = refusal.sent.as_ref()?;
         let call = ToolCall::check(Arc::clone(tool), sent.arguments.as_deref(), sent.passthrough.clone()).ok()?;
-        self.called(visit, &call).ok()
+        let kept = Kept { exception: refusal.verdict.exception.as_ref(), whole: false };
+        self.called(visit, &call, kept).ok()
     }
 
     fn shown(&self, visit: &Visit, refusal: &Refusal) -> Result<Bytes, RpcError> {

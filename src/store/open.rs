@@ -16,6 +16,7 @@ use super::{
     ledger::Ledger,
     load::{LoadError, Loaded},
     schema::{self, SchemaError},
+    vault,
     writer::{Place, Signals, Writer},
 };
 use crate::{
@@ -130,6 +131,7 @@ impl Store {
         };
         let (mut ledger, loaded) = place.open()?;
         let recovery = begin(&mut ledger, loaded)?;
+        vault::follow(&ledger.conn, &keyring.sealer)?;
         let note = ledger.checkpoint()?;
         ledger.tight = !folder.reserve(settings.reserve);
         let signals = Arc::new(Signals {

@@ -2,5 +2,7 @@
 
 mod consistency;
 mod inclusion;
+mod keep;
+mod sealer;
 mod tiles;
 mod verification;

@@ -8,4 +8,5 @@ mod holds;
 mod keys;
 mod opening;
 mod pilots;
+mod shredding;
 mod support;
