@@ -145,6 +145,10 @@ impl Sink {
         Ok(())
     }
 
+    pub const fn port(&self) -> u16 {
+        self.port
+    }
+
     pub fn kill(&mut self) {
         if let Some(runtime) = self.runtime.take() {
             runtime.shutdown_background();

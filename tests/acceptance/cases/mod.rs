@@ -2,6 +2,7 @@
 
 mod acts;
 pub mod alerts;
+mod arguments;
 mod asks;
 mod crowd;
 pub mod durability;
@@ -22,6 +23,7 @@ mod reads;
 mod reports;
 mod requests;
 mod rounds;
+mod secrets;
 mod stops;
 mod studies;
 mod tail;
@@ -43,6 +45,8 @@ pub fn all() -> Vec<Case> {
         monitoring::cases(),
         alerts::cases(),
         exports::cases(),
+        arguments::cases(),
+        secrets::cases(),
         duties::cases(),
         durability::cases(),
         rounds::cases(),
