@@ -141,13 +141,14 @@ async fn house(words: &mut Words, (place, hook, sink): (&Path, &Receiver, &Sink)
     let bearer = secret(place, "bearer", &words.of("export credential"))?;
     let signs = secret(place, "signs", &format!("{}{}", words.of("webhook secret"), "0000"))?;
     let more = json!({
+        "telemetry": {"sample_ratio": 1.0},
         "servers": {"all": {"http": {"headers": {"x-api-key": {"file": upstream}}}}},
         "evidence": {"arguments": [{"tools": "all/*", "clear": ["/mode"]}]},
     });
     let exports = json!({"lake": {"file": {"path": place.join("ocsf.jsonl")}},
         "siem": {"http": {"url": format!("http://{}/in", hook.address), "bearer_file": bearer, "allow_private": true}}});
     let alerts = json!({"webhooks": {"chat": {"url": format!("http://{}/hook", hook.address), "on": ["all"],
-        "secret_file": signs, "allow_private": true}}, "unusual": {}});
+        "secret_file": signs, "allow_private": true}}, "anomalies": {}});
     let otlp = Some(format!("http://127.0.0.1:{}", sink.port()));
     let environment = vec![("POSTERN_LOG", "debug".to_owned())];
     House::with(Options { otlp, more, exports, alerts, environment, ..Options::default() }).await
@@ -409,10 +410,9 @@ async fn search(
                 }
             }
         }
-        ensure!(
-            there || designed.is_empty(),
-            "`{field}` is on record by design and was not found: the search is blind"
-        );
+        if !there && !designed.is_empty() {
+            found.push(format!("`{field}` is on record by design and is not there: the search is blind"));
+        }
         seen += usize::from(there);
     }
     ensure!(seen >= ON_RECORD.len() || !found.is_empty(), "the search finds nothing at all");
