@@ -17,7 +17,7 @@ use super::{
     visit::Visit,
 };
 use crate::{
-    catalog::{Tool, ToolCall},
+    catalog::{ArgumentError, Tool, ToolCall},
     domain::{Effect, Obligation, Reason, Verdict, limits},
     evidence::{self, Called, Record},
     mcp::{
@@ -46,6 +46,8 @@ pub(super) struct Refusal {
     verdict: Verdict,
     tool: Option<Arc<Tool>>,
     detail: Option<String>,
+    /// What the record has instead, where the detail is for the agent alone.
+    recorded: Option<String>,
     retry_after: Option<Duration>,
     requestable: bool,
     sent: Option<Sent>,
@@ -60,6 +62,7 @@ impl Refusal {
             verdict,
             tool: tool.cloned(),
             detail: None,
+            recorded: None,
             retry_after: None,
             requestable: false,
             sent: None,
@@ -74,8 +77,9 @@ impl Refusal {
     }
 
     /// The arguments break the schema.
-    pub(super) fn arguments(verdict: Verdict, tool: &Arc<Tool>, detail: String) -> Self {
-        Self { detail: Some(detail), ..Self::plain(verdict, Some(tool)) }
+    pub(super) fn arguments(verdict: Verdict, tool: &Arc<Tool>, error: &ArgumentError) -> Self {
+        let recorded = Some(error.recorded());
+        Self { detail: Some(error.to_string()), recorded, ..Self::plain(verdict, Some(tool)) }
     }
 
     /// A mirrored header differs from the body (T006).
@@ -146,7 +150,7 @@ impl Gateway {
             asked: visit.asked.clone(),
             call,
             verdict: refusal.verdict.clone(),
-            detail: refusal.detail.clone(),
+            detail: refusal.recorded.clone().or_else(|| refusal.detail.clone()),
         };
         let recorded = self.parts.admission.record(Record::Denial(record)).await;
         if let Ok(position) = &recorded {

@@ -21,7 +21,7 @@ use crate::{
     peer::{Heard, Say, http},
     say,
     sink::Sink,
-    wire::{Agent, meta_of},
+    wire::{Agent, call_body, meta_of},
 };
 
 pub fn cases() -> Vec<Case> {
@@ -71,6 +71,7 @@ fn server(words: &mut Words) -> impl Fn(&Heard) -> Option<Say> + Send + Sync + '
     let mut word = |field: &str| words.of(&format!("server: {field}"));
     let (result, structured, error, failed) = (word("result"), word("structured"), word("error"), word("tool error"));
     let (status, broken, header, kind) = (word("http body"), word("broken json"), word("header"), word("content type"));
+    let (progress, news) = (word("progress message"), word("notification"));
     let (prompt, text, log, meta) = (word("prompt"), word("resource text"), word("log message"), word("result meta"));
     // A server's words in an error are static in the script, as long as the process lives.
     let error: &'static str = Box::leak(error.into_boxed_str());
@@ -94,9 +95,12 @@ fn server(words: &mut Words) -> impl Fn(&Heard) -> Option<Say> + Send + Sync + '
                 "log" => {
                     let message = json!({"jsonrpc": "2.0", "method": "notifications/message",
                         "params": {"level": "error", "data": log}});
+                    let progress = json!({"jsonrpc": "2.0", "method": "notifications/progress",
+                        "params": {"progressToken": heard.params()["_meta"]["progressToken"], "progress": 1, "message": progress}});
+                    let other = json!({"jsonrpc": "2.0", "method": format!("notifications/{news}"), "params": {}});
                     let end = json!({"jsonrpc": "2.0", "id": heard.json["id"], "result": {"resultType": "complete",
                         "content": [], "isError": false}});
-                    let body = format!("data: {message}\n\ndata: {end}\n\n");
+                    let body = format!("data: {message}\n\ndata: {progress}\n\ndata: {other}\n\ndata: {end}\n\n");
                     Some(Say::Bytes(vec![(Duration::ZERO, http("text/event-stream", &body))]))
                 }
                 _ => done(json!({"resultType": "complete", "isError": false, "_meta": {"x": meta},
@@ -121,7 +125,8 @@ async fn everywhere() -> anyhow::Result<()> {
     calls(&house, &mut words).await?;
     strange(&house.agent, &mut words).await?;
     people(&house, &mut words).await?;
-    house.gateway.ok(ADMINISTRATOR, &["controls"]).await?;
+    let log = fs::read_to_string(house.gateway.log())?;
+    ensure!(log.contains("DEBUG"), "the log says all that it can");
     let journal = house.gateway.journal().await?;
     let last = journal.len();
     let ocsf = place.path().join("ocsf.jsonl");
@@ -178,6 +183,11 @@ async fn calls(house: &House, words: &mut Words) -> anyhow::Result<()> {
     agent.call("all__echo", json!({"text": {"a": words.of("argument of a wrong type")}})).await?;
     agent.call("rec__echo", json!({"text": "x", words.of("name of an undeclared argument"): 1})).await?;
     agent.call("rec__echo", json!({"text": [words.of("argument that breaks the schema")]})).await?;
+    agent.call("rec__echo", json!({"text": "x", "number": 4_111_222_333_444_555_666_u64})).await?;
+    words.0.insert("integer".to_owned(), "4111222333444555666".to_owned());
+    let twice = r#"{"text": "x", "WORD": 1, "WORD": 2}"#.replace("WORD", &words.of("name that stands twice"));
+    let body = call_body(1, "rec__echo", &json!("TWICE")).replace("\"TWICE\"", &twice);
+    agent.line().await?.send(agent.headers("tools/call", Some("rec__echo")), body).await?;
     agent.call("rec__slow", json!({"ms": words.of("argument where a number is due")})).await?;
     agent.call(&words.of("unknown tool"), json!({"text": words.of("argument of an unknown tool")})).await?;
     agent.ask("prompts/get", json!({"name": "all__open", "arguments": {"a": words.of("prompt argument")}})).await?;
@@ -260,6 +270,12 @@ async fn strange(agent: &Agent, words: &mut Words) -> anyhow::Result<()> {
         headers.retain(|(name, _)| *name != header);
         headers.push((header, words.of(&format!("header {header}"))));
         let _refused = line().await?.send(headers, call(json!(4), &meta_of(&json!({}))).to_string()).await;
+    }
+    for (field, form) in [("name of a header", "x-"), ("name of a parameter", "mcp-param-")] {
+        let name: &'static str = Box::leak(format!("{form}{}", words.of(field)).into_boxed_str());
+        let mut headers = plain();
+        headers.push((name, words.of(&format!("value under the {field}"))));
+        let _refused = line().await?.send(headers, call(json!(8), &meta_of(&json!({}))).to_string()).await;
     }
     for (field, form) in [("bearer", "Bearer "), ("basic", "Basic "), ("key", "Bearer pst_"), ("scheme", "")] {
         let mut headers = plain();
