@@ -29,13 +29,11 @@ pub(super) struct ShredArguments {
 
 pub(super) fn shred(asked: &ShredArguments, global: &Global, screen: &mut Screen<'_>) -> Result<(), Failure> {
     let client = connect(global)?;
-    let mut body = json!({"reason": asked.reason});
-    if let Some(day) = asked.before {
-        body["before"] = json!(day);
-    }
-    if let Some(exception) = &asked.exception {
-        body["exception"] = json!(exception);
-    }
+    // What is not given is left out.
+    let body = match (asked.before, &asked.exception) {
+        (Some(day), _) => json!({"reason": asked.reason, "before": day}),
+        (None, exception) => json!({"reason": asked.reason, "exception": exception}),
+    };
     let view: ShredView = runtime()?.block_on(client.post("/api/v1/evidence/shred", Body::Json(body)))?;
     Ok(screen.show(&view, |view| {
         format!(

@@ -410,6 +410,10 @@ async fn search(
     ensure!(page.contains("<html"), "no console: {page}");
     places.push(("evidence", "the console".to_owned(), page.into_bytes()));
     files(&gateway.data, &mut places)?;
+    let places: Vec<(&str, String, String)> = places
+        .into_iter()
+        .map(|(kind, name, content)| (kind, name, String::from_utf8_lossy(&content).into_owned()))
+        .collect();
     let mut found = Vec::new();
     let mut seen = 0;
     for (field, word) in &words.0 {
@@ -418,7 +422,7 @@ async fn search(
         let mut there = false;
         for (kind, name, content) in &places {
             let own = name.ends_with("admin.key") && field.starts_with("key ");
-            if memchr(content, word.as_bytes()) && !own {
+            if content.contains(word.as_str()) && !own {
                 there = true;
                 let fits = designed.contains(kind) || *kind == "store" && designed.contains(&"evidence");
                 if !fits {
@@ -445,10 +449,4 @@ fn files(folder: &Path, places: &mut Vec<(&'static str, String, Vec<u8>)>) -> an
         }
     }
     Ok(())
-}
-
-fn memchr(content: &[u8], word: &[u8]) -> bool {
-    let Some(first) = word.first() else { return false };
-    let starts = content.iter().enumerate().filter(|(_, byte)| *byte == first);
-    starts.into_iter().any(|(at, _)| content.get(at..at + word.len()) == Some(word))
 }
