@@ -17,8 +17,12 @@ use crate::{
 pub enum Unjudged {
     /// Its arguments were too large to keep.
     NotKept,
+    /// Some of its arguments are omitted from the record.
+    Omitted,
     /// Its arguments do not open: sealed with another key, or changed.
     Sealed,
+    /// The key of its arguments was destroyed.
+    Shredded,
     /// Members beside the arguments were sent and not kept.
     Beside,
     /// The tool was hidden from the agent, so its arguments were never looked at.
@@ -37,7 +41,9 @@ impl Unjudged {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::NotKept => "arguments_not_kept",
+            Self::Omitted => "arguments_omitted",
             Self::Sealed => "arguments_do_not_open",
+            Self::Shredded => "arguments_shredded",
             Self::Beside => "members_beside_arguments_not_kept",
             Self::Hidden => "tool_was_hidden",
             Self::NoTool => "tool_is_gone",
@@ -142,9 +148,15 @@ pub(super) fn stranger(
 
 /// The arguments, if all that was sent is known.
 fn opened(decision: &DecisionId, call: &Called, sealer: &Sealer) -> Result<Box<RawValue>, Unjudged> {
+    if !call.arguments.omitted.is_empty() {
+        return Err(Unjudged::Omitted);
+    }
     let sealed = call.arguments.sealed.as_ref().ok_or(Unjudged::NotKept)?;
-    let text = sealer.open(decision, sealed).map_err(|_: SealError| Unjudged::Sealed)?;
-    if Digest::of_parts(&[&text]) != call.arguments.digest {
+    let closed = |error: SealError| {
+        if matches!(error, SealError::Shredded { .. }) { Unjudged::Shredded } else { Unjudged::Sealed }
+    };
+    let text = sealer.open(decision, sealed).map_err(closed)?;
+    if !sealer.is_print(&call.arguments.digest, &Digest::of(&text)).map_err(closed)? {
         return Err(Unjudged::Beside);
     }
     let text = String::from_utf8(text).map_err(|_| Unjudged::Sealed)?;

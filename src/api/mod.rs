@@ -22,6 +22,7 @@ mod retention;
 mod router;
 mod routes;
 mod serve;
+mod shred;
 mod studies;
 mod views;
 mod who;
@@ -48,6 +49,7 @@ pub use requests::{KeyFor, NewKey, ToolApproval};
 pub use retention::{RetentionOperations, RetentionView};
 pub use router::{ApiSettings, router};
 pub use routes::{Access, Endpoint, Known, ROUTES, Route};
+pub use shred::{ShredOperations, ShredView};
 pub use studies::{Can, CanView, Graduate, Removal, Simulate, Study, Trial, days};
 pub use views::{
     ApprovalView, CatalogView, ControlEvent, ControlView, DueView, EvidencePage, ExceptionView, Explanation, KeyView,

@@ -107,6 +107,8 @@ pub enum Known {
     Freeze(FreezeRoute),
     /// Remove records of traffic whose time is over.
     Prune,
+    /// Destroy sealing keys.
+    Shred,
     /// Read the policies again.
     Reload,
     /// A one-time link to the console.
@@ -381,6 +383,7 @@ pub const ROUTES: &[Route] = &[
         Some("key"),
         Endpoint::Known(Known::ConsoleLink),
     ),
+    route(POST, "/api/v1/evidence/shred", ADMINISTER, Some("shred"), Endpoint::Known(Known::Shred)),
     route(GET, "/api/v1/evidence", AUDIT, None, Endpoint::Known(Known::Evidence)),
     route(GET, "/api/v1/evidence/checkpoint", AUDIT, None, Endpoint::Known(Known::Checkpoint)),
     route(POST, "/api/v1/evidence/rotate", ADMINISTER, Some("signing"), Endpoint::Known(Known::RotateKey)),

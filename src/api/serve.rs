@@ -20,6 +20,7 @@ use super::{
     holds, pilots, reports,
     requests::{EventBody, EvidenceQuery, NewKeyBody, ReasonBody, ToolApproval, json as read},
     routes::Known,
+    shred,
 };
 use crate::{
     domain::{Document, ExceptionId, Person, limits},
@@ -160,6 +161,7 @@ async fn answer(operations: &dyn Operations, known: Known, asked: Asked) -> Resu
             let body: super::retention::PruneBody = json_body(&asked)?;
             json_answer(&operations.prune(by.id.as_str(), body.dry_run).await?)
         }
+        Known::Shred => shred::answer(operations, &asked).await,
         Known::Reload => json_answer(&operations.reload(by).await?),
         Known::ConsoleLink => created(&operations.console_link(by).await?),
         Known::Evidence => {

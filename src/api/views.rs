@@ -246,6 +246,10 @@ pub struct Explanation {
     pub seq: u64,
     /// Whether the same facts give the same decision again; absent if the policies of then are gone.
     pub reproduced: Option<bool>,
+    /// What the record has of the arguments: `clear`, `omitted`, and `text`: whether the rest is sealed, not kept, or
+    /// shredded. Absent in lists, and where no tool was called.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub arguments: Option<Value>,
 }
 
 /// A control and its health.

@@ -25,10 +25,16 @@ impl House {
             .into_iter()
             .find_map(|(_, record)| if let Record::Denial(denial) = record { Some(denial) } else { None });
         let Some(Denial { decision, at, caller, call: Some(called), verdict, .. }) = denial else { return Ok(None) };
+        if !called.arguments.omitted.is_empty() {
+            return Err(ApiError::conflict(
+                "some arguments of this call are omitted from the record, so no record can be made of it",
+            ));
+        }
         let sealed = called.arguments.sealed.as_ref().ok_or_else(|| {
             ApiError::conflict("the arguments of this call were not kept, so no record can be made of it")
         })?;
-        let text = self.store.keyring().sealer.open(id, sealed).map_err(|_| ApiError::internal())?;
+        let opened = self.store.keyring().sealer.open(id, sealed);
+        let text = opened.map_err(|error| ApiError::conflict(format!("the arguments of this call: {error}")))?;
         let arguments: Map<String, Value> = serde_json::from_slice(&text).map_err(|_| ApiError::internal())?;
         let refused = Refused {
             decision,

@@ -11,7 +11,7 @@ use crate::{
         AgentId, Basis, DecisionId, Effect, Person, PersonId, Reason, Standing, Subject, Timestamp, ToolRef, Verdict,
         limits,
     },
-    evidence::{Arguments, Called, Caller, Denial, Journal as _, Record},
+    evidence::{Arguments, Called, Caller, Denial, Journal as _, Record, Under},
 };
 
 /// How long a refusal can be asked about.
@@ -131,13 +131,14 @@ impl House {
         };
         let ruled = judge::rule(&world, &subject, (Arc::clone(&tool), &context.arguments), &[], now)?;
         let sealer = &self.store.keyring().sealer;
-        let sealed = sealer.seal(id, ruled.arguments.as_bytes()).map_err(|_| ApiError::internal())?;
+        let key = sealer.key(Under { at: now, exception: None }).map_err(|_| ApiError::internal())?;
+        let sealed = key.seal(id, ruled.arguments.as_bytes()).map_err(|_| ApiError::internal())?;
         let called = Called {
             server: tool.reference.server.clone(),
             tool: tool.reference.tool.clone(),
             exposed: tool.exposed.clone(),
             definition: tool.digest,
-            arguments: Arguments { digest: ruled.digest, sealed },
+            arguments: Arguments::sealed(key.print(&ruled.digest), sealed),
         };
         let called = Some((tool.reference.clone(), called));
         Ok(Judged { subject, verdict: ruled.verdict, requestable: ruled.requestable, called })

@@ -127,6 +127,7 @@ pub(super) async fn build(
         controls: Arc::clone(&controls),
         admission,
         sealer: Arc::clone(&store.keyring().sealer),
+        keep: settings.evidence.arguments.clone(),
         upstreams: Arc::clone(&upstreams),
         telemetry: Arc::clone(&telemetry),
         in_flight: Arc::clone(&in_flight),

@@ -2,13 +2,15 @@
 
 use std::sync::Arc;
 
+use serde_json::{Value, json};
+
 use super::{house::House, keeper::Bundle};
 use crate::{
     analysis::RecordedCall,
     api::{ApiError, Explanation},
     catalog::{Catalog, Pins, Tool},
     domain::{DecisionId, Effect, Reason, Timestamp, Verdict},
-    evidence::{Called, Caller, Outcome, Record},
+    evidence::{Called, Caller, Outcome, Record, Sealer},
     policy::compile,
 };
 
@@ -24,6 +26,17 @@ struct Recorded {
     again: Option<RecordedCall>,
 }
 
+/// What the record has of the arguments: what is clear, what is left out, and whether the rest opens.
+fn kept(id: &DecisionId, call: &Called, sealer: &Sealer) -> Value {
+    let arguments = &call.arguments;
+    let text = match arguments.sealed.as_ref().map(|sealed| sealer.open(id, sealed)) {
+        None => "not kept".to_owned(),
+        Some(Ok(_)) => "sealed".to_owned(),
+        Some(Err(error)) => error.to_string(),
+    };
+    json!({"text": text, "clear": arguments.clear, "omitted": arguments.omitted})
+}
+
 impl House {
     /// The decision of this id, and whether judging it again gives the same.
     pub(super) async fn explained(&self, id: &DecisionId) -> Result<Option<Explanation>, ApiError> {
@@ -32,7 +45,8 @@ impl House {
             Some(call) => self.judged_again(call).await,
             None => None,
         };
-        Ok(Some(explanation(id, recorded, outcome.as_ref(), reproduced)))
+        let kept = recorded.call.as_ref().map(|call| kept(id, call, &self.store.keyring().sealer));
+        Ok(Some(Explanation { arguments: kept, ..explanation(id, recorded, outcome.as_ref(), reproduced) }))
     }
 
     /// The same without judging it again.
@@ -90,7 +104,8 @@ impl House {
                 | Record::Watch(_)
                 | Record::Aborted(_)
                 | Record::Delivery(_)
-                | Record::Retention(_) => {}
+                | Record::Retention(_)
+                | Record::Shred(_) => {}
             }
         }
         Ok(recorded.map(|recorded| (recorded, outcome)))
@@ -141,6 +156,7 @@ fn explanation(
         outcome: outcome.map(|outcome| outcome.how.as_str().to_owned()),
         seq: recorded.seq,
         reproduced,
+        arguments: None,
     }
 }
 

@@ -47,6 +47,7 @@ mod routine;
 mod seek;
 mod serve;
 mod shadow;
+mod shred;
 mod study;
 mod tiles;
 mod view;

@@ -40,9 +40,14 @@ pub enum ArgumentError {
     /// An integer that JSON readers disagree on.
     #[error("the arguments cannot be read: {0}")]
     UnsafeInteger(String),
-    /// Breaks the input schema; names the first places and what is expected there.
-    #[error("the arguments do not fit the tool's input schema: {0}")]
-    Schema(String),
+    /// Breaks the input schema.
+    #[error("the arguments do not fit the tool's input schema: {told}")]
+    Schema {
+        /// The first places and what is expected there. Names that the agent chose may stand in it.
+        told: String,
+        /// The first rules of the schema that are broken, as places of the schema.
+        rules: String,
+    },
 }
 
 impl ArgumentError {
@@ -50,6 +55,16 @@ impl ArgumentError {
     #[must_use]
     pub const fn fault(&self) -> Fault {
         Fault::Caller
+    }
+
+    /// What stands on record: nothing that the agent sent, names of arguments included (T106).
+    #[must_use]
+    pub fn recorded(&self) -> String {
+        match self {
+            Self::NotAnObject => self.to_string(),
+            Self::Unreadable(_) | Self::UnsafeInteger(_) => "the arguments cannot be read".to_owned(),
+            Self::Schema { rules, .. } => format!("the arguments break the tool's input schema at {rules}"),
+        }
     }
 }
 
@@ -82,7 +97,7 @@ impl ToolCall {
         }
         let value = json::read(&arguments, limits::DEPTH)?;
         if !tool.validator.is_valid(&value) {
-            return Err(ArgumentError::Schema(faults(&tool, &value)));
+            return Err(ArgumentError::Schema { told: faults(&tool, &value), rules: rules(&tool, &value) });
         }
         let Value::Object(value) = value else { return Err(ArgumentError::NotAnObject) };
         let mut parts = vec![arguments.get().as_bytes()];
@@ -128,6 +143,12 @@ impl ToolCall {
     pub fn undeclared(&self) -> impl Iterator<Item = &str> {
         self.value.keys().map(String::as_str).filter(|name| !self.tool.declares(name))
     }
+}
+
+fn rules(tool: &Tool, value: &Value) -> String {
+    let one = |path: &str| path.chars().take(SHOWN).collect::<String>();
+    let broken = tool.validator.iter_errors(value).take(NAMED).map(|error| one(error.schema_path().as_str()));
+    broken.collect::<Vec<_>>().join(", ")
 }
 
 fn faults(tool: &Tool, value: &Value) -> String {

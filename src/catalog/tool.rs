@@ -39,6 +39,24 @@ impl Tool {
     }
 }
 
+impl Tool {
+    /// Whether the input schema says of the argument at this place (a JSON pointer) that it is a secret: `writeOnly`,
+    /// `format: password`, or that a header repeats it.
+    #[must_use]
+    pub fn hides(&self, place: &str) -> bool {
+        let mut schema = Some(&self.input_schema);
+        place.split('/').skip(1).any(|name| {
+            let name = name.replace("~1", "/").replace("~0", "~");
+            schema = schema.and_then(|schema| schema.get("properties")?.get(name));
+            schema.is_some_and(|schema| {
+                schema.get("writeOnly").is_some_and(|only| only == &Value::Bool(true))
+                    || schema.get("format").is_some_and(|format| format == "password")
+                    || schema.get("x-mcp-header").is_some()
+            })
+        })
+    }
+}
+
 impl fmt::Debug for Tool {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Tool").field("reference", &self.reference).field("digest", &self.digest).finish_non_exhaustive()

@@ -13,6 +13,7 @@ use super::{
     pilot::PilotCommand,
     report::ReportCommand,
     screen::Format,
+    shred::ShredArguments,
     signing::SigningCommand,
     stdio::Arguments,
     study::{CanArguments, GraduateArguments, RemovalCommand, SimulateArguments},
@@ -407,6 +408,8 @@ pub(super) enum EvidenceCommand {
         #[arg(long)]
         dry_run: bool,
     },
+    /// Destroy sealing keys, so that what was captured under them is gone for good; asks the running gateway
+    Shred(ShredArguments),
 }
 
 /// What to see of the controls.

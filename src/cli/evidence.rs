@@ -14,6 +14,7 @@ use super::{
     proof, retention,
     run::operator,
     screen::{Format, Screen},
+    shred,
     signing::signing,
     table::{facts, printable, table},
 };
@@ -31,6 +32,7 @@ pub(super) fn evidence(command: &EvidenceCommand, global: &Global, screen: &mut 
         EvidenceCommand::Verify(arguments) => {
             proof::verify(arguments, global, screen)?.map_or(Ok(()), |report| verified(&report, screen))
         }
+        EvidenceCommand::Shred(asked) => shred::shred(asked, global, screen),
         EvidenceCommand::Prove(arguments) => proof::prove(arguments, global, screen),
         EvidenceCommand::Signing(command) => signing(command, global, screen),
         EvidenceCommand::Prune { dry_run } => retention::prune(*dry_run, global, screen),
@@ -183,6 +185,7 @@ fn told(record: &Record) -> (String, String) {
             );
             (one.actor.clone(), what)
         }
+        Record::Shred(shred) => (shred.actor.clone(), format!("{} keys destroyed: {}", shred.keys.len(), shred.reason)),
         Record::Delivery(one) => (one.actor.clone(), format!("{} {}: {}", one.destination, one.id, word(&one.event))),
     }
 }

@@ -25,6 +25,7 @@ mod report_render;
 mod retention;
 mod run;
 mod screen;
+mod shred;
 mod signing;
 mod stdio;
 mod study;

@@ -266,6 +266,16 @@ pub(super) fn exception(view: &ExceptionView) -> String {
     out
 }
 
+/// What the record has of the arguments, in a line.
+fn kept(view: &Explanation) -> String {
+    let Some(kept) = &view.arguments else { return String::new() };
+    let text = kept["text"].as_str().unwrap_or_default().to_owned();
+    let clear = kept["clear"].as_object().into_iter().flatten().map(|(place, value)| format!("{place} = {value}"));
+    let omitted = kept["omitted"].as_array().into_iter().flatten().filter_map(|place| place.as_str());
+    let omitted = omitted.map(|place| format!("{place} omitted"));
+    [text].into_iter().chain(clear).chain(omitted).collect::<Vec<_>>().join(", ")
+}
+
 pub(super) fn explanation(view: &Explanation) -> String {
     let verdict = &view.verdict;
     let mut out = printable(&view.summary) + "\n\n";
@@ -290,6 +300,7 @@ pub(super) fn explanation(view: &Explanation) -> String {
         ("policy set", verdict.policy_set.to_string()),
         ("outcome", view.outcome.clone().unwrap_or_default()),
         ("record", view.seq.to_string()),
+        ("arguments", kept(view)),
         (
             "judged anew",
             match view.reproduced {

@@ -3,8 +3,9 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
-use super::Sealed;
+use super::{Fingerprint, Sealed};
 use crate::domain::{
     AgentId, Basis, CredentialId, DecisionId, Digest, ExceptionId, ExposedName, PersonId, RoleName, ServerName,
     SessionId, Subject, Timestamp, ToolName, Verdict,
@@ -64,14 +65,30 @@ impl Caller {
     }
 }
 
-/// The arguments of a call: always their digest, and their text only sealed (T106).
+/// The arguments of a call: always a digest that cannot be guessed, their text sealed, and in clear only what the
+/// configuration names (T106).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Arguments {
-    /// SHA-256 over the exact bytes that were to be sent.
-    pub digest: Digest,
-    /// The text, encrypted; absent where there was none or it is larger than [`super::SEALED_PLAINTEXT`].
+    /// Over the exact bytes that were to be sent, what is omitted included.
+    pub digest: Fingerprint,
+    /// The text without what is omitted, encrypted; absent where all is omitted or it is larger than
+    /// [`super::SEALED_PLAINTEXT`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sealed: Option<Sealed>,
+    /// What is kept in clear, by JSON pointer.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub clear: BTreeMap<String, Value>,
+    /// What was sent and is kept nowhere: JSON pointers, or `*` for all that no list names.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub omitted: Vec<String>,
+}
+
+impl Arguments {
+    /// All of them sealed.
+    #[must_use]
+    pub const fn sealed(digest: Fingerprint, sealed: Option<Sealed>) -> Self {
+        Self { digest, sealed, clear: BTreeMap::new(), omitted: Vec::new() }
+    }
 }
 
 /// What was called.
@@ -183,9 +200,9 @@ pub struct Outcome {
     pub how: How,
     /// Whether the tool may have done what it was asked to.
     pub effect_possible: bool,
-    /// SHA-256 of the result's bytes, if there was one.
+    /// Of the result's bytes, if there was one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub result: Option<Digest>,
+    pub result: Option<Fingerprint>,
     /// Bytes of the result.
     pub result_bytes: u64,
     /// Microseconds from dispatch to end.
@@ -240,8 +257,8 @@ pub struct Inquiry {
     pub server: ServerName,
     /// The prompt, the URI, or the tool of a task; cut to 256 characters.
     pub target: String,
-    /// SHA-256 over method, target and the other params, as they are sent.
-    pub params: Digest,
+    /// Over method, target and the other params, as they are sent.
+    pub params: Fingerprint,
     /// Why it may.
     pub verdict: Verdict,
 }

@@ -12,16 +12,20 @@ mod consistency;
 mod delivery;
 mod export;
 mod feed;
+mod fingerprint;
 mod governance;
 mod hold;
 mod inclusion;
 mod journal;
+mod keep;
 mod line;
 mod merkle;
 mod proof;
 mod record;
 mod retention;
 mod seal;
+mod sealer;
+mod shred;
 mod signing;
 mod succession;
 pub mod tiles;
@@ -34,6 +38,7 @@ pub use consistency::{Bridge, consistent};
 pub use delivery::{Delivery, DeliveryEvent};
 pub use export::{ExportError, Index, Line, Pruned, Row};
 pub use feed::Feed;
+pub use fingerprint::{Fingerprint, ParseFingerprintError};
 pub use governance::{
     Aborted, Alarm, AlarmKind, CatalogChange, CatalogEvent, Freeze, KeyChange, KeyEvent, Lifecycle, PilotChange,
     PolicyChange, PolicyEvent, Recovered, Start, Stop, Watching,
@@ -41,12 +46,15 @@ pub use governance::{
 pub use hold::{Hold, HoldAsk, HoldChange, HoldEvent, HoldState};
 pub use inclusion::{Prover, includes};
 pub use journal::{Journal, JournalError, Position};
+pub use keep::{Keep, KeepRule, Rest, Split};
 pub use line::{Began, KeyLine, LineKey};
 pub use merkle::{Tree, leaf};
 pub use proof::{GrowthProof, ProofError, RecordProof};
 pub use record::{ENTRY, Record, Summary};
 pub use retention::{Retention, Runs, TRAFFIC};
-pub use seal::{SEALED_PLAINTEXT, SealError, Sealed, Sealer};
+pub use seal::{SEALED_PLAINTEXT, SealError, SealKey, Sealed};
+pub use sealer::{Captured, Sealer, Under, Vault};
+pub use shred::{SHREDDED, Shred};
 pub use signing::{KeyError, SigningKey, VerifyingKey};
 pub use succession::{SigningChange, SuccessionError, What};
 pub use verify::{Breach, Break, Report, Verifier};

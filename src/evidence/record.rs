@@ -4,8 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Aborted, Alarm, Caller, CatalogChange, Delivery, Denial, Freeze, HoldChange, Inquiry, Intent, JournalError,
-    KeyChange, Lifecycle, Listing, Outcome, PilotChange, PolicyChange, Recovered, Retention, SigningChange, Start,
-    Stop, Subscription, Watching,
+    KeyChange, Lifecycle, Listing, Outcome, PilotChange, PolicyChange, Recovered, Retention, Shred, SigningChange,
+    Start, Stop, Subscription, Watching,
 };
 use crate::domain::{DecisionId, ExceptionId, Timestamp};
 
@@ -60,6 +60,8 @@ pub enum Record {
     Delivery(Delivery),
     /// Records of traffic were removed when their time was over.
     Retention(Retention),
+    /// Sealing keys are destroyed.
+    Shred(Shred),
 }
 
 /// What is indexed of a record; everything in it can be computed from the payload again.
@@ -143,6 +145,7 @@ impl Record {
             }
             Self::Delivery(r) => plain("delivery", r.at),
             Self::Retention(r) => plain("retention", r.at),
+            Self::Shred(r) => Summary { exception: r.exception.clone(), ..plain("shred", r.at) },
             Self::Aborted(r) => {
                 Summary { kind: "aborted", at: r.at, decision: Some(r.decision.clone()), exception: r.refunded.clone() }
             }

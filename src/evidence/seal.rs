@@ -2,11 +2,15 @@
 
 use std::fmt;
 
-use aws_lc_rs::aead::{AES_256_GCM, Aad, NONCE_LEN, Nonce, RandomizedNonceKey};
+use aws_lc_rs::{
+    aead::{AES_256_GCM, Aad, NONCE_LEN, Nonce, RandomizedNonceKey},
+    hmac,
+};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde::{Deserialize, Serialize};
 
-use crate::domain::{DecisionId, Digest, Secret};
+use super::Fingerprint;
+use crate::domain::{DecisionId, Digest, Secret, Timestamp};
 
 /// Bytes of a text that is kept sealed; a larger one is kept as a digest only.
 pub const SEALED_PLAINTEXT: usize = 32 << 10;
@@ -14,7 +18,7 @@ pub const SEALED_PLAINTEXT: usize = 32 << 10;
 /// A sealed text: the key's id, then nonce and ciphertext in base64.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sealed {
-    /// The first eight hex digits of the key's digest.
+    /// The key's id: its day, the exception that it is for, and eight hex digits of its digest.
     pub key: String,
     /// Nonce (12 bytes), ciphertext and tag.
     pub text: String,
@@ -27,7 +31,7 @@ impl fmt::Debug for Sealed {
 }
 
 /// A text cannot be sealed or opened.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SealError {
     /// The key has not 32 bytes.
     #[error("a sealing key has 32 bytes")]
@@ -35,32 +39,57 @@ pub enum SealError {
     /// The library refused.
     #[error("the text cannot be sealed")]
     Seal,
-    /// Another key, another decision, or changed.
+    /// A key for the day cannot be made or kept.
+    #[error("a sealing key cannot be made: {0}")]
+    Make(String),
+    /// The key is not here.
+    #[error("its key `{0}` is not in the folder of the keys; restore it from the backup of the data folder")]
+    Missing(String),
+    /// The key was destroyed on purpose.
+    #[error("shredded on {} by {by}", .at.format("%Y-%m-%d"))]
+    Shredded {
+        /// When.
+        at: Timestamp,
+        /// By whom.
+        by: String,
+    },
+    /// Another decision, or changed.
     #[error("the sealed text does not open: another key, another decision, or it was changed")]
     Open,
 }
 
-/// Seals and opens under one key; the text is bound to its decision.
-pub struct Sealer {
-    key: RandomizedNonceKey,
+/// One sealing key. A text that it seals is bound to its decision.
+pub struct SealKey {
+    seal: RandomizedNonceKey,
+    prints: hmac::Key,
     id: String,
 }
 
-impl fmt::Debug for Sealer {
+impl fmt::Debug for SealKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Sealer").field("id", &self.id).finish_non_exhaustive()
+        f.debug_struct("SealKey").field("id", &self.id).finish_non_exhaustive()
     }
 }
 
-impl Sealer {
-    /// A sealer with this key.
+impl SealKey {
+    /// The key of these bytes; its id is `stem`, a point, and its mark.
     ///
     /// # Errors
     /// The key has not 32 bytes.
-    pub fn new(key: &Secret<Vec<u8>>) -> Result<Self, SealError> {
-        let id = Digest::of_parts(&[b"postern seal key\n", key.expose()]).to_string().chars().skip(7).take(8).collect();
-        let key = RandomizedNonceKey::new(&AES_256_GCM, key.expose()).map_err(|_| SealError::Key)?;
-        Ok(Self { key, id })
+    pub(super) fn new(stem: &str, key: &Secret<Vec<u8>>) -> Result<Self, SealError> {
+        let mark: String =
+            Digest::of_parts(&[b"postern seal key\n", key.expose()]).to_string().chars().skip(7).take(8).collect();
+        let id = if stem.is_empty() { mark } else { format!("{stem}.{mark}") };
+        let prints = Digest::of_parts(&[b"postern fingerprint key\n", key.expose()]);
+        let prints = hmac::Key::new(hmac::HMAC_SHA256, prints.as_bytes());
+        let seal = RandomizedNonceKey::new(&AES_256_GCM, key.expose()).map_err(|_| SealError::Key)?;
+        Ok(Self { seal, prints, id })
+    }
+
+    /// Its id.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        &self.id
     }
 
     /// The sealed text; `None` if it is larger than [`SEALED_PLAINTEXT`].
@@ -73,7 +102,7 @@ impl Sealer {
         }
         let mut sealed = text.to_vec();
         let aad = Aad::from(decision.as_str());
-        let nonce = self.key.seal_in_place_append_tag(aad, &mut sealed).map_err(|_| SealError::Seal)?;
+        let nonce = self.seal.seal_in_place_append_tag(aad, &mut sealed).map_err(|_| SealError::Seal)?;
         let mut bytes = nonce.as_ref().to_vec();
         bytes.append(&mut sealed);
         Ok(Some(Sealed { key: self.id.clone(), text: STANDARD.encode(bytes) }))
@@ -89,20 +118,35 @@ impl Sealer {
         let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(|_| SealError::Open)?;
         let mut text = text.to_vec();
         let aad = Aad::from(decision.as_str());
-        let opened = self.key.open_in_place(nonce, aad, &mut text).map_err(|_| SealError::Open)?;
+        let opened = self.seal.open_in_place(nonce, aad, &mut text).map_err(|_| SealError::Open)?;
         Ok(opened.to_vec())
+    }
+
+    /// The digest of something, so that nobody without this key can find it by guessing.
+    #[must_use]
+    pub fn print(&self, digest: &Digest) -> Fingerprint {
+        Fingerprint::keyed(&self.id, self.keyed(digest.as_bytes()))
+    }
+
+    /// The same over any bytes, without the name of the key.
+    pub(super) fn keyed(&self, bytes: &[u8]) -> Digest {
+        let mut out = [0; 32];
+        for (to, from) in out.iter_mut().zip(hmac::sign(&self.prints, bytes).as_ref()) {
+            *to = *from;
+        }
+        Digest::from_bytes(out)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{SEALED_PLAINTEXT, Sealer};
+    use super::{SEALED_PLAINTEXT, SealKey};
     use crate::domain::{DecisionId, Secret};
 
     #[test]
     fn a_sealed_text_opens_only_for_its_decision_and_key() {
-        let sealer = Sealer::new(&Secret::new(vec![1; 32])).unwrap();
-        let other = Sealer::new(&Secret::new(vec![2; 32])).unwrap();
+        let sealer = SealKey::new("", &Secret::new(vec![1; 32])).unwrap();
+        let other = SealKey::new("", &Secret::new(vec![2; 32])).unwrap();
         let (one, two) = (DecisionId::from_bits(1), DecisionId::from_bits(2));
         let sealed = sealer.seal(&one, b"canary").unwrap().unwrap();
         assert!(!serde_json::to_string(&sealed).unwrap().contains("canary"));

@@ -359,6 +359,7 @@ fn follow(open: &mut BTreeMap<DecisionId, u64>, record: Record, seq: u64) {
         | Record::Stop(_)
         | Record::Alarm(_)
         | Record::Delivery(_)
-        | Record::Retention(_) => {}
+        | Record::Retention(_)
+        | Record::Shred(_) => {}
     }
 }

@@ -2,16 +2,27 @@
 
 use std::{sync::Arc, time::Instant};
 
+use serde_json::Value;
+
 use super::{AdmissionError, Admit, Charge, Gateway, refuse::Refusal, round::Round, visit::Visit};
 use crate::{
     catalog::ToolCall,
-    domain::{Grant, Obligation, Reason},
-    evidence::{Arguments, Called, Intent, Position, SEALED_PLAINTEXT},
+    domain::{DecisionId, ExceptionId, Grant, Obligation, Reason},
+    evidence::{Arguments, Called, Intent, Position, SEALED_PLAINTEXT, SealError, Split, Under},
     policy::Permit,
     telemetry::ServerSpan,
 };
 
 const ARGS_CAPTURE: Obligation = Obligation::ArgsCapture;
+
+/// How arguments are kept.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Kept<'a> {
+    /// Under the key of this exception.
+    pub(super) exception: Option<&'a ExceptionId>,
+    /// A duty demands all of them.
+    pub(super) whole: bool,
+}
 
 impl Gateway {
     pub(super) async fn admit(
@@ -22,7 +33,13 @@ impl Gateway {
         span: &ServerSpan,
     ) -> Result<Position, Box<Refusal>> {
         let refused = |error: AdmissionError| Box::new(Refusal::admission(permit, reason(&error), error.to_string()));
-        let call = self.called(visit, permit.call()).map_err(|error| refused(AdmissionError::Unavailable(error)))?;
+        let demands = |grant: &Arc<Grant>| grant.obligations.iter().any(wants_whole);
+        let kept = Kept {
+            exception: permit.grant().map(|grant| &grant.exception),
+            whole: permit.grant().is_some_and(demands),
+        };
+        let call =
+            self.called(visit, permit.call(), kept).map_err(|error| refused(AdmissionError::Unavailable(error)))?;
         let kept = |grant: &Arc<Grant>| call.arguments.sealed.is_some() || !grant.obligations.contains(&ARGS_CAPTURE);
         if !permit.grant().is_none_or(kept) {
             let bytes = permit.call().arguments().get().len();
@@ -76,19 +93,44 @@ impl Gateway {
         Ok(position)
     }
 
-    /// The call as the record has it: digest in clear, arguments sealed.
-    pub(super) fn called(&self, visit: &Visit, call: &ToolCall) -> Result<Called, String> {
+    /// The call as the record has it: what is to be kept of its arguments, under the key of its day and exception.
+    pub(super) fn called(&self, visit: &Visit, call: &ToolCall, kept: Kept<'_>) -> Result<Called, String> {
         let tool = call.tool();
-        let sealed =
-            self.parts.sealer.seal(&visit.id, call.arguments().get().as_bytes()).map_err(|error| error.to_string())?;
+        let under = Under { at: visit.now, exception: kept.exception };
+        let arguments = self.arguments(&visit.id, call, (under, kept.whole)).map_err(|error| error.to_string())?;
         Ok(Called {
             server: tool.reference.server.clone(),
             tool: tool.reference.tool.clone(),
             exposed: tool.exposed.clone(),
             definition: tool.digest,
-            arguments: Arguments { digest: call.digest(), sealed },
+            arguments,
         })
     }
+
+    fn arguments(
+        &self,
+        id: &DecisionId,
+        call: &ToolCall,
+        (under, whole): (Under<'_>, bool),
+    ) -> Result<Arguments, SealError> {
+        let key = self.parts.sealer.key(under)?;
+        let digest = key.print(&call.digest());
+        let is_secret =
+            |place: &str, text: &str| self.parts.controls.declared().has_secret(text) || call.tool().hides(place);
+        let split = self.parts.keep.split(&call.tool().reference, call.value(), whole, &is_secret);
+        let Split { reduced, clear, omitted } = split.unwrap_or_default();
+        let sealed = match reduced {
+            Some(reduced) => key.seal(id, Value::Object(reduced).to_string().as_bytes())?,
+            None if omitted.is_empty() => key.seal(id, call.arguments().get().as_bytes())?,
+            None => None,
+        };
+        Ok(Arguments { digest, sealed, clear, omitted })
+    }
+}
+
+/// Whether a duty needs the arguments whole: to have them on record, or to show them to who approves the call.
+fn wants_whole(duty: &Obligation) -> bool {
+    *duty == ARGS_CAPTURE || matches!(duty, Obligation::ApprovalHold { .. })
 }
 
 /// What a refusal by the store is called.

@@ -100,7 +100,7 @@ impl Gateway {
         }
         let id = HoldId::from_bits(super::visit::random_bits(visit.now));
         let ask = HoldAsk {
-            action: action(visit, grant, called),
+            action: self.action((visit, permit), grant, called),
             exception: grant.exception.clone(),
             revision: grant.revision,
             caller: visit.caller(None),
@@ -149,19 +149,22 @@ impl Gateway {
     }
 }
 
-/// The digest that a yes is bound to.
-fn action(visit: &Visit, grant: &Grant, called: &Called) -> Digest {
-    // Members in the order of their names, without spaces: the same bytes for the same call (RFC 8785).
-    let bound = json!({
-        "agent": visit.subject.agent,
-        "arguments": called.arguments.digest,
-        "definition": called.definition,
-        "epoch": visit.world.epoch,
-        "exception": grant.exception,
-        "revision": grant.revision,
-        "server": called.server,
-        "subject": visit.subject.on_behalf_of.as_ref().map(|delegator| &delegator.person),
-        "tool": called.tool,
-    });
-    Digest::of(bound.to_string().as_bytes())
+impl Gateway {
+    /// The digest that a yes is bound to. It stands on record, so the gateway's own key is in it: from a bare digest
+    /// short arguments could be guessed.
+    fn action(&self, (visit, permit): (&Visit, &Permit), grant: &Grant, called: &Called) -> Digest {
+        // Members in the order of their names, without spaces: the same bytes for the same call (RFC 8785).
+        let bound = json!({
+            "agent": visit.subject.agent,
+            "arguments": permit.call().digest(),
+            "definition": called.definition,
+            "epoch": visit.world.epoch,
+            "exception": grant.exception,
+            "revision": grant.revision,
+            "server": called.server,
+            "subject": visit.subject.on_behalf_of.as_ref().map(|delegator| &delegator.person),
+            "tool": called.tool,
+        });
+        self.parts.sealer.stamp(bound.to_string().as_bytes())
+    }
 }

@@ -141,7 +141,7 @@ impl Gateway {
             method: inquiry.method().as_str().to_owned(),
             server: inquiry.server().clone(),
             target: target.chars().take(256).collect(),
-            params: inquiry.digest(),
+            params: self.print(visit, None, &inquiry.digest())?,
             verdict: clearance.verdict().clone(),
         };
         let admit = AdmitInquiry { inquiry, credential: visit.subject.credential.id.clone(), epoch: visit.world.epoch };
@@ -184,7 +184,7 @@ impl Gateway {
             at: self.parts.clock.now(),
             how,
             effect_possible: false,
-            result: result.map(|(digest, _)| digest),
+            result: result.and_then(|(digest, _)| self.print(visit, None, &digest).ok()),
             result_bytes: result.map_or(0, |(_, size)| u64::try_from(size).unwrap_or(u64::MAX)),
             duration_us: u64::try_from(heard.took.as_micros()).unwrap_or(u64::MAX),
             detail,

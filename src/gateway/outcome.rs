@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     domain::{Digest, ExceptionId, Reach, Reason, ToolRef},
-    evidence::{How, Outcome, Record, SEALED_PLAINTEXT, Sealed},
+    evidence::{Fingerprint, How, Outcome, Record, SEALED_PLAINTEXT, Sealed, Under},
     mcp::{Extra, InputRequired, server::RpcError},
     monitoring::{Held, Release, Withheld},
     telemetry::Ending,
@@ -127,14 +127,15 @@ impl Gateway {
         if let (End::Withheld(withheld, ..), Some((exception, _))) = (&came, &exception) {
             tracing::warn!(%exception, control = withheld.control, "a result was withheld");
         }
-        let (came, sealed) = self.kept(visit, came);
+        let (came, sealed) = self.kept(visit, came, exception.as_ref().map(|(id, _)| id));
         Ended { tool: tool.reference.clone(), came, took, digest, exception, sealed }
     }
 
     /// What leaves is kept, sealed, where a duty says so; what cannot be kept does not leave.
-    fn kept(&self, visit: &Visit, came: End) -> (End, Option<Sealed>) {
+    fn kept(&self, visit: &Visit, came: End, exception: Option<&ExceptionId>) -> (End, Option<Sealed>) {
         let Some(release) = came.release().filter(|release| release.captured()) else { return (came, None) };
-        let detail = match self.parts.sealer.seal(&visit.id, release.bytes()) {
+        let key = self.parts.sealer.key(Under { at: visit.now, exception });
+        let detail = match key.and_then(|key| key.seal(&visit.id, release.bytes())) {
             Ok(Some(sealed)) => return (came, Some(sealed)),
             Ok(None) => {
                 format!("the result has {} bytes, and a record keeps {SEALED_PLAINTEXT}", release.bytes().len())
@@ -153,6 +154,17 @@ impl Gateway {
             self.parts.telemetry.metrics().refused_by(withheld.control);
             End::Withheld(withheld, digest, size)
         })
+    }
+
+    /// The digest as a record has it.
+    pub(super) fn print(
+        &self,
+        visit: &Visit,
+        exception: Option<&ExceptionId>,
+        digest: &Digest,
+    ) -> Result<Fingerprint, AdmissionError> {
+        let key = self.parts.sealer.key(Under { at: visit.now, exception });
+        key.map(|key| key.print(digest)).map_err(|error| AdmissionError::Unavailable(error.to_string()))
     }
 
     pub(super) async fn outcome(&self, visit: &Visit, ended: &Ended) -> Result<(), AdmissionError> {
@@ -181,12 +193,13 @@ impl Gateway {
             (End::Withheld(withheld, ..), _) => withheld.marked.clone(),
             (_, release) => release.map(|release| release.marked().to_vec()).unwrap_or_default(),
         };
+        let exception = ended.exception.as_ref().map(|(id, _)| id);
         let outcome = Outcome {
             decision: visit.id.clone(),
             at: self.parts.clock.now(),
             how,
             effect_possible,
-            result: result.map(|(digest, _)| digest),
+            result: result.map(|(digest, _)| self.print(visit, exception, &digest)).transpose()?,
             result_bytes: result.map_or(0, |(_, size)| u64::try_from(size).unwrap_or(u64::MAX)),
             duration_us: u64::try_from(ended.took.as_micros()).unwrap_or(u64::MAX),
             detail,

@@ -10,13 +10,14 @@ use serde_json::{Value, value::RawValue};
 
 use super::{
     Gateway,
+    admit::Kept,
     reply::{Shown, complete, unrecorded},
     request,
     round::ForeignState,
     visit::Visit,
 };
 use crate::{
-    catalog::{Tool, ToolCall},
+    catalog::{ArgumentError, Tool, ToolCall},
     domain::{Effect, Obligation, Reason, Verdict, limits},
     evidence::{self, Called, Record},
     mcp::{
@@ -45,6 +46,8 @@ pub(super) struct Refusal {
     verdict: Verdict,
     tool: Option<Arc<Tool>>,
     detail: Option<String>,
+    /// What the record has instead, where the detail is for the agent alone.
+    recorded: Option<String>,
     retry_after: Option<Duration>,
     requestable: bool,
     sent: Option<Sent>,
@@ -59,6 +62,7 @@ impl Refusal {
             verdict,
             tool: tool.cloned(),
             detail: None,
+            recorded: None,
             retry_after: None,
             requestable: false,
             sent: None,
@@ -73,8 +77,9 @@ impl Refusal {
     }
 
     /// The arguments break the schema.
-    pub(super) fn arguments(verdict: Verdict, tool: &Arc<Tool>, detail: String) -> Self {
-        Self { detail: Some(detail), ..Self::plain(verdict, Some(tool)) }
+    pub(super) fn arguments(verdict: Verdict, tool: &Arc<Tool>, error: &ArgumentError) -> Self {
+        let recorded = Some(error.recorded());
+        Self { detail: Some(error.to_string()), recorded, ..Self::plain(verdict, Some(tool)) }
     }
 
     /// A mirrored header differs from the body (T006).
@@ -145,7 +150,7 @@ impl Gateway {
             asked: visit.asked.clone(),
             call,
             verdict: refusal.verdict.clone(),
-            detail: refusal.detail.clone(),
+            detail: refusal.recorded.clone().or_else(|| refusal.detail.clone()),
         };
         let recorded = self.parts.admission.record(Record::Denial(record)).await;
         if let Ok(position) = &recorded {
@@ -179,7 +184,8 @@ impl Gateway {
     fn asked(&self, visit: &Visit, tool: &Arc<Tool>, refusal: &Refusal) -> Option<Called> {
         let sent = refusal.sent.as_ref()?;
         let call = ToolCall::check(Arc::clone(tool), sent.arguments.as_deref(), sent.passthrough.clone()).ok()?;
-        self.called(visit, &call).ok()
+        let kept = Kept { exception: refusal.verdict.exception.as_ref(), whole: false };
+        self.called(visit, &call, kept).ok()
     }
 
     fn shown(&self, visit: &Visit, refusal: &Refusal) -> Result<Bytes, RpcError> {

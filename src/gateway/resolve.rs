@@ -30,9 +30,8 @@ impl Gateway {
             return Err(Box::new(Refusal::header(visit.refusal(Reason::InvalidArguments), tool, fault)));
         }
         let passthrough = request.members.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
-        let call = ToolCall::check(Arc::clone(tool), arguments, passthrough).map_err(|error| {
-            Box::new(Refusal::arguments(visit.refusal(Reason::InvalidArguments), tool, error.to_string()))
-        })?;
+        let call = ToolCall::check(Arc::clone(tool), arguments, passthrough)
+            .map_err(|error| Box::new(Refusal::arguments(visit.refusal(Reason::InvalidArguments), tool, &error)))?;
         Ok((call, candidates))
     }
 }

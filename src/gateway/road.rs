@@ -9,7 +9,7 @@ use tokio::sync::{Semaphore, mpsc, watch};
 use super::{Admission, Changes, InFlight, Rates, Seals, World, round::Spent};
 use crate::{
     domain::{Clock, ExceptionId, ServerName, limits},
-    evidence::Sealer,
+    evidence::{Keep, Sealer},
     exception::Index,
     identity::Authenticator,
     monitoring::Controls,
@@ -41,6 +41,8 @@ pub struct Parts {
     pub admission: Arc<dyn Admission>,
     /// Seals arguments for the record.
     pub sealer: Arc<Sealer>,
+    /// What is kept of arguments.
+    pub keep: Keep,
     /// Step 6.
     pub upstreams: Arc<crate::gateway::forward::Upstreams>,
     /// Spans and metrics.

@@ -132,6 +132,13 @@ impl Declared {
         findings.or(declared)
     }
 
+    /// Whether a class of what `response.redact` takes out is in this text. Without any class all texts are taken for
+    /// such.
+    #[must_use]
+    pub fn has_secret(&self, text: &str) -> bool {
+        self.classes.is_empty() || self.classes.values().any(|class| !class.find(text).is_empty())
+    }
+
     /// The control that meets this duty, by its id; none where no file says so.
     #[must_use]
     pub fn control_of(&self, duty: &str) -> Option<(&str, &Declaration)> {

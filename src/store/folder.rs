@@ -104,6 +104,25 @@ impl Folder {
         Ok(content)
     }
 
+    /// A folder of its own within this one; it is made if it is not there.
+    pub(super) fn within(&self, name: &str) -> Result<Self, FolderError> {
+        let path = self.file(name);
+        match DirBuilder::new().mode(0o700).create(&path) {
+            Ok(()) => File::open(&self.path).and_then(|folder| folder.sync_all()).map_err(io(&self.path))?,
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(io(&path)(error)),
+        }
+        check(&path, true)?;
+        Self::look(&path)
+    }
+
+    /// Removes a file, durable before it returns.
+    pub(super) fn remove(&self, name: &str) -> Result<(), FolderError> {
+        let path = self.file(name);
+        fs::remove_file(&path).map_err(io(&path))?;
+        File::open(&self.path).and_then(|folder| folder.sync_all()).map_err(io(&self.path))
+    }
+
     /// Writes a new file, whole and durable or not at all.
     pub(super) fn create(&self, name: &str, content: &[u8]) -> Result<(), FolderError> {
         let (path, draft) = (self.file(name), self.file(&format!("{name}.new")));

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::{
     folder::{Folder, FolderError},
     log_key::{Changes, LogKey, PUBLIC},
+    vault,
 };
 use crate::{
     domain::{Digest, Secret},
@@ -57,7 +58,7 @@ pub enum KeyringError {
 pub struct Keyring {
     /// Under which access keys are looked up (HMAC-SHA256).
     pub pepper: Secret<Vec<u8>>,
-    /// Seals arguments.
+    /// Seals arguments, each day under a key of its own; `seal.key`, the first key, stays for good.
     pub sealer: Arc<Sealer>,
     /// Seals what callers carry for us: cursors, states, ids of tasks. Made from the key that seals arguments.
     pub handles: Secret<Vec<u8>>,
@@ -76,7 +77,7 @@ impl Keyring {
         let signing = LogKey::open(folder, fresh, changes)?;
         let handles = Digest::of_parts(&[b"postern handle key\n", seal.expose()]);
         let handles = Secret::new(handles.as_bytes().to_vec());
-        Ok(Self { pepper, sealer: Arc::new(Sealer::new(&seal)?), handles, signing: Arc::new(signing) })
+        Ok(Self { pepper, sealer: Arc::new(vault::open(folder, &seal)?), handles, signing: Arc::new(signing) })
     }
 
     /// The key that verifies, for reading beside a gateway.

@@ -32,6 +32,7 @@ mod since;
 #[expect(clippy::module_inception, reason = "the room's main thing has the room's name")]
 mod store;
 mod tiles;
+mod vault;
 mod writer;
 
 pub use copy::{Copied, CopyError, Leaf};

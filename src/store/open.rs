@@ -21,6 +21,7 @@ use super::{
     load::{LoadError, Loaded},
     log_key,
     schema::{self, SchemaError},
+    vault,
     writer::{Place, Signals, Writer},
 };
 use crate::{
@@ -135,6 +136,7 @@ impl Store {
         };
         let (mut ledger, loaded) = place.open()?;
         let recovery = begin(&mut ledger, loaded)?;
+        vault::follow(&ledger.conn, &keyring.sealer)?;
         let note = ledger.checkpoint()?;
         ledger.tight = !folder.reserve(settings.reserve);
         let signals = Arc::new(Signals {

@@ -66,6 +66,8 @@ pub struct Options {
     pub evidence: Value,
     /// Settings of issuers.
     pub identity: Value,
+    /// What the file says besides, member by member over the rest.
+    pub more: Value,
     /// What the process of the gateway finds in its environment.
     pub environment: Vec<(&'static str, String)>,
 }
@@ -85,6 +87,7 @@ impl Default for Options {
             exports: json!({}),
             evidence: json!({}),
             identity: json!({}),
+            more: json!({}),
             environment: Vec::new(),
         }
     }
@@ -168,6 +171,7 @@ impl Gateway {
         if let Some(copies) = &options.copies {
             config["store"]["checkpoint_copies"] = json!([copies]);
         }
+        merge(&mut config, &options.more);
         fs::write(folder.path().join("postern.yaml"), config.to_string())?;
         let agents: SocketAddr = ([127, 0, 0, 1], agents).into();
         let agent = Agent { address: agents, key: String::new() };
@@ -214,7 +218,7 @@ impl Gateway {
         }
     }
 
-    fn log(&self) -> PathBuf {
+    pub fn log(&self) -> PathBuf {
         self.folder.path().join("log")
     }
 
@@ -271,6 +275,31 @@ impl Gateway {
         let status = sender.send_request(request).await?.status();
         driven.abort();
         Ok(status)
+    }
+
+    /// What the administration listener answers to a request with these headers: headers and body, as text.
+    pub async fn raw(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(String, String)],
+        body: &str,
+    ) -> anyhow::Result<String> {
+        let stream = tokio::net::TcpStream::connect(self.admin).await?;
+        let (mut sender, connection) =
+            hyper::client::conn::http1::handshake(hyper_util::rt::TokioIo::new(stream)).await?;
+        let driven = tokio::spawn(connection);
+        let mut request =
+            http::Request::builder().method(method).uri(path).header(http::header::HOST, self.admin.to_string());
+        for (name, value) in headers {
+            request = request.header(name, value);
+        }
+        let body = http_body_util::Full::new(bytes::Bytes::from(body.to_owned()));
+        let answer = sender.send_request(request.body(body)?).await?;
+        let head = format!("{:?}", answer.headers());
+        let text = http_body_util::BodyExt::collect(answer.into_body()).await?.to_bytes();
+        driven.abort();
+        Ok(format!("{head}\n{}", String::from_utf8_lossy(&text)))
     }
 
     /// A request to the administration listener with the key of this person; a body that is null is none.
@@ -441,6 +470,19 @@ impl Gateway {
     /// `postern evidence verify`, which must find all as it was written; its report.
     pub async fn verified(&self) -> anyhow::Result<Value> {
         self.ok(ADMINISTRATOR, &["evidence", "verify"]).await
+    }
+}
+
+fn merge(into: &mut Value, from: &Value) {
+    let Value::Object(members) = from else {
+        *into = from.clone();
+        return;
+    };
+    if !into.is_object() {
+        *into = json!({});
+    }
+    for (name, value) in members {
+        merge(&mut into[name], value);
     }
 }
 

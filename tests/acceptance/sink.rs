@@ -35,6 +35,8 @@ pub struct Manner {
 #[derive(Debug, Default)]
 pub struct Kept {
     spans: Mutex<Vec<Span>>,
+    /// All requests, as text.
+    raw: Mutex<String>,
     manner: Mutex<Manner>,
     asked: AtomicU64,
 }
@@ -42,6 +44,11 @@ pub struct Kept {
 impl Kept {
     pub fn behave(&self, manner: Manner) {
         *self.manner.lock().unwrap() = manner;
+    }
+
+    /// All that was sent, as text.
+    pub fn raw(&self) -> String {
+        self.raw.lock().unwrap().clone()
     }
 
     /// Requests so far.
@@ -93,6 +100,7 @@ impl TraceService for Service {
         self.0.asked.fetch_add(1, Ordering::Relaxed);
         let manner = self.0.manner.lock().unwrap().clone();
         tokio::time::sleep(manner.dawdles).await;
+        self.0.raw.lock().unwrap().push_str(&format!("{:?} {:?}\n", request.metadata(), request.get_ref()));
         let resources = request.into_inner().resource_spans;
         let spans: Vec<Span> = resources.into_iter().flat_map(|r| r.scope_spans).flat_map(|s| s.spans).collect();
         let named = spans.iter().any(|span| text(span, "postern.exception.id") == manner.refuses);
@@ -135,6 +143,10 @@ impl Sink {
         let up = async || tokio::net::TcpStream::connect(address).await.is_ok();
         until("the collector listens", Duration::from_secs(10), up).await?;
         Ok(())
+    }
+
+    pub const fn port(&self) -> u16 {
+        self.port
     }
 
     pub fn kill(&mut self) {

@@ -194,7 +194,7 @@ pub fn recorded(
         tool: tool.reference.tool.clone(),
         exposed: tool.exposed.clone(),
         definition: tool.digest,
-        arguments: Arguments { digest: call.digest(), sealed },
+        arguments: Arguments::sealed(call.digest().into(), sealed),
     };
     let none = std::collections::BTreeSet::new();
     let candidates = timeline().candidates((&subject.agent, &tool.reference), when, set.registry(), &none);
@@ -249,10 +249,10 @@ pub fn intent_of(call: &RecordedCall) -> Record {
         tool: call.tool.tool.clone(),
         exposed: tools()[0].exposed.clone(),
         definition: call.definition.unwrap(),
-        arguments: Arguments {
-            digest: Digest::of(raw.get().as_bytes()),
-            sealed: sealer().seal(&call.decision, raw.get().as_bytes()).unwrap(),
-        },
+        arguments: Arguments::sealed(
+            Digest::of(raw.get().as_bytes()).into(),
+            sealer().seal(&call.decision, raw.get().as_bytes()).unwrap(),
+        ),
     };
     Record::Intent(Intent {
         decision: call.decision.clone(),

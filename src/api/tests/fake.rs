@@ -351,6 +351,19 @@ impl Operations for Fake {
 }
 
 #[async_trait]
+impl crate::api::ShredOperations for Fake {
+    async fn shred(
+        &self,
+        _: &Arc<Person>,
+        captured: crate::evidence::Captured,
+        reason: String,
+    ) -> Result<crate::api::ShredView, ApiError> {
+        self.note(format!("shred {captured:?} {reason}"));
+        Ok(crate::api::ShredView { at: chrono::DateTime::UNIX_EPOCH, keys: vec![] })
+    }
+}
+
+#[async_trait]
 impl FreezeOperations for Fake {
     async fn freeze(&self, _: &Arc<Person>, scope: FreezeScope, reason: String) -> Result<(), ApiError> {
         self.note(format!("freeze {scope} {reason}"));

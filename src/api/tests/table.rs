@@ -60,6 +60,7 @@ fn body(route: &Route) -> String {
         ("POST", "approve") if route.path.contains("catalog") => r#"{"server":"notes"}"#.to_owned(),
         ("POST", "approve") if route.path.contains("holds") => r#"{"reason":"because"}"#.to_owned(),
         ("POST", "approve") => format!(r#"{{"digest":"{}"}}"#, crate::domain::Digest::of(b"spec")),
+        ("POST", "shred") => r#"{"exception":"EX-1","reason":"because"}"#.to_owned(),
         ("POST", "retry") => r#"{"webhook":"chat"}"#.to_owned(),
         ("POST", "prune") => r#"{"dry_run":false}"#.to_owned(),
         ("POST", "simulate") => r#"{"without":"EX-1"}"#.to_owned(),

@@ -124,3 +124,31 @@ fn broken_yaml_a_wrong_type_and_a_key_that_stands_twice_name_their_line() {
     assert_eq!(faults("limits:\n  burst: many\n"), ["2 /limits/burst: \"many\" is not of type \"integer\""]);
     assert!(faults("data: a\ndata: b\n")[0].starts_with("2 "));
 }
+
+#[test]
+fn what_is_kept_of_arguments_names_tools_and_places_and_never_a_secret_in_clear() {
+    let shape = faults("evidence:\n  arguments:\n    - {tools: 'a/b', keep: clear}\n");
+    let keys = "unknown key; the keys here are tools, clear, sealed, omitted, rest";
+    assert_eq!(shape, [format!("3 /evidence/arguments/0/keep: {keys}")]);
+    let told = faults(
+        "evidence:
+  arguments:
+    - {tools: files}
+    - tools: 'files/*'
+      clear: [/path, password, /db/password]
+      sealed: [/path/x]
+      omitted: [/other]
+      rest: omitted
+",
+    );
+    assert_eq!(
+        told,
+        [
+            "3 /evidence/arguments/0/tools: `files` names no tools; write `server/tool`, where either may be, or end with, `*`",
+            "5 /evidence/arguments/1/clear/1: `password` is no place of an argument; write a JSON pointer, such as `/path` or `/options/mode`",
+            "5 /evidence/arguments/1/clear/2: `/db/password` has the name of a secret, which is never kept in clear; seal it",
+            "6 /evidence/arguments/1/sealed/0: `/path/x` and `/path` name the same or one within the other; keep one",
+            "7 /evidence/arguments/1/omitted: with `rest: omitted` all is omitted that no other list names; remove `omitted`",
+        ]
+    );
+}

@@ -2,7 +2,9 @@
 
 mod consistency;
 mod inclusion;
+mod keep;
 mod line;
 mod retention;
+mod sealer;
 mod tiles;
 mod verification;

@@ -197,6 +197,7 @@ impl House {
             controls: Arc::new(Controls::new(Arc::clone(&lease), lease)),
             admission: Arc::clone(&book) as Arc<dyn Admission>,
             sealer: Arc::new(Sealer::new(&pepper).unwrap()),
+            keep: crate::evidence::Keep::default(),
             upstreams: Arc::new(Upstreams::start(Vec::new()).unwrap()),
             telemetry: Arc::new(Telemetry::start(&telemetry).unwrap()),
             in_flight: Arc::new(InFlight::default()),

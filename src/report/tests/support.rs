@@ -167,7 +167,7 @@ impl House {
             tool: "export".parse().unwrap(),
             exposed: "crm__export".parse().unwrap(),
             definition: Digest::of(b"definition"),
-            arguments: Arguments { digest: Digest::of(b"{}"), sealed },
+            arguments: Arguments::sealed(Digest::of(b"{}").into(), sealed),
         };
         let (verdict, at) = (Self::verdict(charge), self.now());
         let intent = Intent { decision, at, caller: Self::caller(), call, verdict, continues: None };

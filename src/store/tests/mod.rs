@@ -10,4 +10,5 @@ mod opening;
 mod pilots;
 mod pruning;
 mod rotation;
+mod shredding;
 mod support;

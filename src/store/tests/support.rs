@@ -37,7 +37,7 @@ pub fn noon() -> Timestamp {
 }
 
 pub struct House {
-    _temp: tempfile::TempDir,
+    pub _temp: tempfile::TempDir,
     pub dir: PathBuf,
     pub store: Arc<Store>,
     pub recovery: Recovery,
@@ -71,7 +71,7 @@ impl House {
         std::fs::set_permissions(&dir, std::fs::Permissions::from_mode(0o700)).unwrap();
         for entry in std::fs::read_dir(&self.dir).unwrap() {
             let from = entry.unwrap().path();
-            if !from.ends_with("postern.db-shm") {
+            if from.is_file() && !from.ends_with("postern.db-shm") {
                 std::fs::copy(&from, dir.join(from.file_name().unwrap())).unwrap();
             }
         }
@@ -136,7 +136,7 @@ pub fn intent(n: u128, exception: Option<&ExceptionId>) -> Intent {
             tool: "read_file".parse().unwrap(),
             exposed: "fs__read_file".parse().unwrap(),
             definition: Digest::of(b"definition"),
-            arguments: Arguments { digest: Digest::of(b"{}"), sealed: None },
+            arguments: Arguments::sealed(Digest::of(b"{}").into(), None),
         },
         verdict: verdict(exception),
         continues: None,
@@ -153,7 +153,7 @@ pub fn outcome(n: u128) -> Record {
         at: noon(),
         how: How::Answered,
         effect_possible: true,
-        result: Some(Digest::of(b"result")),
+        result: Some(Digest::of(b"result").into()),
         result_bytes: 6,
         duration_us: 10,
         detail: None,

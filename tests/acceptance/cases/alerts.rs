@@ -94,6 +94,12 @@ impl Receiver {
         got.iter().filter(|got| got.status < 300 && seen.insert(got.id.clone())).cloned().collect()
     }
 
+    /// All that came, as text.
+    pub fn raw(&self) -> String {
+        let got = self.got.lock().unwrap_or_else(PoisonError::into_inner);
+        got.iter().map(|got| format!("{got:?}\n")).collect()
+    }
+
     fn of(&self, kind: &str) -> Vec<Got> {
         let kind = format!("dev.postern.{kind}.v1");
         self.taken().into_iter().filter(|got| got.event["type"] == json!(kind)).collect()

@@ -2,6 +2,7 @@
 
 mod acts;
 pub mod alerts;
+mod arguments;
 mod asks;
 mod crowd;
 pub mod durability;
@@ -24,6 +25,7 @@ mod reports;
 mod requests;
 mod retention;
 mod rounds;
+mod secrets;
 mod stops;
 mod studies;
 mod tail;
@@ -45,6 +47,8 @@ pub fn all() -> Vec<Case> {
         monitoring::cases(),
         alerts::cases(),
         exports::cases(),
+        arguments::cases(),
+        secrets::cases(),
         duties::cases(),
         durability::cases(),
         retention::cases(),
