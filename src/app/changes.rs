@@ -122,7 +122,7 @@ fn concerns(alarm: &Alarm, exception: &Exception) -> bool {
         | AlarmKind::KeyChanged
         | AlarmKind::ApprovalInvalid
         | AlarmKind::Anomaly => false,
-        AlarmKind::TraceLost => false,
+        AlarmKind::TraceLost | AlarmKind::WitnessRefused => false,
     }
 }
 

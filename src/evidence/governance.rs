@@ -219,6 +219,8 @@ pub enum AlarmKind {
     Anomaly,
     /// The collector refuses the trace of a use for good.
     TraceLost,
+    /// A witness has seen another log, or gives what is no cosignature of it.
+    WitnessRefused,
 }
 
 /// Something that a person must look at.
