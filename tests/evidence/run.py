@@ -13,6 +13,8 @@ import time
 import urllib.error
 import urllib.request
 
+import away
+
 HERE = pathlib.Path(__file__).resolve().parent
 POSTERN = HERE.parents[1] / "target" / "debug" / "postern"
 STRANGER = HERE / ".venv" / "bin" / "python"
@@ -105,6 +107,7 @@ def main():
     check("after a stop and a start the log only grew", code == 0, said)
     ours(folder, tiles, key)
     changed(folder, tiles, key)
+    away.away(sys.modules[__name__], folder)
     print(f"evidence: {sum(results)} passed, {len(results) - sum(results)} failed")
     shutil.rmtree(folder, ignore_errors=True)
     sys.exit(0 if all(results) else 1)
