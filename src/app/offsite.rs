@@ -13,12 +13,13 @@ use crate::{
     api::ExportView,
     config::Settings,
     delivery::{ByLog, ByWebhook, Courier, Departure, Signer, Standing},
+    evidence::Checkpoint,
     telemetry::LogSender,
     upstream::HttpPost,
 };
 
 /// For how long a receiver may lack what is signed before it is called unhealthy.
-const LATE: Duration = Duration::from_secs(60);
+const LATE: Duration = Duration::from_secs(180);
 
 /// Everything that takes checkpoints off the machine.
 pub(super) struct Offsite {
@@ -73,9 +74,13 @@ impl Offsite {
         self.departures.iter().map(|departure| departure.standing()).chain(witnesses)
     }
 
-    /// Sets the metrics to the present moment.
-    pub(super) fn measure(&self) {
-        self.standings().for_each(|standing| drop(standing.stood()));
+    /// Sets the metrics to the present moment; this is the newest checkpoint.
+    pub(super) fn measure(&self, newest: Option<&Arc<str>>) {
+        let size = newest.and_then(|note| Checkpoint::read(note).ok()).map_or(0, |signed| signed.size);
+        for standing in self.standings() {
+            standing.wants(size);
+            standing.measure();
+        }
     }
 
     /// How far each receiver is, as one line of `postern exports`.

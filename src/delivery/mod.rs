@@ -45,5 +45,5 @@ pub use standing::{Standing, Stood};
 pub use syslog::Syslog;
 pub use unusual::{Lookout, Shape};
 pub use webhook::{Book, Ground, Post, Receiver, Reply, Webhook};
-pub use witness::{AskWitness, Growth, Refusal, Witness, WitnessReply};
+pub use witness::{Accusation, AskWitness, Growth, Refusal, Witness, WitnessReply};
 pub use witnesses::{Cosigned, Witnesses};

@@ -87,12 +87,16 @@ impl Standing {
         state.trouble = Some(why);
     }
 
-    /// How it stands at this moment; the metric says the same.
+    /// Sets the metric to the present moment.
+    pub fn measure(&self) {
+        self.metrics.offsite().lag(&self.name, self.stood().lacking);
+    }
+
+    /// How it stands at this moment.
     #[must_use]
     pub fn stood(&self) -> Stood {
         let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let lacking = state.since.map_or(Duration::ZERO, |since| since.elapsed());
-        self.metrics.offsite().lag(&self.name, lacking);
         let behind = state.wanted.saturating_sub(state.taken);
         Stood { taken: state.taken, behind, lacking, trouble: state.trouble.clone() }
     }

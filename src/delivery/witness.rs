@@ -20,6 +20,8 @@ use crate::{
 const QUESTIONS: usize = 3;
 /// How far the clock of a witness may be from ours.
 const CLOCK: i64 = 300;
+/// For all questions about one checkpoint.
+const TURN: Duration = Duration::from_secs(8);
 /// Pauses after a failure.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
@@ -58,8 +60,19 @@ pub trait Growth: Send + Sync {
 pub enum Refusal {
     /// There may be one later.
     Later(String),
-    /// The witness has seen another log, or what it gives is no cosignature: a person must look.
-    Against(String),
+    /// The witness speaks against this log, or what it gives does not hold: a person must look.
+    Against(Accusation, String),
+}
+
+/// What a person must look at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Accusation {
+    /// It has seen more records than there are.
+    Behind,
+    /// It has seen other records.
+    Forked,
+    /// What it gives is no cosignature of this checkpoint.
+    Faulty,
 }
 
 /// One witness.
@@ -112,7 +125,8 @@ impl Witness {
         if memory.not_before.is_some_and(|moment| Instant::now() < moment) {
             return Err(Refusal::Later("it failed and is left alone for a while".to_owned()));
         }
-        let asked = self.ask(parcel, growth, (&mut memory.size, now)).await;
+        let asked = tokio::time::timeout(TURN, self.ask(parcel, growth, (&mut memory.size, now))).await;
+        let asked = asked.unwrap_or_else(|_| Err(Refusal::Later(format!("it gave no answer in {} s", TURN.as_secs()))));
         match &asked {
             Ok(cosignature) => {
                 memory.last = Some((Arc::clone(&parcel.note), cosignature.clone()));
@@ -120,7 +134,7 @@ impl Witness {
                 memory.not_before = None;
                 self.standing.took(parcel.signed.size);
             }
-            Err(Refusal::Later(why) | Refusal::Against(why)) => {
+            Err(Refusal::Later(why) | Refusal::Against(_, why)) => {
                 memory.not_before = Some(Instant::now() + memory.backoff.pause());
                 self.standing.failed(why.clone());
             }
@@ -138,7 +152,8 @@ impl Witness {
         for _ in 0..QUESTIONS {
             if *known > ours {
                 let size = std::mem::take(known);
-                return Err(Refusal::Against(format!("it has cosigned {size} records of this log, which has {ours}")));
+                let why = format!("it has cosigned {size} records of this log, which has {ours}");
+                return Err(Refusal::Against(Accusation::Behind, why));
             }
             let path = match *known {
                 0 => Vec::new(),
@@ -163,11 +178,12 @@ impl Witness {
     fn read(&self, parcel: &Parcel, lines: &str, now: Timestamp) -> Result<Cosignature, Refusal> {
         let name = self.key.name();
         let found = self.key.find(&format!("{}{lines}", parcel.note));
-        let found = found.map_err(|_| Refusal::Against(format!("what it gives is no cosignature of `{name}`")))?;
-        let found = found.ok_or_else(|| Refusal::Against(format!("it gives no cosignature of the key `{name}`")))?;
+        let faulty = |why: String| Refusal::Against(Accusation::Faulty, why);
+        let found = found.map_err(|_| faulty(format!("what it gives is no cosignature of `{name}`")))?;
+        let found = found.ok_or_else(|| faulty(format!("it gives no cosignature of the key `{name}`")))?;
         let off = found.time.signed_duration_since(now).num_seconds();
         if off.abs() > CLOCK {
-            return Err(Refusal::Against(format!("its cosignature is of a time that is {} s from ours", off.abs())));
+            return Err(faulty(format!("its cosignature is of a time that is {} s from ours", off.abs())));
         }
         Ok(found)
     }
@@ -179,14 +195,19 @@ fn other(body: &str, told: u64) -> Result<u64, Refusal> {
     match size {
         None => Err(Refusal::Later("it answers with status 409 and names no size".to_owned())),
         // Nothing but another root at the same size is left as the conflict.
-        Some(size) if size == told => Err(Refusal::Against(format!("it has seen another log of {size} records"))),
+        Some(size) if size == told => {
+            Err(Refusal::Against(Accusation::Forked, format!("it has seen another log of {size} records")))
+        }
         Some(size) => Ok(size),
     }
 }
 
 fn refused(status: u16, known: u64) -> Refusal {
     match status {
-        422 => Refusal::Against(format!("it has seen another log: this one does not continue its {known} records")),
+        422 => {
+            let why = format!("it has seen another log: this one does not continue its {known} records");
+            Refusal::Against(Accusation::Forked, why)
+        }
         403 => {
             Refusal::Later("it does not know the key of this log (403); give it the text of `signing.pub`".to_owned())
         }

@@ -7,7 +7,7 @@ use tokio::{sync::Mutex, task::JoinSet};
 use super::{
     departure::Parcel,
     standing::Standing,
-    witness::{Growth, Refusal, Witness},
+    witness::{Accusation, Growth, Refusal, Witness},
 };
 use crate::{
     domain::Clock,
@@ -21,7 +21,7 @@ pub struct Witnesses {
     quorum: usize,
     standing: Arc<Standing>,
     /// What each is accused of at present, so that it is told once.
-    told: Mutex<Vec<Option<String>>>,
+    told: Mutex<Vec<Option<Accusation>>>,
 }
 
 /// A checkpoint with the cosignatures that came.
@@ -76,7 +76,7 @@ impl Witnesses {
                     }
                     self.accuse(at, None, clock, journal).await;
                 }
-                Err(Refusal::Against(why)) => self.accuse(at, Some(why), clock, journal).await,
+                Err(Refusal::Against(what, why)) => self.accuse(at, Some((*what, why)), clock, journal).await,
                 Err(Refusal::Later(_)) => {}
             }
         }
@@ -87,14 +87,19 @@ impl Witnesses {
         Cosigned { note, found, quorum, whole: found == self.members.len() }
     }
 
-    async fn accuse(&self, at: usize, why: Option<&String>, clock: &Arc<dyn Clock>, journal: &Arc<dyn Journal>) {
+    async fn accuse(
+        &self,
+        at: usize,
+        what: Option<(Accusation, &String)>,
+        clock: &Arc<dyn Clock>,
+        journal: &Arc<dyn Journal>,
+    ) {
         let mut told = self.told.lock().await;
-        let Some(told) = told.get_mut(at) else { return };
-        let news = why.is_some() && told.is_none();
-        *told = why.cloned();
-        let (Some(why), Some(member)) = (why.filter(|_| news), self.members.get(at)) else { return };
-        let detail = format!("the {}: {why}", member.standing().name());
-        tracing::error!(detail, "a witness refuses this log");
+        let (Some(told), Some(member)) = (told.get_mut(at), self.members.get(at)) else { return };
+        let before = std::mem::replace(told, what.map(|(accusation, _)| accusation));
+        let Some((_, why)) = what.filter(|(accusation, _)| before != Some(*accusation)) else { return };
+        let detail = format!("`{}`: {why}", member.standing().name());
+        tracing::error!(detail, "a witness speaks against this log");
         let alarm =
             Alarm { at: clock.now(), about: AlarmKind::WitnessRefused, exception: None, decision: None, detail };
         if let Err(error) = journal.append(Record::Alarm(alarm)).await {

@@ -49,3 +49,5 @@ pub use verify::{Breach, Report, Verifier};
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+pub use tests::cosignature as cosigner;

@@ -62,6 +62,8 @@ pub struct Options {
     pub alerts: Value,
     /// Where records are exported to.
     pub exports: Value,
+    /// Where checkpoints go.
+    pub evidence: Value,
     /// Settings of issuers.
     pub identity: Value,
     /// What the process of the gateway finds in its environment.
@@ -81,6 +83,7 @@ impl Default for Options {
             exceptions: json!({}),
             alerts: json!({}),
             exports: json!({}),
+            evidence: json!({}),
             identity: json!({}),
             environment: Vec::new(),
         }
@@ -160,6 +163,7 @@ impl Gateway {
         config["exceptions"] = options.exceptions.clone();
         config["alerts"] = options.alerts.clone();
         config["exports"] = options.exports.clone();
+        config["evidence"] = options.evidence.clone();
         config["identity"] = options.identity.clone();
         if let Some(copies) = &options.copies {
             config["store"]["checkpoint_copies"] = json!([copies]);

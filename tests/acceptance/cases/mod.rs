@@ -3,6 +3,7 @@
 mod acts;
 pub mod alerts;
 mod asks;
+mod checkpoints;
 mod crowd;
 pub mod durability;
 mod duties;
@@ -63,6 +64,7 @@ pub fn all() -> Vec<Case> {
         reports::cases(),
         tail::cases(),
         traces::cases(),
+        checkpoints::cases(),
     ]
     .into_iter()
     .flatten()
