@@ -80,8 +80,11 @@ impl Copies {
             name.push(BESIDE);
             place.with_file_name(name)
         };
-        let work = move || copies.places.iter().map(beside).filter_map(|place| write(&place, &note).err()).last();
-        if let Ok(Some(error)) = tokio::task::spawn_blocking(work).await {
+        let work = move || {
+            let written = copies.places.iter().map(beside).map(|place| write(&place, &note));
+            written.filter_map(Result::err).collect::<Vec<_>>()
+        };
+        for error in tokio::task::spawn_blocking(work).await.unwrap_or_default() {
             tracing::error!(%error, "a checkpoint with its cosignatures could not be copied");
         }
     }
