@@ -112,7 +112,7 @@ fn receiver(name: &str, settings: &WebhookSettings) -> anyhow::Result<Receiver> 
     Ok(Receiver { post: Box::new(Way(way)), signer, attempts: settings.attempts })
 }
 
-struct Way(HttpPost);
+pub(super) struct Way(pub(super) HttpPost);
 
 #[async_trait]
 impl Post for Way {

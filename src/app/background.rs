@@ -39,8 +39,9 @@ pub(super) fn start(house: &Arc<House>, loose: Loose, stop: &watch::Receiver<boo
     tasks.spawn(super::routine::run(Arc::clone(house)));
     tasks.spawn(super::shadow::run(Arc::clone(house)));
     tasks.spawn(gauges::keep(Arc::clone(house)));
-    tasks.spawn(super::tiles::keep(Arc::clone(&house.store), house.tiles.clone()));
     tasks.spawn(super::retention::run(Arc::clone(house)));
+    tasks.spawn(super::tiles::keep(Arc::clone(&house.store), house.tiles.clone(), house.offsite.witnessing.clone()));
+    house.offsite.run(&mut tasks, &house.store.checkpoints());
     tasks.spawn(hold::follow(Arc::clone(house)));
     tasks.spawn(freeze::follow(Arc::clone(house)));
     if let Some(copies) = &house.copies {

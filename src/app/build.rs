@@ -17,8 +17,10 @@ use super::{
     keeper::{self, Keeper, Kept},
     marker::{self, Marker},
     marks,
+    offsite::Offsite,
     ports::{Log, Web},
     probes::Sealing,
+    witnessing,
 };
 use crate::{
     config::{Durability, Settings, Trust},
@@ -80,6 +82,14 @@ pub(super) async fn build(
     let alerts =
         Alerts::new(settings, Base { store: &store, desk: &desk, clock: &clock, source: public.clone() }).await?;
     let exports = Exports::new(settings, &store, &public)?;
+    let base = witnessing::Base {
+        tiles: &settings.evidence.tiles,
+        clock: &clock,
+        journal: store.clone(),
+        copies: &copies,
+        metrics: telemetry.metrics(),
+    };
+    let offsite = Offsite::new(settings, &base, &public)?;
     let (arrival, marker) = marker::arrival(&telemetry, &clock, settings.telemetry.probe.as_ref())?;
     let attendance = Arc::new(Attendance::default());
     let controls = Controls::new(store.lease(), Arc::clone(telemetry.lease()))
@@ -162,6 +172,7 @@ pub(super) async fn build(
         require_proofs: settings.exceptions.require_proofs,
         tiles: settings.evidence.tiles.clone(),
         copies,
+        offsite,
         tally: tokio::sync::Mutex::default(),
         needs: tokio::sync::Mutex::default(),
         shadowed: watch::Sender::new(0),

@@ -122,7 +122,7 @@ fn concerns(alarm: &Alarm, exception: &Exception) -> bool {
         | AlarmKind::KeyChanged
         | AlarmKind::ApprovalInvalid
         | AlarmKind::Anomaly => false,
-        AlarmKind::TraceLost | AlarmKind::RetentionHeld => false,
+        AlarmKind::TraceLost | AlarmKind::RetentionHeld | AlarmKind::WitnessRefused => false,
     }
 }
 

@@ -17,6 +17,8 @@ use crate::{
 
 /// The file, where the setting names a folder.
 const FILE: &str = "postern.checkpoint";
+/// Ends the name of the file beside it, which has the newest checkpoint that a quorum of witnesses has cosigned.
+const BESIDE: &str = ".witnessed";
 /// Bytes of a copy that is read; a checkpoint is far smaller.
 const COPY: u64 = 64 << 10;
 
@@ -85,6 +87,23 @@ impl Copies {
             if checkpoints.changed().await.is_err() {
                 return;
             }
+        }
+    }
+
+    /// Writes what a quorum of witnesses has cosigned, beside each copy.
+    pub(super) async fn witnessed(self: &Arc<Self>, note: Arc<str>) {
+        let copies = Arc::clone(self);
+        let beside = |place: &PathBuf| {
+            let mut name = place.file_name().unwrap_or_default().to_owned();
+            name.push(BESIDE);
+            place.with_file_name(name)
+        };
+        let work = move || {
+            let written = copies.places.iter().map(beside).map(|place| write(&place, &note));
+            written.filter_map(Result::err).collect::<Vec<_>>()
+        };
+        for error in tokio::task::spawn_blocking(work).await.unwrap_or_default() {
+            tracing::error!(%error, "a checkpoint with its cosignatures could not be copied");
         }
     }
 

@@ -154,6 +154,6 @@ impl ExportOperations for House {
                 trouble: progress.trouble(),
             }
         };
-        self.exports.iter().map(view).collect()
+        self.exports.iter().map(view).chain(self.offsite.views()).collect()
     }
 }

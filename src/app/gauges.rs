@@ -17,6 +17,7 @@ pub(super) async fn keep(house: Arc<House>) {
     for turn in 0_u32.. {
         metrics.audit().queued(house.store.waiting());
         metrics.refresh(house.clock.now());
+        house.offsite.measure(house.store.checkpoint().as_ref());
         if checkpoints.has_changed().unwrap_or_default() && checkpoints.borrow_and_update().is_some() {
             metrics.audit().checkpointed(house.clock.now());
         }

@@ -48,6 +48,8 @@ pub(super) struct House {
     pub(super) tiles: std::path::PathBuf,
     /// Where checkpoints are copied to; nothing, while the store is behind one of them.
     pub(super) copies: Option<Arc<Copies>>,
+    /// Where checkpoints go, and who witnesses them.
+    pub(super) offsite: super::offsite::Offsite,
     /// What reports have read of the journal so far.
     pub(super) tally: tokio::sync::Mutex<crate::report::Tally>,
     /// What the solver has said of whether exceptions are needed.

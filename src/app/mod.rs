@@ -31,6 +31,7 @@ mod listen;
 mod marker;
 mod marks;
 mod need;
+mod offsite;
 mod operations;
 mod overview;
 mod pilots;
@@ -52,6 +53,7 @@ mod study;
 mod tiles;
 mod view;
 mod watchdog;
+mod witnessing;
 
 pub use backend::{Backend, Dialect};
 pub use check::{Checked, check};

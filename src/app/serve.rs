@@ -114,10 +114,13 @@ pub async fn start(settings: Settings) -> anyhow::Result<Running> {
             tracing::error!(%error, "the end of the gateway is not recorded");
         }
         house.store.close().await;
-        if let Some(note) = house.store.checkpoint()
-            && let Err(error) = super::tiles::publish(&house.store, &house.tiles, None, &note).await
-        {
-            tracing::error!(error, "the last tiles are not written; the next start writes them");
+        if let Some(note) = house.store.checkpoint() {
+            let publish =
+                super::tiles::publish(&house.store, &house.tiles, (None, house.offsite.witnessing.as_deref()), &note);
+            let (published, ()) = tokio::join!(publish, house.offsite.last(&note));
+            if let Err(error) = published {
+                tracing::error!(error, "the last tiles are not written; the next start writes them");
+            }
         }
         if let (Some(copies), Some(note)) = (&house.copies, house.store.checkpoint()) {
             copies.write(note, false).await;

@@ -2,6 +2,7 @@
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
+use super::witnessing::Witnessing;
 use crate::{
     api::ApiError,
     evidence::{Checkpoint, Feed as _},
@@ -15,17 +16,18 @@ const PAUSE: Duration = Duration::from_secs(5);
 const BREATH: Duration = Duration::from_millis(200);
 
 /// Follows the checkpoints until the store closes. The tiles can be made again at any time, so a failure is told and
-/// nothing waits for them.
-pub(super) async fn keep(store: Arc<Store>, dir: PathBuf) {
+/// nothing waits for them. Where there are witnesses, their pace is that of the tiles.
+pub(super) async fn keep(store: Arc<Store>, dir: PathBuf, witnessing: Option<Arc<Witnessing>>) {
     let mut checkpoints = store.checkpoints();
     let mut writer: Option<TileWriter> = None;
-    let mut failing = false;
+    let (mut failing, mut whole) = (false, true);
+    let breath = witnessing.as_ref().map_or(BREATH, |witnessing| witnessing.every);
     loop {
         let note = checkpoints.borrow_and_update().clone();
         // A disk that is full belongs to the records first.
         if let Some(note) = note.filter(|_| store.lease().holds()) {
-            match publish(&store, &dir, writer.take(), &note).await {
-                Ok(kept) => (writer, failing) = (Some(kept), false),
+            match publish(&store, &dir, (writer.take(), witnessing.as_deref()), &note).await {
+                Ok((kept, all)) => (writer, failing, whole) = (Some(kept), false, all),
                 Err(error) => {
                     if !failing {
                         tracing::error!(error, folder = %dir.display(), "the tiles of the journal cannot be written");
@@ -36,20 +38,22 @@ pub(super) async fn keep(store: Arc<Store>, dir: PathBuf) {
                 }
             }
         }
-        tokio::time::sleep(BREATH).await;
-        if checkpoints.changed().await.is_err() {
+        tokio::time::sleep(breath).await;
+        // Witnesses that have not cosigned yet are asked again about the same checkpoint.
+        if whole && checkpoints.changed().await.is_err() {
             return;
         }
     }
 }
 
-/// Brings the tiles up to this checkpoint; also the last act when the store has closed.
+/// Brings the tiles up to this checkpoint; also the last act when the store has closed. Says whether every witness has
+/// cosigned it.
 pub(super) async fn publish(
     store: &Store,
     dir: &std::path::Path,
-    writer: Option<TileWriter>,
-    note: &str,
-) -> Result<TileWriter, String> {
+    (writer, witnessing): (Option<TileWriter>, Option<&Witnessing>),
+    note: &Arc<str>,
+) -> Result<(TileWriter, bool), String> {
     let signed = Checkpoint::read(note).map_err(|error| error.to_string())?;
     let mut writer = match writer {
         Some(writer) => writer,
@@ -75,12 +79,16 @@ pub(super) async fn publish(
         })
         .await?;
     }
-    let note = note.to_owned();
-    blocking(move || {
-        writer.publish(&note, &signed)?;
-        Ok(writer)
-    })
-    .await
+    let Some(witnessing) = witnessing else {
+        let note = Arc::clone(note);
+        let publish = move || writer.publish(&note, &signed).map(|()| writer);
+        return Ok((blocking(publish).await?, true));
+    };
+    writer = blocking(move || writer.lay(&signed).map(|()| writer)).await?;
+    let cosigned = witnessing.cosign(note).await?;
+    let folder = TileFolder::new(dir);
+    let announce = move || folder.announce(&cosigned.note, cosigned.quorum).map(|()| writer);
+    Ok((blocking(announce).await?, cosigned.whole))
 }
 
 /// Reads of the folder what a request asks for.

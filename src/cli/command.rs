@@ -359,6 +359,12 @@ pub(super) struct VerifyArguments {
     /// The record's bytes, where the proof does not carry them
     #[arg(long, value_name = "FILE", requires = "proof")]
     pub(super) record: Option<PathBuf>,
+    /// The key of a witness, as text or in a file, whose cosignature the newest checkpoint must bear
+    #[arg(long, value_name = "KEY")]
+    pub(super) witness: Vec<String>,
+    /// How many of them must have cosigned [default: all]
+    #[arg(long, value_name = "N", requires = "witness")]
+    pub(super) quorum: Option<usize>,
 }
 
 #[derive(Debug, Args)]

@@ -73,6 +73,7 @@ fn in_force(settings: &Settings) -> Vec<(String, String)> {
         ("sampling", format!("{}; exceptions and denials always", settings.telemetry.sample_ratio)),
         ("trace probe", or_none(settings.telemetry.probe.as_ref().map(|p| p.url.clone()).unwrap_or_default())),
         ("trace lease", format!("{} ms", settings.telemetry.lease.as_millis())),
+        ("checkpoints", or_none(checkpoints(settings).join("; "))),
         ("rate", format!("{}/s, burst {}", settings.limits.rate_per_second, settings.limits.burst)),
         ("call timeout", format!("{} s", settings.limits.call_timeout.as_secs())),
         (
@@ -85,6 +86,20 @@ fn in_force(settings: &Settings) -> Vec<(String, String)> {
     ]
     .map(|(name, value)| (name.to_owned(), value))
     .to_vec()
+}
+
+/// Where checkpoints go, and who witnesses them.
+fn checkpoints(settings: &Settings) -> Vec<String> {
+    let evidence = &settings.evidence;
+    let mut to: Vec<String> =
+        settings.store.checkpoint_copies.iter().map(|copy| format!("copied to {}", copy.display())).collect();
+    to.extend(evidence.checkpoints.webhook.as_ref().map(|webhook| format!("sent to {}", webhook.url)));
+    to.extend(evidence.checkpoints.otlp.as_ref().map(|otlp| format!("logged to {otlp}")));
+    to.extend(evidence.witnesses.as_ref().map(|witnesses| {
+        let members: Vec<&str> = witnesses.members.keys().map(String::as_str).collect();
+        format!("cosigned by {} of {}", witnesses.quorum, members.join(", "))
+    }));
+    to
 }
 
 fn servers(settings: &Settings) -> Vec<Server> {
@@ -124,6 +139,9 @@ fn deviations(settings: &Settings) -> Vec<String> {
         found.push(
             "store.checkpoint_copies is empty: an old copy of the store that is put back cannot be told".to_owned(),
         );
+    }
+    if checkpoints(settings).is_empty() {
+        found.push("no checkpoint leaves the machine: whoever has the machine can write the journal anew".to_owned());
     }
     if settings.store.durability == Durability::Exceptions {
         found.push("store.durability is exceptions: calls that a role allows do not wait for their records".to_owned());

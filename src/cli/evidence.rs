@@ -17,6 +17,7 @@ use super::{
     shred,
     signing::signing,
     table::{facts, printable, table},
+    witnessed::Witnessed,
 };
 use crate::{
     evidence::{Caller, Line, Record, Report, Row},
@@ -29,9 +30,8 @@ const BLOCK: usize = 1_000;
 pub(super) fn evidence(command: &EvidenceCommand, global: &Global, screen: &mut Screen<'_>) -> Result<(), Failure> {
     let inspect = |journal| Inspection::open(&folder(journal, global)?).map_err(|error| failed(&error));
     match command {
-        EvidenceCommand::Verify(arguments) => {
-            proof::verify(arguments, global, screen)?.map_or(Ok(()), |report| verified(&report, screen))
-        }
+        EvidenceCommand::Verify(arguments) => proof::verify(arguments, global, screen)?
+            .map_or(Ok(()), |(report, witnessed)| verified(report, witnessed, screen)),
         EvidenceCommand::Shred(asked) => shred::shred(asked, global, screen),
         EvidenceCommand::Prove(arguments) => proof::prove(arguments, global, screen),
         EvidenceCommand::Signing(command) => signing(command, global, screen),
@@ -64,9 +64,24 @@ pub(super) fn data(given: Option<&PathBuf>, global: &Global) -> Result<PathBuf, 
     Ok(data)
 }
 
-fn verified(report: &Report, screen: &mut Screen<'_>) -> Result<(), Failure> {
-    screen.show(report, say)?;
-    if report.holds() { Ok(()) } else { Err(Failure::Refused("the evidence is not what was written".to_owned())) }
+#[derive(Serialize)]
+struct Verified {
+    #[serde(flatten)]
+    report: Report,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    witnessed: Option<Witnessed>,
+}
+
+fn verified(report: Report, witnessed: Option<Witnessed>, screen: &mut Screen<'_>) -> Result<(), Failure> {
+    let verified = Verified { report, witnessed };
+    screen.show(&verified, |verified| {
+        let witnesses: Vec<_> = verified.witnessed.iter().flat_map(Witnessed::lines).collect();
+        format!("{}{}", say(&verified.report), if witnesses.is_empty() { String::new() } else { facts(&witnesses) })
+    })?;
+    if !verified.report.holds() {
+        return Err(Failure::Refused("the evidence is not what was written".to_owned()));
+    }
+    verified.witnessed.as_ref().map_or(Ok(()), Witnessed::holds)
 }
 
 fn show(inspection: &Inspection, since: u64, screen: &mut Screen<'_>) -> Result<(), Failure> {

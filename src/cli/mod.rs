@@ -33,6 +33,7 @@ mod study_text;
 mod table;
 mod tail;
 mod traces;
+mod witnessed;
 
 pub use command::Cli;
 pub use parts::{CheckReport, Parts, ProofReport, Serving};

@@ -13,6 +13,7 @@ use super::{
     run::operator,
     screen::Screen,
     table::facts,
+    witnessed::{self, Witnessed},
 };
 use crate::{
     domain::limits,
@@ -31,7 +32,8 @@ pub(super) fn verify(
     arguments: &VerifyArguments,
     global: &Global,
     screen: &mut Screen<'_>,
-) -> Result<Option<Report>, Failure> {
+) -> Result<Option<(Report, Option<Witnessed>)>, Failure> {
+    let demanded = witnessed::demanded(arguments)?;
     if let Some(file) = &arguments.proof {
         let known = given(&arguments.copy)?;
         if known.is_empty() {
@@ -41,13 +43,22 @@ pub(super) fn verify(
         if let Some((seq, why)) = line.faults().first() {
             return Err(Failure::Refused(format!("--line, record {seq}: {why}")));
         }
-        proof(&text(file)?, arguments, &line, screen)?;
-        return Ok(None);
+        let (shown, note) = proof(&text(file)?, arguments, &line)?;
+        let witnessed = demanded.map(|(keys, quorum)| witnessed::of(&note, (&keys, quorum))).transpose()?;
+        return show(&Proven { shown, witnessed }, screen).map(|()| None);
     }
     let copied = open(&arguments.copy, global)?;
     let line = KeyLine::of(&keys(&arguments.copy, &copied)?, &changes(arguments.line.as_deref())?);
     let others: Result<Vec<String>, Failure> = arguments.checkpoint.iter().map(|file| text(file)).collect();
-    Ok(Some(copied.verify(&line, &others?).map_err(|error| failed(&error))?))
+    let mut others = others?;
+    let mut witnessed = None;
+    if let Some(demanded) = demanded {
+        // What bears the cosignatures must be in the copy as all others must.
+        others = witnessed::notes(&copied, &place(&arguments.copy, global)?, &others)?;
+        witnessed = Some(witnessed::newest(&others, &demanded)?.or_earlier(&copied, &demanded.0)?);
+    }
+    let report = copied.verify(&line, &others).map_err(|error| failed(&error))?;
+    Ok(Some((report, witnessed)))
 }
 
 #[derive(Serialize)]
@@ -57,15 +68,37 @@ struct Shown {
     records: u64,
 }
 
-fn proof(text_of: &str, arguments: &VerifyArguments, line: &KeyLine, screen: &mut Screen<'_>) -> Result<(), Failure> {
+#[derive(Serialize)]
+struct Proven {
+    #[serde(flatten)]
+    shown: Shown,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    witnessed: Option<Witnessed>,
+}
+
+fn show(proven: &Proven, screen: &mut Screen<'_>) -> Result<(), Failure> {
+    screen.show(proven, |Proven { shown, witnessed }| {
+        let mut lines = vec![
+            ("shown", shown.shown.to_owned()),
+            ("record", shown.from.to_string()),
+            ("signed", format!("{} records", shown.records)),
+        ];
+        lines.extend(witnessed.iter().flat_map(Witnessed::lines));
+        facts(&lines)
+    })?;
+    proven.witnessed.as_ref().map_or(Ok(()), Witnessed::holds)
+}
+
+/// What a proof shows, and the note under which it stands.
+fn proof(text_of: &str, arguments: &VerifyArguments, line: &KeyLine) -> Result<(Shown, String), Failure> {
     let refused = |error: ProofError| Failure::Refused(error.to_string());
-    let shown = if text_of.starts_with("old ") {
+    if text_of.starts_with("old ") {
         let [earlier] = arguments.checkpoint.as_slice() else {
             return Err(Failure::Input("name the earlier checkpoint with --checkpoint FILE".to_owned()));
         };
         let growth = GrowthProof::read(text_of).map_err(refused)?;
         let signed = growth.verify(&text(earlier)?, line).map_err(refused)?;
-        Shown { shown: "the log only grew", from: growth.old, records: signed.size }
+        Ok((Shown { shown: "the log only grew", from: growth.old, records: signed.size }, growth.note))
     } else {
         let found = RecordProof::read(text_of).map_err(refused)?;
         let record = match &arguments.record {
@@ -73,16 +106,8 @@ fn proof(text_of: &str, arguments: &VerifyArguments, line: &KeyLine, screen: &mu
             None => found.record.clone().ok_or_else(|| refused(ProofError::Record))?,
         };
         let signed = found.verify(&record, line).map_err(refused)?;
-        Shown { shown: "the record is in the log", from: found.seq, records: signed.size }
-    };
-    screen.show(&shown, |shown| {
-        facts(&[
-            ("shown", shown.shown.to_owned()),
-            ("record", shown.from.to_string()),
-            ("signed", format!("{} records", shown.records)),
-        ])
-    })?;
-    Ok(())
+        Ok((Shown { shown: "the record is in the log", from: found.seq, records: signed.size }, found.note))
+    }
 }
 
 /// Prints the proof that a record is in the log.
@@ -135,11 +160,15 @@ pub(super) fn consistency(
     let (note, signed) = checkpoint(&copied, None)?;
     let old = Checkpoint::read(&text(&arguments.from)?)
         .map_err(|error| Failure::Input(format!("`{}`: {error}", arguments.from.display())))?;
-    let mut bridge = Bridge::between(old.size, signed.size).ok_or_else(|| {
-        Failure::Refused(format!("the copy has {} records and the earlier checkpoint {}", signed.size, old.size))
-    })?;
-    copied.leaves(signed.size, |leaf| bridge.push(leaf.hash)).map_err(|error| failed(&error))?;
-    let path = bridge.proof().ok_or_else(|| Failure::Refused("records are missing in the copy".to_owned()))?;
+    let apart =
+        || Failure::Refused(format!("the copy has {} records and the earlier checkpoint {}", signed.size, old.size));
+    let path = if let Copied::Tiles(folder) = &copied {
+        folder.growth(old.size, signed.size).map_err(|error| failed(&error.into()))?.ok_or_else(apart)?
+    } else {
+        let mut bridge = Bridge::between(old.size, signed.size).ok_or_else(apart)?;
+        copied.leaves(signed.size, |leaf| bridge.push(leaf.hash)).map_err(|error| failed(&error))?;
+        bridge.proof().ok_or_else(|| Failure::Refused("records are missing in the copy".to_owned()))?
+    };
     let proof = GrowthProof { old: old.size, path, note };
     Ok(screen.out.write_all(proof.write().as_bytes())?)
 }
@@ -159,11 +188,15 @@ fn is_of(record: &[u8], decision: &str) -> bool {
     record.and_then(|record| record.summary().decision).is_some_and(|found| found.as_str() == decision)
 }
 
+fn place(arguments: &CopyArguments, global: &Global) -> Result<PathBuf, Failure> {
+    match arguments.path.as_ref().or(arguments.data.as_ref()) {
+        Some(path) => Ok(path.clone()),
+        None => Ok(operator(global)?.data),
+    }
+}
+
 pub(super) fn open(arguments: &CopyArguments, global: &Global) -> Result<Copied, Failure> {
-    let path = match arguments.path.as_ref().or(arguments.data.as_ref()) {
-        Some(path) => path.clone(),
-        None => operator(global)?.data,
-    };
+    let path = place(arguments, global)?;
     if !path.exists() {
         let said = format!("`{}` is not there; name a data folder, a folder of tiles or an export", path.display());
         return Err(Failure::Input(said));
@@ -212,7 +245,7 @@ pub(super) fn no_key() -> Failure {
     )
 }
 
-fn text(file: &Path) -> Result<String, Failure> {
+pub(super) fn text(file: &Path) -> Result<String, Failure> {
     let facts = fs::metadata(file).map_err(|error| unreadable(file, &error))?;
     if facts.len() > TEXT {
         return Err(Failure::Input(format!("`{}` is too large", file.display())));

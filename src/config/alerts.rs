@@ -110,18 +110,8 @@ fn webhook(
     path: &str,
     (ground, findings): (&Ground<'_>, &mut Findings),
 ) -> Option<WebhookSettings> {
-    let url = format!("{path}/url");
-    match web_url(&form.url) {
-        Err(message) => ground.find(findings, &url, message),
-        Ok(_) if host_is_loopback(&form.url) && !form.allow_private => {
-            ground.find(findings, &url, "a receiver on loopback needs `allow_private: true`");
-        }
-        Ok(uri) if uri.scheme_str() == Some("http") && !form.allow_private => {
-            ground.find(findings, &url, "alerts leave over https only; plain http needs `allow_private: true`");
-        }
-        Ok(_) => {}
-    }
-    let secret = secret(form, path, (ground, &mut *findings));
+    receiver((&form.url, form.allow_private), path, ground, findings);
+    let secret = secret((form.secret_file.as_ref(), form.secret_env.as_ref()), path, (ground, &mut *findings));
     let kinds = match &form.on {
         None => KINDS.into_iter().collect(),
         Some(on) => kinds(on, &format!("{path}/on"), ground, findings),
@@ -136,12 +126,32 @@ fn webhook(
     })
 }
 
-fn secret(form: &WebhookForm, path: &str, (ground, findings): (&Ground<'_>, &mut Findings)) -> Option<Secret<String>> {
-    let (at, place) = match (&form.secret_file, &form.secret_env) {
+/// Whether this URL may be sent to.
+pub(super) fn receiver((to, private): (&str, bool), path: &str, ground: &Ground<'_>, findings: &mut Findings) {
+    let url = format!("{path}/url");
+    match web_url(to) {
+        Err(message) => ground.find(findings, &url, message),
+        Ok(_) if host_is_loopback(to) && !private => {
+            ground.find(findings, &url, "a receiver on loopback needs `allow_private: true`");
+        }
+        Ok(uri) if uri.scheme_str() == Some("http") && !private => {
+            ground.find(findings, &url, "it leaves over https only; plain http needs `allow_private: true`");
+        }
+        Ok(_) => {}
+    }
+}
+
+/// The secret that signs, from a file or a variable.
+pub(super) fn secret(
+    (file, variable): (Option<&String>, Option<&String>),
+    path: &str,
+    (ground, findings): (&Ground<'_>, &mut Findings),
+) -> Option<Secret<String>> {
+    let (at, place) = match (file, variable) {
         (Some(file), None) => (format!("{path}/secret_file"), json!({"file": file})),
         (None, Some(variable)) => (format!("{path}/secret_env"), json!({"env": variable})),
         (Some(_), Some(_)) | (None, None) => {
-            ground.find(findings, path, "give either `secret_file` or `secret_env`: alerts are signed");
+            ground.find(findings, path, "give either `secret_file` or `secret_env`: what leaves is signed");
             return None;
         }
     };

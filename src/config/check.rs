@@ -59,7 +59,7 @@ pub(super) fn check(form: &Form, ground: &Ground<'_>, findings: &mut Findings) -
             commit_timeout: Duration::from_millis(form.store.commit_timeout_ms.unwrap_or(250)),
             checkpoint_copies: copies(form, ground, findings),
         },
-        evidence: evidence::check(&form.evidence, form.data.as_deref().unwrap_or("data"), ground, findings),
+        evidence: evidence::check(form, ground, findings),
         identity: identity(&form.identity.issuers, ground, findings),
         servers: servers::check(&form.servers, call_timeout, ground, findings),
         telemetry: telemetry(form, ground, findings),

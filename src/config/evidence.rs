@@ -1,13 +1,20 @@
-//! `evidence`: where the tiles of the journal stand, how long records of traffic are kept, and what of arguments.
+//! `evidence` of postern.yaml: where the tiles of the journal stand, where checkpoints go, who witnesses them, and how
+//! long what is kept.
 
-use std::path::PathBuf;
+use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
 use serde::Deserialize;
 
-use super::check::Ground;
+use super::{
+    alerts::{receiver, secret},
+    arguments::{self, ArgumentsForm},
+    check::{Ground, web_url},
+    form::Form,
+    say::escape,
+};
 use crate::{
-    domain::Findings,
-    evidence::{Keep, KeepRule, Rest},
+    domain::{Findings, Secret},
+    evidence::{Keep, WitnessKey},
 };
 
 /// How evidence is given to others.
@@ -15,16 +22,66 @@ use crate::{
 pub struct EvidenceSettings {
     /// The folder of the tiles.
     pub tiles: PathBuf,
+    /// Where checkpoints go.
+    pub checkpoints: CheckpointSettings,
+    /// Who witnesses them.
+    pub witnesses: Option<WitnessSettings>,
     /// Days that records of traffic are kept; none keeps all.
     pub traffic_days: Option<u32>,
     /// What is kept of arguments.
     pub arguments: Keep,
 }
 
+/// Where checkpoints go, beside the copies of `store.checkpoint_copies`.
+#[derive(Debug, Clone)]
+pub struct CheckpointSettings {
+    /// Between two that leave, and between two that are witnessed.
+    pub every: Duration,
+    /// The webhook.
+    pub webhook: Option<CheckpointWebhook>,
+    /// The collector, as `http://host:port`.
+    pub otlp: Option<String>,
+}
+
+/// The webhook that gets checkpoints.
+#[derive(Debug, Clone)]
+pub struct CheckpointWebhook {
+    /// Where it is.
+    pub url: String,
+    /// Signs what is sent.
+    pub secret: Secret<String>,
+    /// Whether it may be on a private or loopback address.
+    pub allow_private: bool,
+    /// How long one attempt may take.
+    pub timeout: Duration,
+}
+
+/// Who witnesses checkpoints.
+#[derive(Debug, Clone)]
+pub struct WitnessSettings {
+    /// How many cosignatures are wanted.
+    pub quorum: usize,
+    /// The witnesses, by name.
+    pub members: BTreeMap<String, WitnessMember>,
+}
+
+/// One witness.
+#[derive(Debug, Clone)]
+pub struct WitnessMember {
+    /// Its submission prefix, without a slash at its end.
+    pub url: String,
+    /// Its key.
+    pub key: WitnessKey,
+    /// Whether it may be on a private or loopback address.
+    pub allow_private: bool,
+}
+
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct EvidenceForm {
     tiles: Option<String>,
+    checkpoints: CheckpointForm,
+    witnesses: Option<WitnessesForm>,
     retention: RetentionForm,
     arguments: Vec<ArgumentsForm>,
 }
@@ -35,80 +92,118 @@ struct RetentionForm {
     traffic_days: Option<u32>,
 }
 
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct CheckpointForm {
+    every_s: Option<u64>,
+    webhook: Option<WebhookForm>,
+    otlp: Option<OtlpForm>,
+}
+
 #[derive(Debug, Deserialize)]
-struct ArgumentsForm {
-    tools: String,
-    #[serde(default)]
-    clear: Vec<String>,
-    #[serde(default)]
-    sealed: Vec<String>,
-    #[serde(default)]
-    omitted: Vec<String>,
-    #[serde(default)]
-    rest: RestForm,
+#[serde(untagged)]
+enum OtlpForm {
+    /// The collector of the traces, or none.
+    Same(bool),
+    /// This one.
+    To(String),
 }
 
-#[derive(Debug, Clone, Copy, Default, Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum RestForm {
-    #[default]
-    Sealed,
-    Omitted,
+#[derive(Debug, Deserialize)]
+struct WebhookForm {
+    url: String,
+    secret_file: Option<String>,
+    secret_env: Option<String>,
+    #[serde(default)]
+    allow_private: bool,
+    timeout_s: Option<u64>,
 }
 
-/// Fills in defaults.
-pub(super) fn check(form: &EvidenceForm, data: &str, ground: &Ground<'_>, findings: &mut Findings) -> EvidenceSettings {
-    let tiles = form.tiles.as_ref().map_or_else(|| ground.path(data).join("tiles"), |folder| ground.path(folder));
-    let rules = form.arguments.iter().enumerate().map(|(at, form)| rule(form, at, (ground, &mut *findings)));
-    EvidenceSettings { tiles, traffic_days: form.retention.traffic_days, arguments: Keep::new(rules.collect()) }
+#[derive(Debug, Deserialize)]
+struct WitnessesForm {
+    quorum: Option<usize>,
+    members: BTreeMap<String, WitnessForm>,
 }
 
-fn rule(form: &ArgumentsForm, at: usize, (ground, findings): (&Ground<'_>, &mut Findings)) -> KeepRule {
-    let base = format!("/evidence/arguments/{at}");
-    let shown = |text: &str| text.escape_debug().to_string();
-    if !KeepRule::is_pattern(&form.tools) {
-        let message = format!(
-            "`{}` names no tools; write `server/tool`, where either may be, or end with, `*`",
-            shown(&form.tools)
-        );
-        ground.find(findings, &format!("{base}/tools"), message);
-    }
-    let mut seen: Vec<&str> = Vec::new();
-    for (list, places) in [("clear", &form.clear), ("sealed", &form.sealed), ("omitted", &form.omitted)] {
-        for (index, place) in places.iter().enumerate() {
-            let pointer = format!("{base}/{list}/{index}");
-            let under = |one: &str, other: &str| {
-                one.strip_prefix(other).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-            };
-            if !KeepRule::is_place(place) {
-                let message = format!(
-                    "`{}` is no place of an argument; write a JSON pointer, such as `/path` or `/options/mode`",
-                    shown(place)
-                );
-                ground.find(findings, &pointer, message);
-            } else if list == "clear" && KeepRule::is_secret(place) {
-                let message = format!("`{place}` has the name of a secret, which is never kept in clear; seal it");
-                ground.find(findings, &pointer, message);
-            } else if let Some(other) = seen.iter().find(|other| under(place, other) || under(other, place)) {
-                let message = format!("`{place}` and `{other}` name the same or one within the other; keep one");
-                ground.find(findings, &pointer, message);
+#[derive(Debug, Deserialize)]
+struct WitnessForm {
+    url: String,
+    key: String,
+    #[serde(default)]
+    allow_private: bool,
+}
+
+/// Fills in defaults and finds faults.
+pub(super) fn check(form: &Form, ground: &Ground<'_>, findings: &mut Findings) -> EvidenceSettings {
+    let (data, evidence) = (form.data.as_deref().unwrap_or("data"), &form.evidence);
+    let tiles = evidence.tiles.as_ref().map_or_else(|| ground.path(data).join("tiles"), |folder| ground.path(folder));
+    let checkpoints = &evidence.checkpoints;
+    let checkpoints = CheckpointSettings {
+        every: Duration::from_secs(checkpoints.every_s.unwrap_or(10)),
+        webhook: checkpoints.webhook.as_ref().and_then(|form| webhook(form, (ground, &mut *findings))),
+        otlp: collector(checkpoints.otlp.as_ref(), form.telemetry.otlp.as_ref(), ground, findings),
+    };
+    let witnesses = evidence.witnesses.as_ref().map(|form| witnesses(form, ground, findings));
+    let traffic_days = evidence.retention.traffic_days;
+    let arguments = arguments::check(&evidence.arguments, ground, findings);
+    EvidenceSettings { tiles, checkpoints, witnesses, traffic_days, arguments }
+}
+
+fn webhook(form: &WebhookForm, (ground, findings): (&Ground<'_>, &mut Findings)) -> Option<CheckpointWebhook> {
+    let path = "/evidence/checkpoints/webhook";
+    receiver((&form.url, form.allow_private), path, ground, findings);
+    let secret = secret((form.secret_file.as_ref(), form.secret_env.as_ref()), path, (ground, findings))?;
+    let timeout = Duration::from_secs(form.timeout_s.unwrap_or(10));
+    Some(CheckpointWebhook { url: form.url.clone(), secret, allow_private: form.allow_private, timeout })
+}
+
+fn collector(
+    form: Option<&OtlpForm>,
+    traces: Option<&String>,
+    ground: &Ground<'_>,
+    findings: &mut Findings,
+) -> Option<String> {
+    let path = "/evidence/checkpoints/otlp";
+    match form {
+        None | Some(OtlpForm::Same(false)) => None,
+        Some(OtlpForm::Same(true)) => {
+            if traces.is_none() {
+                ground.find(findings, path, "there is no collector: set `telemetry.otlp`, or name one here");
             }
-            seen.push(place);
+            traces.cloned()
+        }
+        Some(OtlpForm::To(url)) => {
+            if let Err(message) = web_url(url) {
+                ground.find(findings, path, message);
+            }
+            Some(url.clone())
         }
     }
-    let rest = match form.rest {
-        RestForm::Sealed => Rest::Sealed,
-        RestForm::Omitted => Rest::Omitted,
-    };
-    if matches!(rest, Rest::Omitted) && !form.omitted.is_empty() {
-        let message = "with `rest: omitted` all is omitted that no other list names; remove `omitted`";
-        ground.find(findings, &format!("{base}/omitted"), message);
+}
+
+fn witnesses(form: &WitnessesForm, ground: &Ground<'_>, findings: &mut Findings) -> WitnessSettings {
+    let mut members: BTreeMap<String, WitnessMember> = BTreeMap::new();
+    for (name, member) in &form.members {
+        let path = format!("/evidence/witnesses/members/{}", escape(name));
+        receiver((&member.url, member.allow_private), &path, ground, findings);
+        let key: WitnessKey = match member.key.parse() {
+            Ok(key) => key,
+            Err(error) => {
+                ground.find(findings, &format!("{path}/key"), format!("{error}"));
+                continue;
+            }
+        };
+        if let Some((other, _)) = members.iter().find(|(_, other)| other.key.is_same_witness(&key)) {
+            let message = format!("this is the key of `{other}` too; one witness counts once");
+            ground.find(findings, &format!("{path}/key"), message);
+        }
+        let url = member.url.trim_end_matches('/').to_owned();
+        members.insert(name.clone(), WitnessMember { url, key, allow_private: member.allow_private });
     }
-    KeepRule {
-        tools: form.tools.clone(),
-        clear: form.clear.clone(),
-        sealed: form.sealed.clone(),
-        omitted: form.omitted.clone(),
-        rest,
+    let quorum = form.quorum.unwrap_or(form.members.len() / 2 + 1);
+    if quorum > form.members.len() {
+        let message = format!("{quorum} of {} witnesses can never be had", form.members.len());
+        ground.find(findings, "/evidence/witnesses/quorum", message);
     }
+    WitnessSettings { quorum, members }
 }

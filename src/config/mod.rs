@@ -1,6 +1,7 @@
 //! Files and environment to checked settings; all faults at once.
 
 mod alerts;
+mod arguments;
 mod check;
 mod evidence;
 mod exports;
@@ -15,7 +16,7 @@ mod settings;
 mod value;
 
 pub use alerts::{Alerts, WebhookSettings};
-pub use evidence::EvidenceSettings;
+pub use evidence::{CheckpointSettings, CheckpointWebhook, EvidenceSettings, WitnessMember, WitnessSettings};
 pub use exports::{Begin, ExportSettings, ExportTo};
 pub use load::{Environment, Operator, SCHEMA, load, operator, process_environment};
 pub use policies::{PolicyFiles, SourceText, read_policies};

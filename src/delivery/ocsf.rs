@@ -222,7 +222,7 @@ fn finding(record: &Value, kind: &str, seq: u64) -> Mapped {
     let title = about.map_or_else(|| kind.to_owned(), |about| format!("{kind}: {about}"));
     let said = text(record, "detail");
     let severity = match about.unwrap_or_default() {
-        "store_behind" | "approval_invalid" | "exception_changed" => 5,
+        "store_behind" | "approval_invalid" | "exception_changed" | "witness_refused" => 5,
         _ => 4,
     };
     let found = members(json!({

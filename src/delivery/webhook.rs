@@ -305,7 +305,7 @@ fn event(alert: &Alert, ground: &Ground) -> Vec<u8> {
 }
 
 /// `Retry-After`: seconds, or a moment.
-fn pause(text: &str, now: Timestamp) -> Option<Duration> {
+pub(super) fn pause(text: &str, now: Timestamp) -> Option<Duration> {
     if let Ok(seconds) = text.trim().parse::<u64>() {
         return Some(Duration::from_secs(seconds));
     }

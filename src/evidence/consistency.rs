@@ -14,27 +14,8 @@ impl Bridge {
     /// A proof that the tree of size `to` only adds to that of size `from`. `None` unless 0 < from <= to.
     #[must_use]
     pub fn between(from: u64, to: u64) -> Option<Self> {
-        if from == 0 || from > to {
-            return None;
-        }
-        let mut ranges = Vec::new();
-        let (mut low, mut high, mut whole) = (0, to, true);
-        // SUBPROOF(m, D[n], b), from the outside in.
-        while from != high {
-            let split = low + (high - low).next_power_of_two() / 2;
-            if from <= split {
-                ranges.push((split, high, Tree::default()));
-                high = split;
-            } else {
-                ranges.push((low, split, Tree::default()));
-                (low, whole) = (split, false);
-            }
-        }
-        if !whole {
-            ranges.push((low, high, Tree::default()));
-        }
-        ranges.reverse();
-        Some(Self { read: 0, ranges })
+        let ranges = ranges(from, to)?.into_iter().map(|(low, high)| (low, high, Tree::default()));
+        Some(Self { read: 0, ranges: ranges.collect() })
     }
 
     /// Adds the next leaf.
@@ -53,6 +34,55 @@ impl Bridge {
         let whole = |(from, to, tree): &(u64, u64, Tree)| (tree.size() == to - from).then(|| tree.root());
         self.ranges.iter().map(whole).collect()
     }
+}
+
+/// The ranges of leaves whose roots the proof lists, in its order. `None` unless 0 < from <= to.
+fn ranges(from: u64, to: u64) -> Option<Vec<(u64, u64)>> {
+    if from == 0 || from > to {
+        return None;
+    }
+    let mut ranges = Vec::new();
+    let (mut low, mut high, mut whole) = (0, to, true);
+    // SUBPROOF(m, D[n], b), from the outside in.
+    while from != high {
+        let split = low + (high - low).next_power_of_two() / 2;
+        if from <= split {
+            ranges.push((split, high));
+            high = split;
+        } else {
+            ranges.push((low, split));
+            (low, whole) = (split, false);
+        }
+    }
+    if !whole {
+        ranges.push((low, high));
+    }
+    ranges.reverse();
+    Some(ranges)
+}
+
+/// The proof that the tree of size `to` only adds to that of size `from`, from the hashes of complete subtrees, which
+/// are asked for by height and number. `None` unless 0 < from <= to.
+///
+/// # Errors
+/// A hash cannot be had.
+pub fn bridge<E>(
+    from: u64,
+    to: u64,
+    mut complete: impl FnMut(u32, u64) -> Result<[u8; 32], E>,
+) -> Result<Option<Vec<[u8; 32]>>, E> {
+    let Some(ranges) = ranges(from, to) else { return Ok(None) };
+    let mut proof = Vec::with_capacity(ranges.len());
+    for (mut low, high) in ranges {
+        // A range begins at a multiple of its size rounded up, so that its subtrees are those of the whole tree.
+        let mut peaks = Vec::new();
+        while let Some(height) = (high - low).checked_ilog2() {
+            peaks.push(complete(height, low >> height)?);
+            low += 1 << height;
+        }
+        proof.extend(peaks.into_iter().rev().reduce(|right, left| node(&left, &right)));
+    }
+    Ok(Some(proof))
 }
 
 /// Whether the proof shows that the second tree, by size and root, only adds to the first.

@@ -221,6 +221,8 @@ pub enum AlarmKind {
     TraceLost,
     /// Records of traffic whose time is over cannot be removed.
     RetentionHeld,
+    /// A witness has seen another log, or gives what is no cosignature of it.
+    WitnessRefused,
 }
 
 /// Something that a person must look at.

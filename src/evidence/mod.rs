@@ -9,6 +9,7 @@ mod call;
 mod chain;
 mod checkpoint;
 mod consistency;
+mod cosignature;
 mod delivery;
 mod export;
 mod feed;
@@ -34,7 +35,8 @@ mod verify;
 pub use call::{Arguments, Called, Caller, Denial, How, Inquiry, Intent, Listing, Outcome, Subscription};
 pub use chain::{GENESIS, Head, chain};
 pub use checkpoint::{Checkpoint, CheckpointError};
-pub use consistency::{Bridge, consistent};
+pub use consistency::{Bridge, bridge, consistent};
+pub use cosignature::{Cosignature, CosignatureError, WitnessKey, WitnessKeyError};
 pub use delivery::{Delivery, DeliveryEvent};
 pub use export::{ExportError, Index, Line, Pruned, Row};
 pub use feed::Feed;
@@ -61,3 +63,5 @@ pub use verify::{Breach, Break, Report, Verifier};
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+pub use tests::cosignature as cosigner;

@@ -192,6 +192,25 @@ pub fn width(size: u64, index: u64) -> usize {
     usize::try_from(size.saturating_sub(index.saturating_mul(256))).unwrap_or(TILE).min(TILE)
 }
 
+/// The tile of a tree of this size that holds what the hash of a complete subtree is made of, and where in the tile:
+/// the first hash and how many.
+#[must_use]
+pub fn subtree(size: u64, height: u32, number: u64) -> Option<(TileName, usize, usize)> {
+    let (level, rest) = (height / 8, height % 8);
+    let first = number.checked_mul(1 << rest)?;
+    let there = size.checked_shr(8 * level)?;
+    let (index, at) = (first / 256, usize::try_from(first % 256).ok()?);
+    let width = width(there, index);
+    let place = Place::Hashes(u8::try_from(level).ok()?);
+    (at + (1 << rest) <= width).then_some((TileName { place, index, width }, at, 1 << rest))
+}
+
+/// The hash of a complete subtree from the hashes below it.
+#[must_use]
+pub fn join(hashes: &[[u8; 32]]) -> [u8; 32] {
+    over(hashes).root()
+}
+
 fn over(hashes: &[[u8; 32]]) -> Tree {
     let mut tree = Tree::default();
     hashes.iter().for_each(|hash| tree.push(*hash));

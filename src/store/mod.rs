@@ -13,6 +13,7 @@ mod exceptions;
 mod feed;
 mod folder;
 mod freezes;
+mod growth;
 mod holds;
 mod inspect;
 mod job;
@@ -37,6 +38,7 @@ mod writer;
 
 pub use copy::{Copied, CopyError, Leaf};
 pub use folder::FolderError;
+pub use growth::WITNESSED;
 pub use holds::HoldError;
 pub use inspect::{Against, Inspection};
 pub use keyring::{Keyring, KeyringError};

@@ -33,6 +33,9 @@ pub enum TilesError {
     /// A record is not the one that follows.
     #[error("record {0} does not follow from the record before it")]
     Chain(u64),
+    /// A tile that a proof needs is not there.
+    #[error("the tile `{0}` is missing or has another size")]
+    Missing(String),
     /// The tiles and the checkpoint have different roots.
     #[error("the checkpoint of {0} records has another root than the tiles; run `postern evidence verify`")]
     Root(u64),
@@ -56,8 +59,12 @@ impl TileFolder {
     /// # Errors
     /// It cannot be read.
     pub fn checkpoint(&self) -> Result<Option<String>, TilesError> {
-        let text = self.read_file(NEWEST)?;
-        let path = self.dir.join(NEWEST);
+        self.note(NEWEST)
+    }
+
+    pub(super) fn note(&self, name: &str) -> Result<Option<String>, TilesError> {
+        let text = self.read_file(name)?;
+        let path = self.dir.join(name);
         let text = text.map(|bytes| String::from_utf8(bytes).map_err(|_| io::Error::other("it is not UTF-8")));
         text.transpose().map_err(|source| TilesError::Io { path, source })
     }
@@ -101,7 +108,7 @@ impl TileFolder {
     }
 
     /// Whole or not at all, and on disk when this returns.
-    fn write(&self, path: &str, bytes: &[u8]) -> Result<(), TilesError> {
+    pub(super) fn write(&self, path: &str, bytes: &[u8]) -> Result<(), TilesError> {
         let path = self.dir.join(path);
         let write = || {
             let folder = path.parent().unwrap_or(&self.dir);
@@ -249,6 +256,15 @@ impl TileWriter {
     /// # Errors
     /// The checkpoint is of something else, or a tile cannot be written.
     pub fn publish(&self, note: &str, signed: &Checkpoint) -> Result<(), TilesError> {
+        self.lay(signed)?;
+        self.folder.write(NEWEST, note.as_bytes())
+    }
+
+    /// Writes the tiles that are not full under this checkpoint, which is not published yet.
+    ///
+    /// # Errors
+    /// The checkpoint is of something else, or a tile cannot be written.
+    pub fn lay(&self, signed: &Checkpoint) -> Result<(), TilesError> {
         if signed.size != self.edge.size() || signed.root != self.edge.tree().root() {
             return Err(TilesError::Root(signed.size));
         }
@@ -262,6 +278,6 @@ impl TileWriter {
             self.folder.write(&name.path(), tile)?;
             self.folder.tidy(name, false);
         }
-        self.folder.write(NEWEST, note.as_bytes())
+        Ok(())
     }
 }

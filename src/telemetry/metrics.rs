@@ -8,6 +8,7 @@ use prometheus::{Error, GaugeVec, Histogram, IntCounter, IntCounterVec, IntGauge
 use super::{
     ending::Ending,
     instrument::{AuditMetrics, Maker, Registered, TraceMetrics, seconds, whole},
+    offsite::OffsiteMetrics,
     series::ToolDurations,
 };
 use crate::domain::{ExceptionId, FreezeScope, Method, Obligation, PilotId, Timestamp, ToolRef, Verdict};
@@ -38,6 +39,7 @@ pub struct Metrics {
     registry: Registry,
     names: Vec<Registered>,
     audit: AuditMetrics,
+    offsite: OffsiteMetrics,
     pub(super) trace: Arc<TraceMetrics>,
     decisions: IntCounterVec,
     decide: Histogram,
@@ -70,6 +72,7 @@ impl Metrics {
         let durations = |name, help| maker.histograms(name, help, &OPERATION, &ToolDurations::LABELS);
         Ok(Self {
             audit: AuditMetrics::new(&maker)?,
+            offsite: OffsiteMetrics::new(&maker)?,
             trace: Arc::new(TraceMetrics::new(&maker)?),
             decisions: maker.counters(
                 "postern_authz_decisions_total",
@@ -115,6 +118,12 @@ impl Metrics {
     #[must_use]
     pub const fn audit(&self) -> &AuditMetrics {
         &self.audit
+    }
+
+    /// What is measured of receivers of checkpoints.
+    #[must_use]
+    pub const fn offsite(&self) -> &OffsiteMetrics {
+        &self.offsite
     }
 
     /// A decision was taken, in this time.

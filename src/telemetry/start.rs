@@ -155,7 +155,7 @@ impl Telemetry {
     }
 }
 
-fn endpoint(address: &str) -> Option<Endpoint> {
+pub(super) fn endpoint(address: &str) -> Option<Endpoint> {
     let uri: http::Uri = address.parse().ok()?;
     let plain = uri.scheme_str() == Some("http") && matches!(uri.path(), "" | "/") && uri.query().is_none();
     let whole = plain && uri.port_u16().is_some() && uri.host().is_some_and(|host| !host.is_empty());

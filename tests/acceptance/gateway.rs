@@ -62,7 +62,7 @@ pub struct Options {
     pub alerts: Value,
     /// Where records are exported to.
     pub exports: Value,
-    /// Tiles and retention.
+    /// Tiles, retention, where checkpoints go.
     pub evidence: Value,
     /// Settings of issuers.
     pub identity: Value,

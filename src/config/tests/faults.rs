@@ -78,6 +78,35 @@ servers:
     );
 }
 
+#[test]
+fn a_witness_that_counts_twice_or_a_quorum_that_cannot_be_had_is_a_fault() {
+    let told = faults(
+        "evidence:
+  checkpoints:
+    otlp: true
+    webhook: {url: 'http://keep.example/in'}
+  witnesses:
+    quorum: 4
+    members:
+      a: {url: 'https://a.example', key: witness.example.com/w1+833da816+BAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f}
+      b: {url: 'https://b.example', key: witness.example.com/w1+833da816+BAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f}
+      c: {url: 'http://127.0.0.1:1', key: x+baab1e23+AQABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f}
+",
+    );
+    assert_eq!(
+        told,
+        [
+            "3 /evidence/checkpoints/otlp: there is no collector: set `telemetry.otlp`, or name one here",
+            "4 /evidence/checkpoints/webhook: give either `secret_file` or `secret_env`: what leaves is signed",
+            "4 /evidence/checkpoints/webhook/url: it leaves over https only; plain http needs `allow_private: true`",
+            "6 /evidence/witnesses/quorum: 4 of 3 witnesses can never be had",
+            "9 /evidence/witnesses/members/b/key: this is the key of `a` too; one witness counts once",
+            "10 /evidence/witnesses/members/c/key: a key of algorithm 1; only Ed25519 cosignatures (`cosignature/v1`, algorithm 4) are understood",
+            "10 /evidence/witnesses/members/c/url: a receiver on loopback needs `allow_private: true`",
+        ]
+    );
+}
+
 /// T166, T169
 #[test]
 fn secrets_are_never_inline_placeholders_or_readable_by_others() {

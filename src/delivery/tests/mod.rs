@@ -1,5 +1,7 @@
 //! Followers against a feed that is held by hand.
 
+mod departure;
 mod follow;
 mod support;
 mod webhook;
+mod witness;

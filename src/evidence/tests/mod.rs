@@ -1,6 +1,7 @@
 //! The promises of evidence.
 
 mod consistency;
+pub mod cosignature;
 mod inclusion;
 mod keep;
 mod line;

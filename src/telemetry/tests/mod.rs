@@ -1,6 +1,7 @@
 //! The promises of telemetry.
 
 mod delivery;
+mod logs;
 mod metrics;
 mod names;
 mod sink;

@@ -3,13 +3,15 @@
 use std::{io, time::Duration};
 
 use bytes::Bytes;
-use http::{HeaderMap, Method, Request, StatusCode, Uri};
+use http::{HeaderMap, Method, Request, Response, StatusCode, Uri};
 use http_body_util::Full;
+use hyper::body::Incoming;
 use tokio::time::timeout;
 
 use super::{
     address::Rule,
     connect::{Authorities, CheckedClient, client, literal_allowed},
+    exchange::read_all,
 };
 
 /// An event did not get an answer.
@@ -24,6 +26,9 @@ pub enum PostError {
     /// No answer came in time.
     #[error("it did not answer within {} ms", .0.as_millis())]
     Slow(Duration),
+    /// The answer broke off, or is longer than it may be.
+    #[error("its answer breaks off or is longer than {0} bytes")]
+    Broken(usize),
 }
 
 /// Sends to one URL: no redirects, TLS verified; without TLS, and to inner addresses, only with leave (T120).
@@ -53,6 +58,26 @@ impl HttpPost {
     /// # Errors
     /// No answer came.
     pub async fn post(&self, headers: HeaderMap, body: Bytes) -> Result<(StatusCode, HeaderMap), PostError> {
+        let answer = timeout(self.limit, self.send(headers, body)).await;
+        let (parts, _) = answer.map_err(|_| PostError::Slow(self.limit))??.into_parts();
+        Ok((parts.status, parts.headers))
+    }
+
+    /// Sends one body and reads at most so many bytes of the answer.
+    ///
+    /// # Errors
+    /// No answer came, not all of it, or it is longer.
+    pub async fn ask(&self, body: Bytes, most: usize) -> Result<(StatusCode, Vec<u8>), PostError> {
+        let ask = async {
+            let answer = self.send(HeaderMap::new(), body).await?;
+            let status = answer.status();
+            let body = read_all(answer.into_body(), most).await;
+            body.map(|body| (status, body)).map_err(|_| PostError::Broken(most))
+        };
+        timeout(self.limit, ask).await.map_err(|_| PostError::Slow(self.limit))?
+    }
+
+    async fn send(&self, headers: HeaderMap, body: Bytes) -> Result<Response<Incoming>, PostError> {
         if !literal_allowed(&self.url, self.rule) {
             return Err(PostError::Forbidden);
         }
@@ -60,9 +85,6 @@ impl HttpPost {
         *request.method_mut() = Method::POST;
         *request.uri_mut() = self.url.clone();
         *request.headers_mut() = headers;
-        let answer = timeout(self.limit, self.client.request(request)).await;
-        let answer = answer.map_err(|_| PostError::Slow(self.limit))?.map_err(|_| PostError::Unreachable)?;
-        let (parts, _) = answer.into_parts();
-        Ok((parts.status, parts.headers))
+        self.client.request(request).await.map_err(|_| PostError::Unreachable)
     }
 }

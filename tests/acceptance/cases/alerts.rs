@@ -38,7 +38,7 @@ pub fn cases() -> Vec<Case> {
 }
 
 const TOOL: &str = "rec__remember";
-const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+pub const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 
 /// What a receiver was told.
 #[derive(Debug, Clone)]
@@ -137,7 +137,7 @@ async fn answer(
 }
 
 /// The signature as Python's own library computes it.
-async fn verified(got: &[Got]) -> anyhow::Result<()> {
+pub async fn verified(got: &[Got]) -> anyhow::Result<()> {
     const PROGRAM: &str = "import base64,hashlib,hmac,json,sys
 s=base64.b64decode(sys.argv[1].removeprefix('whsec_'))
 for g in json.load(sys.stdin):

@@ -4,6 +4,7 @@ mod acts;
 pub mod alerts;
 mod arguments;
 mod asks;
+mod checkpoints;
 mod crowd;
 pub mod durability;
 mod duties;
@@ -71,6 +72,7 @@ pub fn all() -> Vec<Case> {
         reports::cases(),
         tail::cases(),
         traces::cases(),
+        checkpoints::cases(),
     ]
     .into_iter()
     .flatten()
