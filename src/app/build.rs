@@ -148,6 +148,7 @@ pub(super) async fn build(
         authenticator,
         controls,
         attendance,
+        readers: crate::evidence::Readers::default(),
         streams: Streams::default(),
         telemetry,
         upstreams,

@@ -87,6 +87,7 @@ impl House {
                 | Record::Recovered(_)
                 | Record::Alarm(_)
                 | Record::Watch(_)
+                | Record::Read(_)
                 | Record::Aborted(_)
                 | Record::Delivery(_) => {}
             }

@@ -2,5 +2,6 @@
 
 mod consistency;
 mod inclusion;
+mod reads;
 mod tiles;
 mod verification;

@@ -18,6 +18,7 @@ mod methods;
 mod monitoring;
 mod news;
 mod policy;
+mod readers;
 mod reads;
 mod reports;
 mod requests;
@@ -46,6 +47,7 @@ pub fn all() -> Vec<Case> {
         duties::cases(),
         durability::cases(),
         rounds::cases(),
+        readers::cases(),
         reads::cases(),
         methods::cases(),
         news::cases(),
