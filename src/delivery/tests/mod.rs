@@ -2,4 +2,5 @@
 
 mod follow;
 mod support;
+mod unusual;
 mod webhook;

@@ -29,6 +29,7 @@ mod tail;
 mod texts;
 pub mod traces;
 mod unneeded;
+mod unusual;
 mod wire;
 
 use crate::Case;
@@ -43,6 +44,7 @@ pub fn all() -> Vec<Case> {
         policy::cases(),
         monitoring::cases(),
         alerts::cases(),
+        unusual::cases(),
         exports::cases(),
         duties::cases(),
         durability::cases(),

@@ -43,8 +43,9 @@ async fn read() -> anyhow::Result<()> {
     .await?;
     gateway.edit("people.yaml", PEOPLE).await?;
     ensure!(gateway.agent.call("rec__echo", json!({"text": "x"})).await?.is_done());
-    let refused = gateway.agent.call("rec__remember", json!({"text": "x"})).await?;
-    let decision = refused.decision().context("a refusal without a decision")?;
+    ensure!(!gateway.agent.call("rec__remember", json!({"text": "x"})).await?.is_done());
+    let denial = gateway.journal().await?.into_iter().find(|record| record["kind"] == json!("denial"));
+    let decision = denial.context("no denial")?["decision"].as_str().context("no decision")?.to_owned();
 
     // Whoever may not read evidence reads nothing, and the administrator is no auditor.
     for path in ["/api/v1/evidence", "/log/tile/entries/000.p/1"] {
