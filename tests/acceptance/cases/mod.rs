@@ -27,6 +27,7 @@ mod stops;
 mod studies;
 mod tail;
 mod texts;
+mod threats;
 pub mod traces;
 mod unneeded;
 mod unusual;
@@ -62,6 +63,7 @@ pub fn all() -> Vec<Case> {
         asks::cases(),
         acts::cases(),
         texts::cases(),
+        threats::cases(),
         studies::cases(),
         unneeded::cases(),
         reports::cases(),

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::ensure;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::{
     alerts::{Got, Receiver},
@@ -52,19 +52,15 @@ async fn unusual() -> anyhow::Result<()> {
     });
     let mut gateway = Gateway::with(Options { alerts, ..Options::default() }).await?;
     let mut record = gateway.record("EX-ODD", "remember", 600).await?;
-    record["grant"]["tools"] = json!(["remember", "nap"]);
-    record["grant"]["descriptor_digest"] = Value::Null;
-    let tools = json!({"remember": gateway.digest("remember").await?, "nap": gateway.digest("nap").await?});
-    record["grant"]["descriptor_digests"] = tools;
-    if let Some(grant) = record["grant"].as_object_mut() {
-        grant.remove("descriptor_digest");
-    }
+    record["grant"]["tools"] = json!(["remember", "slow"]);
+    record["grant"]["descriptor_digest"] =
+        json!({"remember": gateway.digest("remember").await?, "slow": gateway.digest("slow").await?});
     gateway.grant(&record).await?;
 
     // Off hours, at the first use; another tool than before.
     ensure!(gateway.agent.call("rec__remember", json!({"text": "x"})).await?.is_done(), "the exception does not work");
     told(&receiver, "off_hours").await?;
-    ensure!(gateway.agent.call("rec__nap", json!({})).await?.is_done(), "the other tool does not work");
+    ensure!(gateway.agent.call("rec__slow", json!({"ms": 0})).await?.is_done(), "the other tool does not work");
     told(&receiver, "first_seen_tool").await?;
 
     // A streak of refusals, cut by a restart.
