@@ -169,7 +169,10 @@ fn told(record: &Record) -> (String, String) {
             };
             (by, format!("reads {}{of}{more}", read.surface.as_str()))
         }
-        Record::Start(start) => (String::new(), start.version.clone()),
+        Record::Start(start) => {
+            let config = start.config.map(|digest| format!(" with the configuration {digest}")).unwrap_or_default();
+            (String::new(), format!("{}{config}", start.version))
+        }
         Record::Stop(_) => (String::new(), String::new()),
         Record::Recovered(found) => (String::new(), format!("{} calls without an outcome", found.unknown.len())),
         Record::Alarm(alarm) => (String::new(), format!("{}: {}", word(&alarm.about), alarm.detail)),

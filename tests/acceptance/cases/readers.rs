@@ -90,6 +90,11 @@ async fn read() -> anyhow::Result<()> {
     ensure!(pages[0]["what"] == json!("from 1") && pages[0]["count"] == json!(5), "{}", pages[0]);
     ensure!(all.iter().any(|one| one["decision"] == json!(decision)), "{all:?}");
 
+    // So is what the gateway was set to at its start.
+    let config = super::durability::digest(&std::fs::read_to_string(gateway.folder.path().join("postern.yaml"))?);
+    let start = gateway.journal().await?.into_iter().find(|record| record["kind"] == json!("start"));
+    ensure!(start.context("no start")?["config"] == json!(config), "the start does not name its configuration");
+
     // A stream is one read, and does not follow itself: what it shows of reading ends.
     let mut tail = gateway.command();
     tail.args(["--output", "json", "--key-file"]).arg(gateway.key_file(OPERATOR)).args(["tail", "--from", "0"]);

@@ -193,6 +193,10 @@ async fn names() -> anyhow::Result<()> {
         Ok(lines.filter_map(|line| Some(line.rsplit_once(' ')?.0.to_owned())).collect())
     };
     press(0, 5).await?;
+    until("the probes of the controls have their series", Duration::from_secs(10), async || {
+        series().await.is_ok_and(|all| all.iter().any(|one| one.starts_with("postern_monitoring_healthy{")))
+    })
+    .await?;
     let before = series().await?;
     ensure!(before.len() > 20, "{before:?}");
     press(1_000, 1_200).await?;
