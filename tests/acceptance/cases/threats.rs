@@ -193,14 +193,20 @@ async fn names() -> anyhow::Result<()> {
         Ok(lines.filter_map(|line| Some(line.rsplit_once(' ')?.0.to_owned())).collect())
     };
     press(0, 5).await?;
-    until("the probes of the controls have their series", Duration::from_secs(10), async || {
-        series().await.is_ok_and(|all| all.iter().any(|one| one.starts_with("postern_monitoring_healthy{")))
+    // What comes of itself after a start has come when nothing new came for two seconds.
+    let mut last = BTreeSet::new();
+    until("nothing comes of itself any more", Duration::from_secs(30), async || {
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        let Ok(now) = series().await else { return false };
+        let probes = now.iter().any(|one| one.starts_with("postern_monitoring_healthy{"));
+        let still = probes && now == last;
+        last = now;
+        still
     })
     .await?;
     let before = series().await?;
     ensure!(before.len() > 20, "{before:?}");
     press(1_000, 1_200).await?;
-    // What comes of itself with time is no name of an agent.
     let mut new: Vec<String> = Vec::new();
     until("the metrics are read", Duration::from_secs(5), async || {
         let Ok(after) = series().await else { return false };
