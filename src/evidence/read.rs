@@ -99,11 +99,14 @@ struct Last {
     more: u64,
 }
 
+/// Shared by those who read at the same moment.
+type Shared = Arc<tokio::sync::Mutex<Last>>;
+
 /// Puts reads on record: of each person and surface the first of a minute, before it is answered.
 #[derive(Debug, Default)]
 pub struct Readers {
     /// With the minute in which each was asked for last.
-    seats: Mutex<BTreeMap<Seat, (i64, Arc<tokio::sync::Mutex<Last>>)>>,
+    seats: Mutex<BTreeMap<Seat, (i64, Shared)>>,
 }
 
 impl Readers {
@@ -129,7 +132,7 @@ impl Readers {
     }
 
     /// None when too many read at once to remember: then each read has a record.
-    fn seat(&self, seat: Seat, minute: i64) -> Option<Arc<tokio::sync::Mutex<Last>>> {
+    fn seat(&self, seat: Seat, minute: i64) -> Option<Shared> {
         let mut seats = self.seats.lock().unwrap_or_else(PoisonError::into_inner);
         if !seats.contains_key(&seat) && seats.len() >= limits::READERS {
             seats.retain(|_, (asked, _)| *asked == minute);
