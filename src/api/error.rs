@@ -100,6 +100,14 @@ impl ApiError {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", message)
     }
 
+    /// 503: it would have to be on record first, and cannot be.
+    #[must_use]
+    pub fn audit_unavailable() -> Self {
+        let message =
+            "this read cannot be put on record now, so it is refused; try again when the journal can be written";
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "audit_unavailable", message)
+    }
+
     /// 500: we broke.
     #[must_use]
     pub fn internal() -> Self {

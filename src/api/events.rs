@@ -204,7 +204,7 @@ pub(super) async fn answer(
     }
 }
 
-fn wish(asked: &Asked) -> Result<EventWish, ApiError> {
+pub(super) fn wish(asked: &Asked) -> Result<EventWish, ApiError> {
     let query = axum::extract::Query::<EventWish>::try_from_uri(&asked.parts.uri).map_err(|error| {
         ApiError::invalid(format!(
             "the query takes `exception`, `pilot`, `agent`, `decision` (allow or deny), `kind` and `from`: {error}"

@@ -10,7 +10,7 @@ use super::{
     AccessOperations, Act, AlertOperations, ApiError, CatalogView, ChangeOperations, ControlEvent, ControlView,
     DraftRequest, DraftView, EventOperations, EvidencePage, ExceptionView, Explanation, ExportOperations,
     FreezeOperations, HappeningOperations, HoldOperations, KeyView, LinkView, MadeKey, NewKey, PilotOperations,
-    ReloadView, RotationView, ShredOperations, Study, ToolApproval, ToolView,
+    ReadOperations, ReloadView, RotationView, ShredOperations, Study, ToolApproval, ToolView,
 };
 use crate::{
     domain::{CredentialId, DecisionId, Document, ExceptionId, Person},
@@ -33,6 +33,7 @@ pub trait Operations:
     + HoldOperations
     + super::RetentionOperations
     + ShredOperations
+    + ReadOperations
 {
     /// The person whose key or token stands in `Authorization`.
     async fn authenticate(&self, headers: &HeaderMap) -> Result<Arc<Person>, ApiError>;

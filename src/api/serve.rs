@@ -17,7 +17,9 @@ use super::{
     act::reason,
     alerts, events, freeze,
     happening::name,
-    holds, pilots, reports,
+    holds, pilots,
+    reads::looked,
+    reports,
     requests::{EventBody, EvidenceQuery, NewKeyBody, ReasonBody, ToolApproval, json as read},
     routes::Known,
     shred,
@@ -31,14 +33,14 @@ use crate::{
 const PAGE: u32 = 100;
 const PAGE_CEILING: u32 = 1_000;
 /// Decisions of one list.
-const DECISIONS: usize = 100;
+pub(super) const DECISIONS: usize = 100;
 
 /// A request whose sender and duty were checked.
 pub(super) struct Asked {
     pub(super) by: Arc<Person>,
     pub(super) id: String,
     pub(super) parts: Parts,
-    body: Bytes,
+    pub(super) body: Bytes,
 }
 
 /// Answers one request.
@@ -69,7 +71,11 @@ pub(super) async fn serve(
                 return Err(ApiError::forbidden("none of your duties allows this; people.yaml gives them"));
             }
             let body = bounded(body).await?;
-            answer(operations, known, Asked { by, id: id.unwrap_or_default(), parts, body }).await
+            let asked = Asked { by, id: id.unwrap_or_default(), parts, body };
+            if let Some(looked) = looked(known, &asked) {
+                operations.note_read(&asked.by, looked).await?;
+            }
+            answer(operations, known, asked).await
         }
     }
 }
@@ -209,7 +215,7 @@ pub(super) fn record(asked: &Asked) -> Result<Document, ApiError> {
     Document::parse("", text).map_err(ApiError::faulty)
 }
 
-fn page(asked: &Asked) -> Result<(u64, u32), ApiError> {
+pub(super) fn page(asked: &Asked) -> Result<(u64, u32), ApiError> {
     let query = axum::extract::Query::<EvidenceQuery>::try_from_uri(&asked.parts.uri)
         .map_err(|_| ApiError::invalid("the query takes `from` and `limit`, both numbers"))?;
     let limit = query.limit.unwrap_or(PAGE);

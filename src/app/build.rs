@@ -159,6 +159,7 @@ pub(super) async fn build(
         authenticator,
         controls,
         attendance,
+        readers: crate::evidence::Readers::default(),
         streams: Streams::default(),
         telemetry,
         upstreams,
@@ -202,8 +203,12 @@ fn open(settings: &Settings, clock: &Arc<SystemClock>) -> anyhow::Result<(Arc<St
         Durability::All => store::Durability::All,
         Durability::Exceptions => store::Durability::Exceptions,
     };
-    let wanted =
-        store::Settings { durability, commit_timeout: settings.store.commit_timeout, ..store::Settings::default() };
+    let wanted = store::Settings {
+        durability,
+        commit_timeout: settings.store.commit_timeout,
+        config: settings.digest,
+        ..store::Settings::default()
+    };
     let place = || format!("the store in `{}` cannot be opened", settings.data.display());
     let (store, recovery) =
         Store::open(&settings.data, wanted, Arc::clone(clock) as Arc<dyn Clock>).with_context(place)?;

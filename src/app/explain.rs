@@ -102,6 +102,7 @@ impl House {
                 | Record::Recovered(_)
                 | Record::Alarm(_)
                 | Record::Watch(_)
+                | Record::Read(_)
                 | Record::Aborted(_)
                 | Record::Delivery(_)
                 | Record::Retention(_)

@@ -6,10 +6,10 @@ use async_trait::async_trait;
 
 use super::{house::House, view};
 use crate::{
-    api::{ApiError, HoldOperations, HoldView},
+    api::{ApiError, HoldOperations, HoldView, Looked, ReadOperations as _},
     console::{Desk, HoldPage},
     domain::{Duty, HoldId, Person},
-    evidence::{Hold, HoldState},
+    evidence::{Hold, HoldState, Surface},
     store::HoldError,
 };
 
@@ -109,6 +109,8 @@ impl HoldOperations for House {
 #[async_trait]
 impl Desk for House {
     async fn hold(&self, by: &Arc<Person>, id: &HoldId) -> Option<HoldPage> {
+        let looked = Looked { what: id.to_string(), count: Some(1), ..Looked::at(Surface::Holds) };
+        self.note_read(by, looked).await.ok()?;
         let view = HoldOperations::hold(self, by, id).await.ok()?;
         Some(HoldPage {
             id: view.id,

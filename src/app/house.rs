@@ -28,6 +28,8 @@ pub(super) struct House {
     pub(super) controls: Arc<Controls>,
     /// Who watches which exception.
     pub(super) attendance: Arc<Attendance>,
+    /// Who read evidence in this minute.
+    pub(super) readers: crate::evidence::Readers,
     /// Open streams of events.
     pub(super) streams: Streams,
     pub(super) telemetry: Arc<Telemetry>,

@@ -38,6 +38,7 @@ mod pilots;
 mod ports;
 mod probes;
 mod prove;
+mod reads;
 mod reconcile;
 mod recorded;
 mod removal;

@@ -4,17 +4,18 @@ use async_trait::async_trait;
 
 use super::house::House;
 use crate::{
-    api::Operations as _,
+    api::{Looked, Operations as _},
     console::{ControlRow, DecisionRow, ExceptionRow, Overview, Page, QuarantineRow},
-    domain::CredentialId,
-    evidence::{Journal as _, KeyChange, KeyEvent, Record},
+    domain::{CredentialId, Person},
+    evidence::{Journal as _, KeyChange, KeyEvent, Record, Surface},
 };
 
 const DECISIONS: usize = 50;
 
 #[async_trait]
 impl Overview for House {
-    async fn page(&self) -> Option<Page> {
+    async fn page(&self, by: Option<&Person>) -> Option<Page> {
+        self.read_noted(by, Looked::at(Surface::Console)).await.ok()?;
         let exceptions = self.exceptions().await.ok()?.into_iter().map(|view| ExceptionRow {
             id: view.id.to_string(),
             state: view.state,

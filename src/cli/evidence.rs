@@ -188,7 +188,23 @@ fn told(record: &Record) -> (String, String) {
             let what = if watch.attached { "begins to watch" } else { "no longer watches" };
             (watch.person.to_string(), format!("{what} {}", watch.exception))
         }
-        Record::Start(start) => (String::new(), start.version.clone()),
+        Record::Read(read) => {
+            let by = read.by.as_ref().map_or_else(|| "console session".to_owned(), ToString::to_string);
+            let of =
+                [read.exception.as_ref().map(ToString::to_string), read.decision.as_ref().map(ToString::to_string)];
+            let of = of.into_iter().flatten().chain((!read.what.is_empty()).then(|| read.what.clone()));
+            let of = of.map(|of| format!(" {of}")).collect::<String>();
+            let more = if read.more == 0 {
+                String::new()
+            } else {
+                format!(", and {} times since the last such record", read.more)
+            };
+            (by, format!("reads {}{of}{more}", read.surface.as_str()))
+        }
+        Record::Start(start) => {
+            let config = start.config.map(|digest| format!(" with the configuration {digest}")).unwrap_or_default();
+            (String::new(), format!("{}{config}", start.version))
+        }
         Record::Stop(_) => (String::new(), String::new()),
         Record::Recovered(found) => (String::new(), format!("{} calls without an outcome", found.unknown.len())),
         Record::Alarm(alarm) => (String::new(), format!("{}: {}", word(&alarm.about), alarm.detail)),

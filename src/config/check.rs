@@ -51,6 +51,7 @@ pub(super) fn check(form: &Form, ground: &Ground<'_>, findings: &mut Findings) -
     }
     Settings {
         file: None,
+        digest: None,
         listen: listen::check(&form.listen, ground, findings),
         data: ground.path(form.data.as_deref().unwrap_or("data")),
         policies: ground.path(form.policies.as_deref().unwrap_or("policies")),

@@ -9,7 +9,7 @@ use std::{
 use serde_json::Value;
 
 use super::{check, form::Form, listen, say, settings::Settings};
-use crate::domain::{Document, Findings};
+use crate::domain::{Digest, Document, Findings};
 
 /// The JSON Schema of `postern.yaml`, for editors too.
 pub const SCHEMA: &str = include_str!("postern.schema.json");
@@ -40,13 +40,14 @@ pub struct Operator {
 /// # Errors
 /// Everything that is wrong with the file, and with the files and variables that it names.
 pub fn load(file: &Path, required: bool, environment: Environment<'_>) -> Result<Settings, Findings> {
-    let (document, present) = document(file, required)?;
+    let (document, digest) = document(file, required)?;
     let base = base(file)?;
     let (form, mut findings) = form(&document)?;
     let Some(form) = form else { return Err(findings) };
     let mut settings =
         check::check(&form, &check::Ground { document: &document, base: &base, environment }, &mut findings);
-    settings.file = present.then(|| file.to_path_buf());
+    settings.file = digest.is_some().then(|| file.to_path_buf());
+    settings.digest = digest;
     findings.or(settings)
 }
 
@@ -65,12 +66,13 @@ pub fn operator(file: &Path, required: bool) -> Result<Operator, Findings> {
     findings.or(Operator { admin, tls, data })
 }
 
-fn document(file: &Path, required: bool) -> Result<(Document, bool), Findings> {
+/// The file, and the digest of its bytes if it is there.
+fn document(file: &Path, required: bool) -> Result<(Document, Option<Digest>), Findings> {
     let name = file.display().to_string();
     match fs::read_to_string(file) {
-        Ok(text) => Ok((Document::parse(&name, &text)?, true)),
+        Ok(text) => Ok((Document::parse(&name, &text)?, Some(Digest::of(text.as_bytes())))),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound && !required => {
-            Ok((Document::of_value(Value::Object(serde_json::Map::new())), false))
+            Ok((Document::of_value(Value::Object(serde_json::Map::new())), None))
         }
         Err(error) => Err(Findings::one(&name, 0, "", format!("cannot read the file: {error}"))),
     }

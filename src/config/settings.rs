@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::value::ConfiguredValue;
 use crate::{
-    domain::{Assurance, Findings, ServerName},
+    domain::{Assurance, Digest, Findings, ServerName},
     upstream::{Choice, Source},
 };
 
@@ -15,6 +15,8 @@ use crate::{
 pub struct Settings {
     /// The file that was read, if there was one.
     pub file: Option<PathBuf>,
+    /// The digest of its bytes.
+    pub digest: Option<Digest>,
     /// Where it listens.
     pub listen: Listen,
     /// Folder of the store and keys.

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 
-use crate::domain::Timestamp;
+use crate::domain::{Person, Timestamp};
 
 /// An exception in one line.
 #[derive(Debug, Clone)]
@@ -80,8 +80,9 @@ pub struct Page {
 /// The console's port.
 #[async_trait]
 pub trait Overview: Send + Sync + 'static {
-    /// The overview of this moment; `None` if it cannot be read.
-    async fn page(&self) -> Option<Page>;
+    /// The overview of this moment, for this person if the session is one's; `None` if it cannot be read, or not be put
+    /// on record that it is (T110).
+    async fn page(&self, by: Option<&Person>) -> Option<Page>;
     /// Records that somebody used a one-time link; without a record there is no session (T109).
     async fn record_login(&self) -> bool;
 }

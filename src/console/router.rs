@@ -53,12 +53,13 @@ async fn overview_page(State(console): State<Console>, headers: HeaderMap) -> Re
     }
     let person = cookie(&headers).and_then(|cookie| console.sessions.person(cookie));
     let looks = |person: &Arc<Person>| [Duty::Audit, Duty::Administer].iter().any(|duty| person.duties.contains(duty));
-    if person.is_some_and(|person| !looks(&person)) {
+    if person.as_ref().is_some_and(|person| !looks(person)) {
         let sentence = "You are signed in. Open the page of the call that waits: postern hold list.";
         return Html(page::notice(sentence)).into_response();
     }
-    let Some(page) = console.overview.page().await else {
-        return (StatusCode::SERVICE_UNAVAILABLE, Html(page::notice("The store cannot be read now."))).into_response();
+    let Some(page) = console.overview.page(person.as_deref()).await else {
+        let sentence = "The store cannot be read now, or that you read it cannot be put on record.";
+        return (StatusCode::SERVICE_UNAVAILABLE, Html(page::notice(sentence))).into_response();
     };
     match page::overview(&page, console.clock.now()) {
         Ok(html) => Html(html).into_response(),

@@ -3,6 +3,7 @@
 //! | record | class |
 //! |---|---|
 //! | calls, refusals, inquiries, lists, subscriptions | API Activity (6003), profiles `security_control` and `trace` |
+//! | reads of evidence by people | the same |
 //! | exceptions, pilots, policies, keys, definitions, freezes and what else people do | Entity Management (3004) |
 //! | alarms, dead letters, what was found at a start | Detection Finding (2004) |
 //! | start and stop of the gateway | Application Lifecycle (6002) |
@@ -43,6 +44,7 @@ pub fn event(row: &Row, begun: Begun<'_>, product: &Product) -> Result<Value, St
     let kind = if gone.is_some() { "pruned" } else { text(&record, "kind") };
     let Mapped { class, activity, severity, message, members } = match kind {
         "intent" | "denial" | "inquiry" | "listing" | "subscription" => activity_of(&record, kind, &record),
+        "read" => reading(&record),
         "outcome" => activity_of(&record, kind, begun.unwrap_or(&record)),
         "alarm" | "recovered" | "aborted" | "delivery" => finding(&record, kind, row.seq),
         "start" => lifecycle(3, "Start", product),
@@ -172,6 +174,22 @@ fn activity_of(record: &Value, kind: &str, first: &Value) -> Mapped {
     };
     let activity = if activity == "Read" { (2, "Read") } else { (99, activity) };
     Mapped { class: 6003, activity, severity, message: format!("{agent} {operation}: {said}"), members: found }
+}
+
+/// What a person read of the evidence.
+fn reading(record: &Value) -> Mapped {
+    let by = [text(record, "by"), "console session"].into_iter().find(|by| !by.is_empty()).unwrap_or_default();
+    let of = [text(record, "exception"), text(record, "decision"), text(record, "what")].join(" ");
+    let operation = format!("read {} {}", text(record, "surface"), of.trim());
+    let found = members(json!({
+        "actor": {"app_name": "Postern", "user": {"uid": by, "name": by, "type_id": 1, "type": "User"}},
+        "api": {"operation": operation.trim(), "service": {"name": "postern"}},
+        "src_endpoint": {"name": by},
+        "action_id": 1, "action": "Allowed", "disposition_id": 1, "disposition": "Allowed",
+        "status_id": 1, "status": "Success",
+    }));
+    let message = format!("{by} {}", operation.trim());
+    Mapped { class: 6003, activity: (2, "Read"), severity: 1, message, members: found }
 }
 
 /// Something that people or the gateway did to an exception, a policy, a key…

@@ -1,13 +1,17 @@
 //! Follows decisions and puts what is unusual about them on record, as an alarm.
 
-use std::{fmt, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet, VecDeque},
+    fmt,
+    sync::Arc,
+};
 
 use async_trait::async_trait;
 
 use super::follow::{Setback, Sink, Taken};
 use crate::{
-    domain::{Clock, ToolRef},
-    evidence::{Alarm, AlarmKind, Called, Feed, Intent, Journal, Record, Row},
+    domain::{Clock, DecisionId, ToolRef},
+    evidence::{Alarm, AlarmKind, Called, Feed, Intent, Journal, JournalError, Record, Row},
     monitoring::{Anomalies, Seen, Unusual},
 };
 
@@ -21,6 +25,7 @@ pub type Shape = Box<dyn Fn(&Intent) -> Option<String> + Send + Sync>;
 
 /// The sink that looks for what is unusual.
 pub struct Lookout {
+    unusual: Unusual,
     anomalies: Anomalies,
     feed: Arc<dyn Feed>,
     journal: Arc<dyn Journal>,
@@ -28,6 +33,10 @@ pub struct Lookout {
     shape: Shape,
     /// The last record that was learnt from; none before the first batch.
     learnt: Option<u64>,
+    /// Alarms that are not on record yet, each with the record that gave rise to it.
+    owed: VecDeque<(u64, Alarm)>,
+    /// Alarms that were on record at the start, about decisions that come again: decision and kind.
+    kept: BTreeSet<(DecisionId, String)>,
 }
 
 impl fmt::Debug for Lookout {
@@ -46,26 +55,74 @@ impl Lookout {
         clock: Arc<dyn Clock>,
         shape: Shape,
     ) -> Self {
-        Self { anomalies: Anomalies::new(unusual), feed, journal, clock, shape, learnt: None }
+        let anomalies = Anomalies::new(unusual.clone());
+        let (owed, kept) = (VecDeque::new(), BTreeSet::new());
+        Self { unusual, anomalies, feed, journal, clock, shape, learnt: None, owed, kept }
     }
 
-    /// What was usual before: the last records before the first that is looked at, without an alarm.
+    /// What was usual before the first record that is looked at, and which alarms are on record: those count as told,
+    /// and nothing else does.
     async fn learn(&mut self, first: u64) -> Result<(), Setback> {
+        let (mut anomalies, mut kept) = (Anomalies::new(self.unusual.clone()), BTreeSet::new());
+        let mut before = BTreeMap::new();
         let mut at = first.saturating_sub(LEARNT + 1);
-        while at + 1 < first {
+        while at < first.saturating_add(LEARNT) {
             let rows = self.feed.after(at, PAGE).await.map_err(|error| Setback::new(error.to_string()))?;
-            for row in rows.iter().filter(|row| row.seq < first) {
-                if let Some((seen, _)) = self.seen(row) {
-                    let _known = self.anomalies.see(&seen);
+            let Some(last) = rows.last().map(|row| row.seq) else { break };
+            for row in &rows {
+                if let Some((decision, kind)) = alarm(row) {
+                    match before.get(&decision) {
+                        Some(seen) => anomalies.told(seen, &kind),
+                        None => drop(kept.insert((decision, kind))),
+                    }
+                } else if row.seq < first
+                    && let Some((seen, decision)) = self.seen(row)
+                {
+                    anomalies.learn(&seen);
+                    before.insert(decision, seen);
                 }
             }
-            at = rows.last().map_or(first, |row| row.seq);
+            at = last;
         }
-        self.learnt = Some(first - 1);
+        (self.anomalies, self.kept, self.learnt) = (anomalies, kept, Some(first - 1));
         Ok(())
     }
 
-    fn seen(&self, row: &Row) -> Option<(Seen, crate::domain::DecisionId)> {
+    /// Looks at a record once, however often it comes; what is unusual is owed from then on.
+    fn look(&mut self, row: &Row) {
+        if self.learnt.is_some_and(|learnt| row.seq <= learnt) {
+            return;
+        }
+        self.learnt = Some(row.seq);
+        let Some((seen, decision)) = self.seen(row) else { return };
+        for anomaly in self.anomalies.see(&seen) {
+            if self.kept.remove(&(decision.clone(), anomaly.kind.to_owned())) {
+                continue;
+            }
+            let alarm = Alarm {
+                at: self.clock.now(),
+                about: AlarmKind::Anomaly,
+                exception: anomaly.exception,
+                decision: Some(decision.clone()),
+                detail: format!("{}: {}", anomaly.kind, anomaly.detail),
+            };
+            tracing::warn!(detail = alarm.detail, "something unusual");
+            self.owed.push_back((row.seq, alarm));
+        }
+    }
+
+    /// Puts on record what is owed of the records up to this one; says whether there was anything.
+    async fn pay(&mut self, through: u64) -> Result<bool, JournalError> {
+        let mut paid = false;
+        while let Some((_, alarm)) = self.owed.front().filter(|(seq, _)| *seq <= through) {
+            self.journal.append(Record::Alarm(alarm.clone())).await?;
+            self.owed.pop_front();
+            paid = true;
+        }
+        Ok(paid)
+    }
+
+    fn seen(&self, row: &Row) -> Option<(Seen, DecisionId)> {
         if row.index.as_ref().is_some_and(|index| index.kind != "intent" && index.kind != "denial") {
             return None;
         }
@@ -107,25 +164,25 @@ impl Sink for Lookout {
         }
         let (mut through, mut sent) = (None, false);
         for row in rows {
-            let known = self.learnt.is_some_and(|learnt| row.seq <= learnt);
-            if let Some((seen, decision)) = self.seen(row).filter(|_| !known) {
-                for anomaly in self.anomalies.see(&seen) {
-                    let alarm = Alarm {
-                        at: self.clock.now(),
-                        about: AlarmKind::Anomaly,
-                        exception: anomaly.exception,
-                        decision: Some(decision.clone()),
-                        detail: format!("{}: {}", anomaly.kind, anomaly.detail),
-                    };
-                    tracing::warn!(detail = alarm.detail, "something unusual");
-                    let kept = self.journal.append(Record::Alarm(alarm)).await;
-                    kept.map_err(|error| Setback { through, why: error.to_string(), wait: None })?;
-                    sent = true;
-                }
-                self.learnt = Some(row.seq);
-            }
+            self.look(row);
+            let paid = self.pay(row.seq).await;
+            sent |= paid.map_err(|error| Setback { through, why: error.to_string(), wait: None })?;
             through = Some(row.seq);
         }
         Ok(if sent { Taken::Sent } else { Taken::Passed })
     }
+}
+
+/// The decision and the kind of an alarm of ours.
+fn alarm(row: &Row) -> Option<(DecisionId, String)> {
+    if row.index.as_ref().is_some_and(|index| index.kind != "alarm") {
+        return None;
+    }
+    let Record::Alarm(Alarm { about: AlarmKind::Anomaly, decision, detail, .. }) =
+        serde_json::from_slice(&row.payload).ok()?
+    else {
+        return None;
+    };
+    let (kind, _) = detail.split_once(": ")?;
+    Some((decision?, kind.to_owned()))
 }

@@ -64,6 +64,8 @@ pub const HOLDS: usize = 256;
 pub const HOLD_WAITS: usize = 64;
 /// Scopes that are frozen at once.
 pub const FREEZES: usize = 1_000;
+/// People, times the surfaces on which they read evidence, whose last read is remembered.
+pub const READERS: usize = 4_096;
 /// Exceptions that name the same agent and tool at once.
 pub const CANDIDATES: usize = 8;
 /// Agents that one exception may name.

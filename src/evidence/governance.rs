@@ -170,6 +170,9 @@ pub struct Start {
     pub at: Timestamp,
     /// The program's version.
     pub version: String,
+    /// SHA-256 of the bytes of `postern.yaml`, if there is one: a change of the settings shows here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub config: Option<Digest>,
 }
 
 /// The gateway ended in order.

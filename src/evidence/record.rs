@@ -4,8 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Aborted, Alarm, Caller, CatalogChange, Delivery, Denial, Freeze, HoldChange, Inquiry, Intent, JournalError,
-    KeyChange, Lifecycle, Listing, Outcome, PilotChange, PolicyChange, Recovered, Retention, Shred, SigningChange,
-    Start, Stop, Subscription, Watching,
+    KeyChange, Lifecycle, Listing, Outcome, PilotChange, PolicyChange, Read, Recovered, Retention, Shred,
+    SigningChange, Start, Stop, Subscription, Watching,
 };
 use crate::domain::{DecisionId, ExceptionId, Timestamp};
 
@@ -46,6 +46,8 @@ pub enum Record {
     Freeze(Freeze),
     /// A person began or ceased to watch an exception.
     Watch(Watching),
+    /// A person read evidence.
+    Read(Read),
     /// The gateway began.
     Start(Start),
     /// The gateway ended in order.
@@ -137,6 +139,7 @@ impl Record {
             }
             Self::Freeze(r) => plain("freeze", r.at),
             Self::Watch(r) => Summary { exception: Some(r.exception.clone()), ..plain("watch", r.at) },
+            Self::Read(r) => Summary { exception: r.exception.clone(), ..plain("read", r.at) },
             Self::Start(r) => plain("start", r.at),
             Self::Stop(r) => plain("stop", r.at),
             Self::Recovered(r) => plain("recovered", r.at),

@@ -355,6 +355,7 @@ fn follow(open: &mut BTreeMap<DecisionId, u64>, record: Record, seq: u64) {
         | Record::Hold(_)
         | Record::Freeze(_)
         | Record::Watch(_)
+        | Record::Read(_)
         | Record::Start(_)
         | Record::Stop(_)
         | Record::Alarm(_)

@@ -1,9 +1,6 @@
 //! What an agent does not use to do: seen in the stream of decisions, with bounded memory. Pure.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    time::Duration,
-};
+use std::{collections::BTreeMap, time::Duration};
 
 use chrono::{Datelike as _, NaiveTime, TimeDelta, Weekday};
 
@@ -25,13 +22,12 @@ pub struct OfficeHours {
 impl OfficeHours {
     fn open(&self, at: Timestamp) -> bool {
         let local = at.naive_utc() + TimeDelta::minutes(i64::from(self.offset_minutes));
-        let time = local.time();
-        let within = if self.from <= self.to {
-            self.from <= time && time < self.to
-        } else {
-            self.from <= time || time < self.to
-        };
-        within && self.days.contains(&local.weekday())
+        let (time, day) = (local.time(), local.weekday());
+        if self.from <= self.to {
+            return self.from <= time && time < self.to && self.days.contains(&day);
+        }
+        // The hours after midnight are those of the day on which they began.
+        self.from <= time && self.days.contains(&day) || time < self.to && self.days.contains(&day.pred())
     }
 }
 
@@ -86,7 +82,7 @@ pub struct Anomaly {
 
 /// Pairs of agent and exception that are remembered; beyond them the one that was silent longest is forgotten.
 const KEYS: usize = 4_096;
-/// Tools, and shapes of each, that are remembered of a pair.
+/// Tools, and shapes of each, that are remembered of a pair; again the one that was silent longest is forgotten.
 const EACH: usize = 256;
 /// Calls of a tool before a new shape of its arguments is news.
 const SETTLED: u32 = 5;
@@ -95,9 +91,13 @@ const MINUTES: u32 = 5;
 /// Weight of a new minute in the trailing mean.
 const WEIGHT: f64 = 0.1;
 
+/// The place of a decision among those that were seen: what has the smallest was silent longest, whatever the clock
+/// says.
+type Turn = u64;
+
 #[derive(Debug, Default)]
 struct Habit {
-    last: Timestamp,
+    last: Turn,
     tools: BTreeMap<ToolRef, Tool>,
     minute: i64,
     count: u32,
@@ -107,16 +107,25 @@ struct Habit {
 
 #[derive(Debug, Default)]
 struct Tool {
+    last: Turn,
     calls: u32,
-    shapes: BTreeSet<String>,
+    shapes: BTreeMap<String, Turn>,
+}
+
+/// Refusals of one agent in a row.
+#[derive(Debug, Default)]
+struct Streak {
+    last: Turn,
+    row: u32,
 }
 
 /// What was seen so far.
 #[derive(Debug)]
 pub struct Anomalies {
     unusual: Unusual,
+    turn: Turn,
     habits: BTreeMap<(AgentId, ExceptionId), Habit>,
-    refused: BTreeMap<AgentId, u32>,
+    refused: BTreeMap<AgentId, Streak>,
     told: BTreeMap<String, Timestamp>,
 }
 
@@ -124,27 +133,41 @@ impl Anomalies {
     /// Nothing was seen yet.
     #[must_use]
     pub const fn new(unusual: Unusual) -> Self {
-        Self { unusual, habits: BTreeMap::new(), refused: BTreeMap::new(), told: BTreeMap::new() }
+        Self { unusual, turn: 0, habits: BTreeMap::new(), refused: BTreeMap::new(), told: BTreeMap::new() }
     }
 
     /// Learns from one decision, and says what is unusual about it.
     pub fn see(&mut self, seen: &Seen) -> Vec<Anomaly> {
+        let mut found = self.learn(seen);
+        found.retain(|anomaly| self.news(seen, anomaly.kind));
+        found
+    }
+
+    /// Learns from one decision, and says what is unusual about it even if that was told before. Nothing counts as
+    /// told.
+    pub fn learn(&mut self, seen: &Seen) -> Vec<Anomaly> {
+        self.turn += 1;
         let mut found = Vec::new();
         found.extend(self.streak(seen));
         if let (Some(exception), Some(tool), false) = (&seen.exception, &seen.tool, seen.refused) {
             found.extend(self.off_hours(seen, exception));
             let key = (seen.agent.clone(), exception.clone());
-            if !self.habits.contains_key(&key) && self.habits.len() >= KEYS {
-                let oldest = self.habits.iter().min_by_key(|(_, habit)| habit.last).map(|(key, _)| key.clone());
-                oldest.and_then(|oldest| self.habits.remove(&oldest));
-            }
-            let habit = self.habits.entry(key).or_default();
-            habit.last = seen.at;
+            let turn = self.turn;
+            let habit = room(&mut self.habits, key, KEYS, |habit| habit.last);
+            habit.last = turn;
             found.extend(first_seen(habit, seen, exception, tool));
             found.extend(rate(habit, seen, exception, &self.unusual));
         }
-        found.retain(|anomaly| self.news(seen, anomaly));
         found
+    }
+
+    /// An alarm of this kind about this decision is on record.
+    pub fn told(&mut self, seen: &Seen, kind: &str) {
+        if self.told.len() >= KEYS {
+            let oldest = self.told.iter().min_by_key(|(_, at)| **at).map(|(key, _)| key.clone());
+            oldest.and_then(|oldest| self.told.remove(&oldest));
+        }
+        self.told.insert(about(seen, kind), seen.at);
     }
 
     fn streak(&mut self, seen: &Seen) -> Option<Anomaly> {
@@ -152,16 +175,14 @@ impl Anomalies {
             self.refused.remove(&seen.agent);
             return None;
         }
-        if self.refused.len() >= KEYS && !self.refused.contains_key(&seen.agent) {
-            self.refused.pop_first();
-        }
-        let row = self.refused.entry(seen.agent.clone()).or_default();
-        *row = row.saturating_add(1);
-        let detail = || format!("{row} calls of `{}` were refused in a row", seen.agent);
-        (*row == self.unusual.refusals).then(|| Anomaly {
+        let streak = room(&mut self.refused, seen.agent.clone(), KEYS, |streak| streak.last);
+        streak.last = self.turn;
+        streak.row = streak.row.saturating_add(1);
+        let row = streak.row;
+        (row >= self.unusual.refusals).then(|| Anomaly {
             kind: "refusals",
             exception: seen.exception.clone(),
-            detail: detail(),
+            detail: format!("{row} calls of `{}` were refused in a row", seen.agent),
         })
     }
 
@@ -178,45 +199,54 @@ impl Anomalies {
     }
 
     /// One alarm about one thing in a while, however often it is seen.
-    fn news(&mut self, seen: &Seen, anomaly: &Anomaly) -> bool {
-        let about = anomaly.exception.as_ref().map_or("", ExceptionId::as_str);
-        let tool = seen.tool.as_ref().filter(|_| anomaly.kind.starts_with("first_seen"));
-        let tool = tool.map(ToString::to_string).unwrap_or_default();
-        let key = format!("{} {} {about} {tool}", anomaly.kind, seen.agent);
+    fn news(&mut self, seen: &Seen, kind: &str) -> bool {
         let quiet = TimeDelta::from_std(self.unusual.quiet).unwrap_or(TimeDelta::MAX);
-        if self.told.get(&key).is_some_and(|at| seen.at - *at < quiet) {
-            return false;
-        }
         self.told.retain(|_, at| seen.at - *at < quiet);
-        if self.told.len() >= KEYS {
-            // So much is unusual that one more says nothing.
+        if self.told.contains_key(&about(seen, kind)) {
             return false;
         }
-        self.told.insert(key, seen.at);
+        self.told(seen, kind);
         true
     }
 }
 
+/// What an alarm is about. A streak is one whichever exceptions were passed over in it.
+fn about(seen: &Seen, kind: &str) -> String {
+    let exception = seen.exception.as_ref().filter(|_| kind != "refusals").map_or("", ExceptionId::as_str);
+    let tool = seen.tool.as_ref().filter(|_| kind.starts_with("first_seen"));
+    let tool = tool.map(ToString::to_string).unwrap_or_default();
+    format!("{kind} {exception} {tool} {}", seen.agent)
+}
+
+/// The value of a key, new if it has none; then the one that was silent longest makes room for it.
+fn room<K: Ord + Clone, V: Default>(
+    map: &mut BTreeMap<K, V>,
+    key: K,
+    most: usize,
+    last: impl Fn(&V) -> Turn,
+) -> &mut V {
+    if map.len() >= most && !map.contains_key(&key) {
+        let silent = map.iter().min_by_key(|(_, value)| last(value)).map(|(key, _)| key.clone());
+        silent.and_then(|silent| map.remove(&silent));
+    }
+    map.entry(key).or_default()
+}
+
 fn first_seen(habit: &mut Habit, seen: &Seen, exception: &ExceptionId, tool: &ToolRef) -> Option<Anomaly> {
     let anomaly = |kind, what: String| Anomaly { kind, exception: Some(exception.clone()), detail: what };
-    let (agent, others) = (&seen.agent, !habit.tools.is_empty());
-    if !habit.tools.contains_key(tool) {
-        if habit.tools.len() >= EACH {
-            habit.tools.pop_first();
-        }
-        let mut known = Tool { calls: 1, shapes: BTreeSet::new() };
-        known.shapes.extend(seen.shape.clone());
-        habit.tools.insert(tool.clone(), known);
+    let (agent, others, turn) = (&seen.agent, !habit.tools.is_empty(), habit.last);
+    let known = room(&mut habit.tools, tool.clone(), EACH, |tool| tool.last);
+    known.last = turn;
+    known.calls = known.calls.saturating_add(1);
+    let new_shape = seen.shape.as_ref().filter(|shape| !known.shapes.contains_key(*shape));
+    if let Some(shape) = &seen.shape {
+        *room(&mut known.shapes, shape.clone(), EACH, |last| *last) = turn;
+    }
+    if known.calls == 1 {
         let what = || format!("`{agent}` calls `{tool}` under {exception} for the first time");
         return others.then(|| anomaly("first_seen_tool", what()));
     }
-    let known = habit.tools.get_mut(tool)?;
-    known.calls = known.calls.saturating_add(1);
-    let shape = seen.shape.as_ref().filter(|shape| !known.shapes.contains(*shape))?;
-    if known.shapes.len() >= EACH {
-        known.shapes.pop_first();
-    }
-    known.shapes.insert(shape.clone());
+    let shape = new_shape?;
     let what = || format!("`{agent}` passes `{tool}` the arguments {shape} under {exception} for the first time");
     (known.calls > SETTLED).then(|| anomaly("first_seen_arguments", what()))
 }

@@ -25,7 +25,7 @@ use super::{
     writer::{Place, Signals, Writer},
 };
 use crate::{
-    domain::{Clock, CredentialId, DecisionId, ExceptionId, Lease, Timestamp},
+    domain::{Clock, CredentialId, DecisionId, Digest, ExceptionId, Lease, Timestamp},
     evidence::{Alarm, AlarmKind, Record, Recovered, Start},
 };
 
@@ -56,12 +56,14 @@ pub struct Settings {
     pub reserve: u64,
     /// How long after its last commit the store counts as healthy.
     pub lease: Duration,
+    /// The digest of the configuration that the gateway begins with.
+    pub config: Option<Digest>,
 }
 
 impl Default for Settings {
     fn default() -> Self {
         let (commit_timeout, lease) = (Duration::from_millis(250), Duration::from_secs(2));
-        Self { durability: Durability::All, commit_timeout, queue: 4_096, reserve: 4 << 20, lease }
+        Self { durability: Durability::All, commit_timeout, queue: 4_096, reserve: 4 << 20, lease, config: None }
     }
 }
 
@@ -135,8 +137,8 @@ impl Store {
             signing: Arc::clone(&keyring.signing),
         };
         let (mut ledger, loaded) = place.open()?;
-        let recovery = begin(&mut ledger, loaded)?;
         vault::follow(&ledger.conn, &keyring.sealer)?;
+        let recovery = begin(&mut ledger, loaded, settings.config)?;
         let note = ledger.checkpoint()?;
         ledger.tight = !folder.reserve(settings.reserve);
         let signals = Arc::new(Signals {
@@ -163,7 +165,7 @@ impl Store {
 }
 
 /// Records the start and what the last run left behind.
-fn begin(ledger: &mut Ledger, loaded: Loaded) -> Result<Recovery, OpenError> {
+fn begin(ledger: &mut Ledger, loaded: Loaded, config: Option<Digest>) -> Result<Recovery, OpenError> {
     let memory = &ledger.memory;
     let mut open: Vec<_> = memory.open.iter().map(|(decision, seq)| (*seq, decision.clone())).collect();
     open.sort();
@@ -179,7 +181,7 @@ fn begin(ledger: &mut Ledger, loaded: Loaded) -> Result<Recovery, OpenError> {
     };
     ledger.begin()?;
     let at = ledger.now();
-    ledger.tell(&Record::Start(Start { at, version: env!("CARGO_PKG_VERSION").to_owned() }))?;
+    ledger.tell(&Record::Start(Start { at, version: env!("CARGO_PKG_VERSION").to_owned(), config }))?;
     mend(ledger, &loaded)?;
     let mut recounted = recovery.recounted.clone();
     for orphans in recovery.unknown.chunks(ORPHANS) {

@@ -325,6 +325,24 @@ impl Gateway {
         Ok((status, serde_json::from_slice(&text).unwrap_or_default()))
     }
 
+    /// What is answered as text to the key of this person.
+    pub async fn text(&self, person: &str, path: &str) -> anyhow::Result<String> {
+        let stream = tokio::net::TcpStream::connect(self.admin).await?;
+        let (mut sender, connection) =
+            hyper::client::conn::http1::handshake(hyper_util::rt::TokioIo::new(stream)).await?;
+        let driven = tokio::spawn(connection);
+        let key = fs::read_to_string(self.key_file(person))?;
+        let request = http::Request::get(path)
+            .header(http::header::HOST, self.admin.to_string())
+            .header(http::header::AUTHORIZATION, format!("Bearer {}", key.trim()))
+            .body(http_body_util::Full::<bytes::Bytes>::default())?;
+        let answer = sender.send_request(request).await?;
+        ensure!(answer.status() == 200, "{path}: {}", answer.status());
+        let text = http_body_util::BodyExt::collect(answer.into_body()).await?.to_bytes();
+        driven.abort();
+        Ok(String::from_utf8(text.to_vec())?)
+    }
+
     pub fn pid(&self) -> anyhow::Result<u32> {
         self.child.as_ref().and_then(Child::id).context("the gateway does not run")
     }

@@ -2,7 +2,10 @@
 
 use std::{
     collections::BTreeSet,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use async_trait::async_trait;
@@ -19,8 +22,8 @@ use crate::{
         ChangeOperations, ChangesView, ControlEvent, ControlView, Decided, DraftRequest, DraftView, Evaluation,
         EventOperations, EventStream, EventWish, EvidencePage, ExceptionView, Explanation, ExportOperations,
         ExportView, Found, FreezeOperations, FreezeView, HappeningOperations, HappeningView, HoldOperations, HoldView,
-        KeyView, LinkView, MadeKey, NewKey, Operations, Page, PilotOperations, PilotView, ReloadView, RotationView,
-        Search, Sought, Study, Task, TaskAnswer, ToolApproval, ToolView, WatchView, router,
+        KeyView, LinkView, Looked, MadeKey, NewKey, Operations, Page, PilotOperations, PilotView, ReadOperations,
+        ReloadView, RotationView, Search, Sought, Study, Task, TaskAnswer, ToolApproval, ToolView, WatchView, router,
     },
     domain::{
         Credential, CredentialId, CredentialKind, DecisionId, Digest, Document, Duty, ExceptionId, Findings,
@@ -33,6 +36,21 @@ use crate::{
 #[derive(Default)]
 pub(super) struct Fake {
     journal: Mutex<Vec<String>>,
+    /// What was read.
+    pub(super) reads: Mutex<Vec<Looked>>,
+    /// No read can be put on record.
+    pub(super) unwritable: AtomicBool,
+}
+
+#[async_trait]
+impl ReadOperations for Fake {
+    async fn note_read(&self, _: &Arc<Person>, looked: Looked) -> Result<(), ApiError> {
+        if self.unwritable.load(Ordering::Relaxed) {
+            return Err(ApiError::audit_unavailable());
+        }
+        self.reads.lock().unwrap().push(looked);
+        Ok(())
+    }
 }
 
 pub(super) fn moment() -> Timestamp {

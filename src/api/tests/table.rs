@@ -1,5 +1,7 @@
 //! A walk along the table of routes.
 
+use std::{collections::BTreeMap, sync::atomic::Ordering};
+
 use axum::body::Body;
 use http::{Method, Request, StatusCode};
 
@@ -7,6 +9,7 @@ use super::fake::Api;
 use crate::{
     api::{Access, ROUTES, Route},
     domain::Duty,
+    evidence::Surface,
 };
 
 const ALL: [Duty; 7] =
@@ -124,6 +127,74 @@ async fn every_route_that_changes_something_names_its_record_and_asks_for_it_onc
             }
             None => assert_eq!(journal, [""; 0], "{} {}", route.method, route.path),
         }
+    }
+}
+
+/// T110
+#[tokio::test]
+async fn every_route_that_reads_evidence_asks_for_its_record_first_and_answers_nothing_without_one() {
+    let reads = BTreeMap::from([
+        ("/api/v1/decisions", Surface::Decisions),
+        ("/api/v1/decisions/{id}", Surface::Decisions),
+        ("/events", Surface::Events),
+        ("/api/v1/evidence", Surface::Evidence),
+        ("/log/tile/entries/{*tile}", Surface::Entries),
+        ("/api/v1/reports/register", Surface::Reports),
+        ("/api/v1/reports/sprawl", Surface::Reports),
+        ("/api/v1/simulate", Surface::Studies),
+        ("/api/v1/graduate", Surface::Studies),
+        ("/api/v1/removal/proposals", Surface::Studies),
+        ("/api/v1/exceptions/drafts", Surface::Arguments),
+        ("/api/v1/holds", Surface::Holds),
+        ("/api/v1/holds/{id}", Surface::Holds),
+        ("/api/v1/alerts/dead", Surface::Alerts),
+    ]);
+    let api = Api::new();
+    let who = format!("olga:{}", ALL.into_iter().map(word).collect::<Vec<_>>().join(","));
+    let mut found = BTreeMap::new();
+    for route in ROUTES {
+        let (method, path, body) = (route.method.as_str(), path(route), body(route));
+        let nobody = api.ask(method, &path, "olga:", &body).await;
+        let refused = nobody.status == StatusCode::FORBIDDEN;
+        api.fake.unwritable.store(true, Ordering::Relaxed);
+        let closed = api.ask(method, &path, &who, &body).await;
+        api.fake.unwritable.store(false, Ordering::Relaxed);
+        let before = api.fake.reads.lock().unwrap().split_off(0);
+        api.ask(method, &path, &who, &body).await;
+        let read = api.fake.reads.lock().unwrap().split_off(0);
+        let unavailable = closed.body.contains("audit_unavailable");
+        assert_eq!(unavailable, !read.is_empty(), "{method} {path}: {}", closed.body);
+        assert!(!refused || before.is_empty(), "{method} {path}: who may not read has read nothing");
+        if let [one] = read.as_slice() {
+            assert_eq!(closed.status, StatusCode::SERVICE_UNAVAILABLE, "{method} {path}");
+            assert_eq!(route.record, None, "{method} {path} leaves a record of its own");
+            found.insert(route.path, one.surface);
+        }
+    }
+    assert_eq!(found, reads);
+}
+
+/// T110
+#[tokio::test]
+async fn the_record_of_a_read_says_what_was_asked_for() {
+    let api = Api::new();
+    let looked = async |method, path, body| {
+        api.ask(method, path, "ann:audit,request,security", body).await;
+        let read = api.fake.reads.lock().unwrap().pop().unwrap();
+        let id = |id: Option<String>| id.unwrap_or_default();
+        let (exception, decision) = (read.exception.map(|it| it.to_string()), read.decision.map(|it| it.to_string()));
+        format!("{}|{}|{}|{}", id(exception), id(decision), read.what, id(read.count.map(|count| count.to_string())))
+    };
+    for (method, path, body, told) in [
+        ("GET", "/api/v1/decisions", "", "|||100"),
+        ("GET", "/api/v1/decisions/dec_9", "", "|dec_9||1"),
+        ("GET", "/api/v1/evidence?from=7&limit=30", "", "||from 7|30"),
+        ("GET", "/events?exception=EX-1&agent=a&from=3", "", "EX-1||agent a, from 3|"),
+        ("GET", "/log/tile/entries/000", "", "||tile/entries/000|"),
+        ("POST", "/api/v1/exceptions/drafts", r#"{"decision":"dec_1"}"#, "|dec_1||1"),
+        ("POST", "/api/v1/simulate", r#"{"without":"EX-1"}"#, "EX-1||simulate|"),
+    ] {
+        assert_eq!(looked(method, path, body).await, told, "{method} {path}");
     }
 }
 

@@ -39,7 +39,7 @@ struct Fake {
 
 #[async_trait]
 impl Overview for Fake {
-    async fn page(&self) -> Option<Page> {
+    async fn page(&self, _: Option<&Person>) -> Option<Page> {
         Some(self.page.clone())
     }
     async fn record_login(&self) -> bool {

@@ -3,5 +3,6 @@
 mod departure;
 mod follow;
 mod support;
+mod unusual;
 mod webhook;
 mod witness;

@@ -29,13 +29,22 @@ pub struct Paper {
     head: watch::Sender<u64>,
     pub broken: Mutex<bool>,
     pub notes: Mutex<u64>,
+    /// What is behind this record cannot be read.
+    pub fails_behind: Mutex<Option<u64>>,
 }
 
 impl Paper {
     pub fn new() -> Arc<Self> {
         let (head, _) = watch::channel(0);
         let (rows, cursors) = (Mutex::default(), Mutex::default());
-        Arc::new(Self { rows, cursors, head, broken: Mutex::new(false), notes: Mutex::new(0) })
+        Arc::new(Self {
+            rows,
+            cursors,
+            head,
+            broken: Mutex::new(false),
+            notes: Mutex::new(0),
+            fails_behind: Mutex::default(),
+        })
     }
 
     pub fn write(&self, payloads: &[&str]) {
@@ -63,7 +72,7 @@ impl Paper {
 #[async_trait]
 impl Feed for Paper {
     async fn after(&self, seq: u64, limit: u32) -> Result<Vec<Row>, JournalError> {
-        if *self.broken.lock().unwrap() {
+        if *self.broken.lock().unwrap() || self.fails_behind.lock().unwrap().is_some_and(|behind| seq >= behind) {
             return Err(JournalError::Unavailable("the disk is gone".to_owned()));
         }
         let rows = self.rows.lock().unwrap();

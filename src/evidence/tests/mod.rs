@@ -5,6 +5,7 @@ pub mod cosignature;
 mod inclusion;
 mod keep;
 mod line;
+mod reads;
 mod retention;
 mod sealer;
 mod tiles;

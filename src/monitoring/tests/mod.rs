@@ -1,5 +1,6 @@
 //! The promises of the controls.
 
+mod anomaly;
 mod controls;
 mod declared;
 mod duties;

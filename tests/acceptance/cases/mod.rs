@@ -21,6 +21,7 @@ mod methods;
 mod monitoring;
 mod news;
 mod policy;
+mod readers;
 mod reads;
 mod reports;
 mod requests;
@@ -31,8 +32,10 @@ mod stops;
 mod studies;
 mod tail;
 mod texts;
+mod threats;
 pub mod traces;
 mod unneeded;
+mod unusual;
 mod wire;
 
 use crate::Case;
@@ -47,6 +50,7 @@ pub fn all() -> Vec<Case> {
         policy::cases(),
         monitoring::cases(),
         alerts::cases(),
+        unusual::cases(),
         exports::cases(),
         arguments::cases(),
         secrets::cases(),
@@ -54,6 +58,7 @@ pub fn all() -> Vec<Case> {
         durability::cases(),
         retention::cases(),
         rounds::cases(),
+        readers::cases(),
         reads::cases(),
         methods::cases(),
         news::cases(),
@@ -67,6 +72,7 @@ pub fn all() -> Vec<Case> {
         asks::cases(),
         acts::cases(),
         texts::cases(),
+        threats::cases(),
         studies::cases(),
         unneeded::cases(),
         reports::cases(),

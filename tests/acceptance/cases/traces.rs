@@ -149,6 +149,8 @@ async fn slow() -> anyhow::Result<()> {
         ensure!(call(&gateway, TRACED, &format!("slow {turn}")).await?.is_empty(), "a slow collector is still one");
     }
     all_arrive(&gateway, &sink).await?;
+    sink.kept.behave(Manner::default());
+    let well = times(&gateway).await?;
     say("it answers nothing any more, and refusals flood the queues");
     sink.kept.behave(Manner { dawdles: Duration::from_secs(3_600), ..Manner::default() });
     let before = resident(gateway.pid()?)?;
@@ -157,7 +159,7 @@ async fn slow() -> anyhow::Result<()> {
         let agent = gateway.agent.clone();
         tasks.spawn(async move {
             let mut line = agent.line().await?;
-            for turn in 0..600 {
+            for turn in 0..1_500 {
                 let answer = line.call("rec__echo", &json!({"text": format!("{part}-{turn}")})).await?;
                 ensure!(answer.is_done(), "RBAC: {}", answer.told());
                 let answer = line.call("rec__slow", &json!({"ms": 0})).await?;
@@ -170,12 +172,38 @@ async fn slow() -> anyhow::Result<()> {
         part??;
     }
     let after = resident(gateway.pid()?)?;
-    say(&format!("4,800 calls: {before} MB before, {after} MB after"));
+    say(&format!("12,000 calls: {before} MB before, {after} MB after"));
     ensure!(after < before + 120, "memory grew from {before} to {after} MB");
+    // Off the path: with full queues a call takes as long as it did, but for the noise of a shared machine.
+    let hung = times(&gateway).await?;
+    say(&format!(
+        "half of the calls within {:.1?} before and {:.1?} while it hangs; the slowest {:.1?}",
+        well.0, hung.0, hung.1
+    ));
+    ensure!(hung.0 < well.0 * 2 + Duration::from_millis(5), "calls wait for the collector: {hung:?}, before {well:?}");
+    ensure!(hung.1 < Duration::from_secs(2), "a call waited for the collector: {hung:?}");
+    let text = gateway.text(ADMINISTRATOR, "/metrics").await?;
+    let full = |line: &&str| line.starts_with("postern_trace_spans_total{") && line.contains("result=\"queue_full\"");
+    let dropped =
+        text.lines().filter(full).filter_map(|line| line.rsplit_once(' ')?.1.parse::<f64>().ok()).sum::<f64>();
+    ensure!(dropped > 0.0, "what was dropped is not counted");
     ensure!(call(&gateway, TRACED, "hangs").await? == "refused: monitoring_unavailable", "it hangs");
     sink.kept.behave(Manner::default());
     all_arrive(&gateway, &sink).await?;
     Ok(())
+}
+
+/// How long 200 calls by a role take: half of them at most, and the slowest.
+async fn times(gateway: &Gateway) -> anyhow::Result<(Duration, Duration)> {
+    let mut line = gateway.agent.line().await?;
+    let mut times = Vec::new();
+    for turn in 0..200 {
+        let begun = std::time::Instant::now();
+        ensure!(line.call("rec__echo", &json!({"text": format!("timed {turn}")})).await?.is_done(), "RBAC");
+        times.push(begun.elapsed());
+    }
+    times.sort();
+    Ok((times[times.len() / 2], *times.last().context("no calls")?))
 }
 
 /// Megabytes of memory of this process.
