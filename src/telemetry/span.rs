@@ -235,7 +235,7 @@ impl Call {
         let (decision, basis, reason) = (said(names::DECISION), said(names::BASIS), said(names::REASON));
         let labels = [("decision", &*decision), ("basis", &*basis), ("reason", &*reason)];
         exemplars.note("postern_authz_decisions_total", &labels, &trace, 1.0);
-        if self.receipt.is_some() {
+        if self.receipt.is_some() && decision == "allow" {
             let (exception, pilot) = (said(names::EXCEPTION), said(names::PILOT));
             let labels = [("exception_id", &*exception), ("pilot_id", &*pilot)];
             exemplars.note("postern_exception_uses_total", &labels, &trace, 1.0);

@@ -18,10 +18,12 @@ mod methods;
 mod monitoring;
 mod news;
 mod policy;
+mod probe;
 mod reads;
 mod reports;
 mod requests;
 mod rounds;
+mod spans;
 mod stops;
 mod studies;
 mod tail;
@@ -63,6 +65,8 @@ pub fn all() -> Vec<Case> {
         reports::cases(),
         tail::cases(),
         traces::cases(),
+        probe::cases(),
+        spans::cases(),
     ]
     .into_iter()
     .flatten()
