@@ -274,8 +274,12 @@ impl Call {
         let tally = Tally::new(Arc::clone(&self.recorder.metrics), is_acknowledged, count);
         let bundle = Bundle { spans, receipt: self.receipt, again: false, tally };
         if let Some(place) = self.place {
-            place.put(bundle);
-            return !self.recorder.queues.is_closed();
+            // Behind an exporter that has ended they would lie for good; dropped, they are counted, and a use is gone.
+            let open = !self.recorder.queues.is_closed();
+            if open {
+                place.put(bundle);
+            }
+            return open;
         }
         if let Err(bundle) = self.recorder.queues.offer(bundle) {
             self.recorder.metrics.dropped(is_acknowledged, count);

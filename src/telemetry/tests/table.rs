@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use opentelemetry_proto::tonic::trace::v1::{Span, span::SpanKind, status::StatusCode};
 
 use super::{
-    super::Ending,
+    super::{Ending, Fate},
     UNSAMPLED, admitted, facts, peer,
     sink::{Sink, attribute},
     telemetry, until, verdict,
@@ -168,6 +168,7 @@ async fn spans_that_are_never_sent_are_counted_and_a_place_that_leads_nowhere_se
     assert!(!open.end(done));
     let counted = || telemetry.metrics_text().unwrap().contains("{queue=\"acknowledged\",result=\"unsent\"} 2");
     until("both are counted", counted).await;
+    assert_eq!(telemetry.uses().fate(&DecisionId::from_bits(8)), Fate::Gone, "the journal tells it again");
 }
 
 #[tokio::test]
