@@ -38,6 +38,8 @@ impl Backend {
         let fails: Arc<AtomicBool> = Arc::default();
         let failing = Arc::clone(&fails);
         let task = tokio::spawn(async move {
+            // When the task goes, so do the connections.
+            let mut connections = tokio::task::JoinSet::new();
             while let Ok((socket, _)) = listener.accept().await {
                 let (kept, failing) = (Arc::clone(&kept), Arc::clone(&failing));
                 let service = service_fn(move |request: Request<Incoming>| {
@@ -50,7 +52,7 @@ impl Backend {
                     *response.status_mut() = status;
                     async move { Ok::<_, Infallible>(response) }
                 });
-                tokio::spawn(http1::Builder::new().serve_connection(TokioIo::new(socket), service));
+                connections.spawn(http1::Builder::new().serve_connection(TokioIo::new(socket), service));
             }
         });
         Ok(Self { url, fails, task })
