@@ -218,6 +218,8 @@ def a_trace_that_is_deleted(rows, traces):
     until("one use", 20, lambda: traces.convert() == "")
     seq = max(traces.uses(TRACED))
     rows.add("rotel, Phoenix", "a use after all that: 100 %", *told(traces.reconcile("--since", str(since + 1), "--within", "20")))
+    # What the collector acknowledged is noted once a second.
+    traces.gateway.run("traces", "reconcile", "--since", str(since + 1), "--within", "10")
     traces.phoenix.delete(traces.uses(TRACED)[seq])
     good, found, said = traces.reconcile("--since", str(since + 1), "--within", "0")
     named = [(one["seq"], one["exception"], one["state"]) for one in found.get("missing", [])]
