@@ -39,7 +39,7 @@ peers() {
   fi
   say "building the fixture of the matrix of eras"
   cargo build --locked --example fixture
-  say "clients and tool servers that are not ours (three minutes)"
+  say "clients and tool servers that are not ours, and traces in Phoenix (five minutes)"
   python3 tests/peers/run.py
 }
 

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use super::house::House;
+use super::{house::House, replay::CURSOR};
 
 const PACE: Duration = Duration::from_secs(1);
 /// Turns between two looks at what costs more: the disk, budgets, destinations.
@@ -35,7 +35,8 @@ async fn seldom(house: &House) {
     }
     let head = *house.store.head().borrow();
     if let Ok(cursors) = house.store.cursors().await {
-        for (sink, seq) in cursors {
+        // The follower of traces knows which records carry a use, and says its lag itself.
+        for (sink, seq) in cursors.into_iter().filter(|(sink, _)| sink != CURSOR) {
             metrics.lag(&sink, head.saturating_sub(seq));
         }
     }

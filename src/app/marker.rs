@@ -91,9 +91,9 @@ impl Marker {
         let (trace, span) = self.telemetry.mark(self.clock.now()).ok_or("the queue of spans has no room")?;
         let mut why = None;
         loop {
-            match self.backend.spans(&trace).await {
-                Ok(spans) if spans.contains(&span) => return Ok(()),
-                Ok(_) => {}
+            match self.backend.has(&trace, &span).await {
+                Ok(true) => return Ok(()),
+                Ok(false) => {}
                 // It is asked again until the time is over, and the last word is told then.
                 Err(told) if why.as_ref() != Some(&told) => {
                     tracing::debug!(told, "the trace backend");

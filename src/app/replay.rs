@@ -31,10 +31,10 @@ const SENT: usize = 64;
 /// Records without a use after which the cursor is noted all the same.
 const IDLE: u64 = 10_000;
 const PACE: Duration = Duration::from_millis(250);
-/// Until the cursor is noted though no use was settled: retention waits for it.
-const QUIET: Duration = Duration::from_secs(60);
 /// Between two notes of the cursor.
 const NOTE: Duration = Duration::from_secs(1);
+/// The cursor is noted at least this often while records without a use are written: retention waits for it.
+const SELDOM: Duration = Duration::from_secs(30);
 /// Times that a trace which the collector refuses is sent again.
 const ATTEMPTS: u32 = 5;
 /// Until it is sent again the first time; twice as long each time after.
@@ -60,9 +60,9 @@ struct State {
     noted: u64,
     /// Whether a use was settled since.
     settled: bool,
-    /// When it was noted.
-    moved: Option<Instant>,
     at: Option<Instant>,
+    /// When the cursor was last moved.
+    moved: Option<Instant>,
     pending: BTreeMap<u64, Pending>,
     /// Uses whose trace is lost for good.
     lost: u64,
@@ -105,6 +105,7 @@ impl Replay {
         let overdue = state.pending.values().filter(|use_| use_.seen.elapsed() > OVERDUE && self.is_gone(use_)).count();
         let metrics = self.house.telemetry.metrics();
         metrics.without_trace(state.lost + u64::try_from(overdue).unwrap_or(u64::MAX));
+        metrics.lag(CURSOR, state.lag(*self.house.store.head().borrow()));
         if state.at.is_none_or(|at| at.elapsed() >= NOTE) {
             self.note(&mut state).await?;
         }
@@ -241,14 +242,22 @@ impl Replay {
         let read = state.read.unwrap_or_default();
         let mark = state.pending.keys().next().map_or(read, |first| first.saturating_sub(1));
         // Records that are no uses are worth a write now and then.
-        let quiet = state.moved.get_or_insert_with(Instant::now).elapsed() > QUIET;
-        if mark > state.noted && (state.settled || quiet || mark - state.noted > IDLE) {
+        let idle = mark.saturating_sub(state.noted) > IDLE || state.moved.is_none_or(|at| at.elapsed() > SELDOM);
+        if mark > state.noted && (state.settled || idle) {
             self.house.store.advance(CURSOR, mark).await?;
-            state.moved = Some(Instant::now());
-            (state.noted, state.settled) = (mark, false);
+            (state.noted, state.settled, state.moved) = (mark, false, Some(Instant::now()));
         }
         state.at = Some(Instant::now());
         Ok(())
+    }
+}
+
+impl State {
+    /// What the collector has not got: the uses that wait, and the records that nobody has looked at yet. Records that
+    /// carry no use count for nothing.
+    fn lag(&self, head: u64) -> u64 {
+        let unread = head.saturating_sub(self.read.unwrap_or(self.noted));
+        unread.saturating_add(u64::try_from(self.pending.len()).unwrap_or(u64::MAX))
     }
 }
 
@@ -312,5 +321,25 @@ fn ending(outcome: &Outcome) -> Ending {
         How::TimedOut => Ending::TimedOut,
         How::Withheld => Ending::Withheld,
         How::Aborted | How::Unknown => Ending::Abandoned,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_lag_counts_uses_that_wait_and_records_nobody_looked_at_and_none_that_carry_no_use() {
+        let mut state = State { read: Some(9_000), noted: 10, ..State::default() };
+        assert_eq!((state.lag(9_000), state.lag(9_004)), (0, 4));
+        let now = Instant::now();
+        let exception: ExceptionId = "EX-2026-0042".parse().unwrap();
+        for seq in [20, 8_000] {
+            let decision = DecisionId::from_bits(seq.into());
+            let pending = Pending { decision, exception: exception.clone(), seen: now, attempts: 0, due: now };
+            state.pending.insert(seq, pending);
+        }
+        assert_eq!(state.lag(9_000), 2);
+        assert_eq!(State { noted: 10, ..State::default() }.lag(12), 2);
     }
 }

@@ -134,6 +134,10 @@ fn deviations(settings: &Settings) -> Vec<String> {
     }
     if settings.telemetry.otlp.is_none() {
         found.push("telemetry.otlp is not set: exceptions that demand `trace.full` are refused".to_owned());
+    } else if settings.telemetry.probe.is_none() {
+        found.push(
+            "telemetry.probe is not set: `trace.full` knows what the collector took, not what a backend has".to_owned(),
+        );
     }
     if settings.store.checkpoint_copies.is_empty() {
         found.push(

@@ -101,7 +101,7 @@ async fn reconcile(wanted: &Reconcile, global: &Global) -> Result<Reconciled, Fa
 async fn ask(backend: &Backend, uses: &mut [TracedUse]) -> Result<(), Failure> {
     for one in uses {
         let Some(trace) = &one.trace else { continue };
-        let has = backend.spans(trace).await.map_err(Failure::Unreachable)?.contains(&one.span);
+        let has = backend.has(trace, &one.span).await.map_err(Failure::Unreachable)?;
         one.state = match (has, one.state) {
             (true, _) => TraceState::Acknowledged,
             (false, TraceState::Acknowledged) => TraceState::NotInBackend,

@@ -130,6 +130,17 @@ pub struct Verdict {
 }
 
 impl Verdict {
+    /// The answer in one word, as spans and metrics have it: a refusal that waits for a person is `pending`, one that
+    /// a fault of the gateway caused is `error`.
+    #[must_use]
+    pub const fn word(&self) -> &'static str {
+        match (self.effect, self.reason) {
+            (Effect::Deny, Reason::ApprovalPending) => "pending",
+            (Effect::Deny, Reason::AuditUnavailable | Reason::PolicyError) => "error",
+            (effect, _) => effect.as_str(),
+        }
+    }
+
     /// A refusal that names these policies and no exception.
     #[must_use]
     pub fn refusal(basis: Basis, reason: Reason, determining: Vec<Arc<str>>, policy_set: Digest) -> Self {

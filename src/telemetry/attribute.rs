@@ -11,7 +11,7 @@ use crate::domain::{DecisionId, Digest, Method, PersonId, Verdict, names};
 /// What both the SERVER and the authorize span say of the decision.
 pub(super) fn decision(verdict: &Verdict) -> Vec<KeyValue> {
     let mut list = vec![
-        KeyValue::new(names::DECISION, verdict.effect.as_str()),
+        KeyValue::new(names::DECISION, verdict.word()),
         KeyValue::new(names::BASIS, verdict.basis.as_str()),
         KeyValue::new(names::REASON, verdict.reason.as_str()),
     ];

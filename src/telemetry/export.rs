@@ -16,6 +16,7 @@ use super::{
     collector::{Collector, ExportError, spans_in},
     instrument::TraceMetrics,
     queue::{Bundle, Outlets},
+    tally::Tally,
     uses::Receipt,
 };
 use crate::domain::Lease;
@@ -56,6 +57,15 @@ struct Batch {
     calls: usize,
     /// Dropped with the batch if the collector refuses it: the journal sends those calls again.
     receipts: Vec<Receipt>,
+    tallies: Vec<Tally>,
+}
+
+impl Batch {
+    /// What became of its spans is counted. Gives the receipts of uses.
+    fn settled(self) -> Vec<Receipt> {
+        self.tallies.into_iter().for_each(Tally::settled);
+        self.receipts
+    }
 }
 
 impl Exporter {
@@ -94,6 +104,13 @@ impl Exporter {
         self.failed = None;
         self.turn().await;
         self.lease.fail();
+        let calls = self.unanswered.as_ref().map_or(0, |batch| batch.calls) + self.outlets.acknowledged.len();
+        if calls > 0 {
+            tracing::warn!(
+                calls,
+                "traces were not sent before the end; those of exceptions are sent at the next start"
+            );
+        }
         if let Some(done) = done {
             // Whoever asked may have gone.
             let _gone = done.send(());
@@ -153,12 +170,13 @@ impl Exporter {
 
     fn batch(&self, bundles: Vec<Bundle>) -> Option<Batch> {
         let calls = bundles.len();
-        let (mut spans, mut receipts) = (Vec::new(), Vec::new());
+        let (mut spans, mut receipts, mut tallies) = (Vec::new(), Vec::new(), Vec::with_capacity(calls));
         for bundle in bundles {
             spans.extend(bundle.spans);
             receipts.extend(bundle.receipt);
+            tallies.push(bundle.tally);
         }
-        (calls > 0).then(|| Batch { request: self.collector.request(spans), calls, receipts })
+        (calls > 0).then(|| Batch { request: self.collector.request(spans), calls, receipts, tallies })
     }
 
     async fn send_acknowledged(&mut self) -> bool {
@@ -166,7 +184,7 @@ impl Exporter {
         match self.export(batch.request.clone()).await {
             Ok(()) => {
                 self.metrics.exported(true, spans_in(&batch.request));
-                batch.receipts.into_iter().for_each(Receipt::acknowledged);
+                batch.settled().into_iter().for_each(Receipt::acknowledged);
                 self.probe = None;
                 self.lease.acknowledge();
                 true
@@ -175,7 +193,10 @@ impl Exporter {
                 let uses = batch.receipts.len();
                 tracing::error!(spans, uses, why, "the collector refuses spans; those of exceptions are sent again");
                 self.metrics.rejected(spans);
+                self.metrics.exported(true, spans_in(&batch.request).saturating_sub(spans));
                 self.probe = probe(&batch.request);
+                // Uses are sent again from the journal.
+                drop(batch.settled());
                 self.lease.fail();
                 false
             }
@@ -198,15 +219,19 @@ impl Exporter {
 
     async fn send_normal(&mut self, batch: Batch) -> bool {
         let sent = spans_in(&batch.request);
-        match self.export(batch.request).await {
+        let Batch { request, receipts, tallies, .. } = batch;
+        let result = self.export(request).await;
+        tallies.into_iter().for_each(Tally::settled);
+        match result {
             Ok(()) => {
                 self.metrics.exported(false, sent);
-                batch.receipts.into_iter().for_each(Receipt::acknowledged);
+                receipts.into_iter().for_each(Receipt::acknowledged);
                 self.trust();
                 true
             }
             Err(ExportError::Rejected { spans, .. }) => {
                 self.metrics.rejected(spans);
+                self.metrics.exported(false, sent.saturating_sub(spans));
                 true
             }
             Err(ExportError::Unavailable(_) | ExportError::TimedOut(_)) => {

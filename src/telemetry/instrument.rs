@@ -181,6 +181,8 @@ impl AuditMetrics {
 pub(super) struct TraceMetrics {
     spans: [IntCounter; 2],
     dropped: [IntCounter; 2],
+    unsent: [IntCounter; 2],
+    late: IntCounter,
     lost: IntCounter,
     rejected: IntCounter,
     again: IntCounter,
@@ -201,6 +203,8 @@ impl TraceMetrics {
         Ok(Self {
             spans: [child("normal", "exported")?, child("acknowledged", "exported")?],
             dropped: [child("normal", "queue_full")?, child("acknowledged", "queue_full")?],
+            unsent: [child("normal", "unsent")?, child("acknowledged", "unsent")?],
+            late: child("normal", "late")?,
             lost: child("normal", "lost")?,
             rejected: maker.counter("postern_trace_rejected_spans_total", "Spans that the collector refused.")?,
             again: maker
@@ -222,6 +226,18 @@ impl TraceMetrics {
         let [normal, acknowledged] = &self.dropped;
         let counter = if is_acknowledged { acknowledged } else { normal };
         counter.inc_by(u64::try_from(spans).unwrap_or(u64::MAX));
+    }
+
+    /// The process ended, or the exporter did, with these in its hands.
+    pub(super) fn unsent(&self, is_acknowledged: bool, spans: usize) {
+        let [normal, acknowledged] = &self.unsent;
+        let counter = if is_acknowledged { acknowledged } else { normal };
+        counter.inc_by(u64::try_from(spans).unwrap_or(u64::MAX));
+    }
+
+    /// A span ended when the others of its call had left.
+    pub(super) fn late(&self) {
+        self.late.inc();
     }
 
     pub(super) fn exported(&self, is_acknowledged: bool, spans: u64) {

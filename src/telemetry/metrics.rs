@@ -129,7 +129,7 @@ impl Metrics {
     /// A decision was taken, in this time.
     pub fn decided(&self, verdict: &Verdict, elapsed: Duration) {
         self.decide.observe(elapsed.as_secs_f64());
-        let labels = [verdict.effect.as_str(), verdict.basis.as_str(), verdict.reason.as_str()];
+        let labels = [verdict.word(), verdict.basis.as_str(), verdict.reason.as_str()];
         self.decisions.with_label_values(&labels).inc();
     }
 

@@ -33,6 +33,7 @@ mod sample;
 mod series;
 mod span;
 mod start;
+mod tally;
 mod uses;
 
 #[cfg(test)]

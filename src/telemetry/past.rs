@@ -1,6 +1,9 @@
 //! A use of an exception that is told again, from what the journal says of it.
 
-use std::time::{Duration, SystemTime};
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
 use opentelemetry::{
     KeyValue,
@@ -16,6 +19,7 @@ use super::{
     queue::Bundle,
     span::{close, data},
     start::Telemetry,
+    tally::Tally,
 };
 use crate::domain::{
     AgentId, DecisionId, ExposedName, Method, PersonId, ServerName, SessionId, Timestamp, ToolName, Verdict, names,
@@ -62,14 +66,15 @@ pub struct Past {
 }
 
 impl Telemetry {
-    /// Sends a use again, under the ids that its spans had. `false` if there is no room for it now.
+    /// Sends a use again, under the ids that its spans had. `false` if there is no room for it now, or no collector.
     #[must_use]
     pub fn tell_again(&self, past: &Past) -> bool {
         let Some(recorder) = &self.recorder else { return false };
         let Some(place) = recorder.queues.place_again() else { return false };
-        let Some(spans) = past.spans() else { return false };
+        let spans = past.spans();
         let receipt = Some(recorder.uses.hold(span_id(&past.decision, Part::Server)));
-        place.put(Bundle { spans, receipt, again: true });
+        let tally = Tally::new(Arc::clone(&recorder.metrics), true, spans.len());
+        place.put(Bundle { spans, receipt, again: true, tally });
         recorder.metrics.told_again();
         true
     }
@@ -85,15 +90,16 @@ impl Telemetry {
         let context = SpanContext::new(trace, id, TraceFlags::SAMPLED, false, TraceState::default());
         let mut span = data(&context, SpanKind::Internal, PROBE.into());
         (span.start_time, span.end_time) = (now.into(), now.into());
-        place.put(Bundle { spans: vec![span], receipt: None, again: true });
+        let tally = Tally::new(Arc::clone(&recorder.metrics), true, 1);
+        place.put(Bundle { spans: vec![span], receipt: None, again: true, tally });
         Some((trace.to_string(), id.to_string()))
     }
 }
 
 impl Past {
-    /// The spans, unless the trace id is none.
-    fn spans(&self) -> Option<Vec<SpanData>> {
-        let trace = TraceId::from_hex(&self.trace).ok().filter(|trace| *trace != TraceId::INVALID)?;
+    fn spans(&self) -> Vec<SpanData> {
+        // What is no trace id no collector takes, so the use is told as lost.
+        let trace = TraceId::from_hex(&self.trace).unwrap_or(TraceId::INVALID);
         let context = |part| {
             let id = span_id(&self.decision, part);
             SpanContext::new(trace, id, TraceFlags::SAMPLED, false, TraceState::default())
@@ -129,7 +135,7 @@ impl Past {
             close(&mut client, self.ending, false);
             spans.push(client);
         }
-        Some(spans)
+        spans
     }
 
     fn request(&self) -> Vec<KeyValue> {

@@ -1,9 +1,9 @@
 //! The two queues between calls and the exporter.
 
 use opentelemetry_sdk::trace::SpanData;
-use tokio::sync::mpsc::{self, OwnedPermit, Receiver, Sender};
+use tokio::sync::mpsc::{self, OwnedPermit, Receiver, Sender, error::TrySendError};
 
-use super::{sample::Class, uses::Receipt};
+use super::{sample::Class, tally::Tally, uses::Receipt};
 
 /// The spans of one call.
 #[derive(Debug)]
@@ -13,6 +13,7 @@ pub(super) struct Bundle {
     pub(super) receipt: Option<Receipt>,
     /// Sent again from the journal, in a request of its own, so that one that is refused takes no other with it.
     pub(super) again: bool,
+    pub(super) tally: Tally,
 }
 
 /// Calls whose spans wait for the collector's acknowledgement.
@@ -71,9 +72,13 @@ impl Queues {
         room.then(|| self.acknowledged.clone().try_reserve_owned().ok().map(Place)).flatten()
     }
 
-    /// Puts spans that may be lost; `false` if they were.
-    #[must_use]
-    pub(super) fn offer(&self, bundle: Bundle) -> bool {
-        self.normal.try_send(bundle).is_ok()
+    /// Puts spans that may be lost; gives them back if there is no room.
+    pub(super) fn offer(&self, bundle: Bundle) -> Result<(), Bundle> {
+        self.normal.try_send(bundle).map_err(TrySendError::into_inner)
+    }
+
+    /// Whether the exporter has ended, so that a place leads nowhere.
+    pub(super) fn is_closed(&self) -> bool {
+        self.acknowledged.is_closed()
     }
 }

@@ -22,6 +22,7 @@ use super::{
     instrument::TraceMetrics,
     queue::{Bundle, Place, Queues},
     sample::{Class, Sampler},
+    tally::Tally,
     uses::{Receipt, Uses},
 };
 use crate::domain::{Effect, ExposedName, Verdict, names};
@@ -64,8 +65,8 @@ struct Call {
     dispatched: AtomicU32,
 }
 
-/// Ended spans below the SERVER span; they leave with it.
-type Children = Arc<Mutex<Vec<SpanData>>>;
+/// Ended spans below the SERVER span; they leave with it, and nothing is left then.
+type Children = Arc<Mutex<Option<Vec<SpanData>>>>;
 
 impl ServerSpan {
     /// The span of a request when no collector is configured.
@@ -85,7 +86,7 @@ impl ServerSpan {
         let now = SystemTime::from(facts.now);
         let start = now.checked_sub(facts.received.elapsed()).unwrap_or(now);
         let decision = verdict.map(attribute::decision).unwrap_or_default();
-        let children = Children::default();
+        let children = Arc::new(Mutex::new(Some(Vec::new())));
         let dispatched = AtomicU32::new(0);
         Self(State::On(Box::new(Call {
             recorder,
@@ -106,7 +107,7 @@ impl ServerSpan {
     /// that nothing but the end of the process keeps them from the collector. This is what `trace.full` asks.
     #[must_use]
     pub fn is_secured(&self) -> bool {
-        matches!(&self.0, State::On(call) if call.place.is_some())
+        matches!(&self.0, State::On(call) if call.place.is_some() && !call.recorder.queues.is_closed())
     }
 
     /// The ids of this span.
@@ -136,7 +137,7 @@ impl ServerSpan {
         span.parent_span_id = call.context.span_id();
         (span.start_time, span.end_time) = (call.at(started), call.at(ended));
         span.attributes = attribute::authorize(&call.facts.decision, verdict);
-        push(&call.children, span);
+        push(&call.children, span, &call.recorder.metrics);
     }
 
     /// Says which duties hold, by id.
@@ -159,7 +160,7 @@ impl ServerSpan {
         }
     }
 
-    /// Begins the CLIENT span of a dispatch. End it before this span; what ends later is not in the trace.
+    /// Begins the CLIENT span of a dispatch. End it before this span; what ends later is counted as late.
     pub fn client(&self, peer: Peer) -> ClientSpan {
         match &self.0 {
             State::On(call) => {
@@ -171,6 +172,7 @@ impl ServerSpan {
                     start: call.at(began),
                     began,
                     children: Arc::clone(&call.children),
+                    metrics: Arc::clone(&call.recorder.metrics),
                 });
                 ClientSpan { context: Some(context), open }
             }
@@ -233,7 +235,7 @@ impl Call {
         let (decision, basis, reason) = (said(names::DECISION), said(names::BASIS), said(names::REASON));
         let labels = [("decision", &*decision), ("basis", &*basis), ("reason", &*reason)];
         exemplars.note("postern_authz_decisions_total", &labels, &trace, 1.0);
-        if self.receipt.is_some() {
+        if self.receipt.is_some() && decision == "allow" {
             let (exception, pilot) = (said(names::EXCEPTION), said(names::PILOT));
             let labels = [("exception_id", &*exception), ("pilot_id", &*pilot)];
             exemplars.note("postern_exception_uses_total", &labels, &trace, 1.0);
@@ -265,16 +267,23 @@ impl Call {
         close(&mut span, ending, true);
         self.exemplify(ending);
         span.attributes.extend(self.decision);
-        let mut bundle = std::mem::take(&mut *self.children.lock().unwrap_or_else(PoisonError::into_inner));
-        bundle.push(span);
-        let count = bundle.len();
-        let bundle = Bundle { spans: bundle, receipt: self.receipt, again: false };
+        let children = self.children.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let mut spans = children.unwrap_or_default();
+        spans.push(span);
+        let (count, is_acknowledged) = (spans.len(), self.class.is_acknowledged());
+        let tally = Tally::new(Arc::clone(&self.recorder.metrics), is_acknowledged, count);
+        let bundle = Bundle { spans, receipt: self.receipt, again: false, tally };
         if let Some(place) = self.place {
-            place.put(bundle);
-            return true;
+            // Behind an exporter that has ended they would lie for good; dropped, they are counted, and a use is gone.
+            let open = !self.recorder.queues.is_closed();
+            if open {
+                place.put(bundle);
+            }
+            return open;
         }
-        if !self.recorder.queues.offer(bundle) {
-            self.recorder.metrics.dropped(self.class.is_acknowledged(), count);
+        if let Err(bundle) = self.recorder.queues.offer(bundle) {
+            self.recorder.metrics.dropped(is_acknowledged, count);
+            bundle.tally.settled();
         }
         false
     }
@@ -294,6 +303,7 @@ struct Open {
     start: SystemTime,
     began: Instant,
     children: Children,
+    metrics: Arc<TraceMetrics>,
 }
 
 impl ClientSpan {
@@ -323,7 +333,7 @@ impl ClientSpan {
         (span.start_time, span.end_time) = (open.start, open.start + open.began.elapsed());
         span.attributes = attribute::client(&open.peer);
         close(&mut span, ending, false);
-        push(&open.children, span);
+        push(&open.children, span, &open.metrics);
     }
 }
 
@@ -344,8 +354,11 @@ pub(super) fn close(span: &mut SpanData, ending: Ending, is_server: bool) {
     }
 }
 
-fn push(children: &Children, span: SpanData) {
-    children.lock().unwrap_or_else(PoisonError::into_inner).push(span);
+fn push(children: &Children, span: SpanData, metrics: &TraceMetrics) {
+    match &mut *children.lock().unwrap_or_else(PoisonError::into_inner) {
+        Some(spans) => spans.push(span),
+        None => metrics.late(),
+    }
 }
 
 pub(super) fn data(context: &SpanContext, span_kind: SpanKind, name: std::borrow::Cow<'static, str>) -> SpanData {

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use opentelemetry::KeyValue;
-use opentelemetry_sdk::{Resource, trace::RandomIdGenerator};
+use opentelemetry_sdk::{Resource, resource::EnvResourceDetector, trace::RandomIdGenerator};
 use tokio::{
     runtime::Handle,
     sync::{mpsc, oneshot},
@@ -167,5 +167,7 @@ fn resource() -> Resource {
         KeyValue::new("service.version", env!("CARGO_PKG_VERSION")),
         KeyValue::new("process.pid", i64::from(std::process::id())),
     ];
-    Resource::builder_empty().with_service_name(names::SCOPE).with_attributes(attributes).build()
+    // `OTEL_RESOURCE_ATTRIBUTES` says to which project, tenant or environment of a backend the spans belong.
+    let builder = Resource::builder_empty().with_detector(Box::new(EnvResourceDetector::new()));
+    builder.with_service_name(names::SCOPE).with_attributes(attributes).build()
 }

@@ -46,6 +46,8 @@ permit (principal in Role::"echoer", action == Action::"rec/echo", resource == T
 pub struct Options {
     pub commit_timeout_ms: u64,
     pub otlp: Option<String>,
+    /// More of `telemetry`.
+    pub telemetry: Value,
     /// The data folder, if it is not in the temporary folder.
     pub data: Option<PathBuf>,
     /// More tool servers: name, and where they are.
@@ -77,6 +79,7 @@ impl Default for Options {
         Self {
             commit_timeout_ms: 5_000,
             otlp: None,
+            telemetry: json!({}),
             data: None,
             servers: Vec::new(),
             policies: Vec::new(),
@@ -162,6 +165,9 @@ impl Gateway {
         }
         if let Some(url) = &options.otlp {
             config["telemetry"] = json!({"otlp": url, "sample_ratio": 0.01});
+            for (key, value) in options.telemetry.as_object().into_iter().flatten() {
+                config["telemetry"][key] = value.clone();
+            }
         }
         config["exceptions"] = options.exceptions.clone();
         config["alerts"] = options.alerts.clone();

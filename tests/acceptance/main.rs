@@ -12,6 +12,7 @@
     reason = "a black box that cannot go on has failed"
 )]
 
+mod backend;
 mod cases;
 mod collector;
 mod drills;

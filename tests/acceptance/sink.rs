@@ -26,6 +26,8 @@ use crate::gateway::until;
 pub struct Manner {
     /// It says success and takes no span.
     pub lies: bool,
+    /// It says success and means it, and keeps nothing.
+    pub drops: bool,
     /// It takes no request with a span of this exception.
     pub refuses: Option<String>,
     /// It waits before it answers.
@@ -49,6 +51,15 @@ impl Kept {
     /// All that was sent, as text.
     pub fn raw(&self) -> String {
         self.raw.lock().unwrap().clone()
+    }
+
+    pub fn spans(&self) -> Vec<Span> {
+        self.spans.lock().unwrap().clone()
+    }
+
+    /// Forgets the spans of a trace.
+    pub fn forget(&self, trace: &str) {
+        self.spans.lock().unwrap().retain(|span| hex(&span.trace_id) != trace);
     }
 
     /// Requests so far.
@@ -78,14 +89,14 @@ pub fn text(span: &Span, key: &str) -> Option<String> {
     }
 }
 
-fn number(span: &Span, key: &str) -> Option<i64> {
+pub fn number(span: &Span, key: &str) -> Option<i64> {
     match span.attributes.iter().find(|pair| pair.key == key)?.value.clone()?.value? {
         Value::IntValue(number) => Some(number),
         _ => None,
     }
 }
 
-fn hex(bytes: &[u8]) -> String {
+pub fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
@@ -109,7 +120,7 @@ impl TraceService for Service {
             rejected_spans: i64::try_from(spans.len()).unwrap_or_default(),
             error_message: "quota".to_owned(),
         });
-        if !refused {
+        if !refused && !manner.drops {
             self.0.spans.lock().unwrap().extend(spans);
         }
         Ok(tonic::Response::new(ExportTraceServiceResponse { partial_success }))

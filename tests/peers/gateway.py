@@ -1,5 +1,5 @@
 """A gateway with its own folder, and keys for agents."""
-import json, os, subprocess, urllib.request
+import json, os, subprocess, urllib.error, urllib.request
 
 from house import POSTERN, get, port, start, until
 
@@ -13,9 +13,9 @@ people:
 
 
 class Gateway:
-    """One running gateway. `agents`: {id: role}; `roles`: {role: Cedar text}; `servers`: YAML of the map."""
+    """One running gateway. `agents`: {id: role}; `roles`: {role: Cedar text}; `servers`: YAML of the map; `people`: a file."""
 
-    def __init__(self, work, servers, agents, roles, settings=""):
+    def __init__(self, work, servers, agents, roles, settings="", people=PEOPLE):
         self.work, self.agents, self.keys = work, port(), {}
         self.url = f"http://127.0.0.1:{self.agents}/mcp"
         self.admin = f"http://127.0.0.1:{port()}"
@@ -34,7 +34,7 @@ servers:
         lines = [f"  {name}: {{owner: olga@example.org, operator: omar@example.org, channel: board, roles: [{role}]}}"
                  for name, role in agents.items()]
         (work / "policies/agents.yaml").write_text("\n".join(["agents:", *lines, ""]))
-        (work / "policies/people.yaml").write_text(PEOPLE)
+        (work / "policies/people.yaml").write_text(people)
         for role, text in roles.items():
             (folder / f"{role}.cedar").write_text(text)
 
@@ -65,6 +65,43 @@ servers:
             cursor = result.get("nextCursor")
             if not cursor:
                 return found
+
+    def person(self, name):
+        """A key for a person, in a file."""
+        made = json.loads(self.run("key", "create", "--person", name, "--days", "1").stdout)
+        file = self.work / f"{name}.key"
+        with open(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as out:
+            out.write(made["key"])
+
+    def run(self, *words, by=None, check=True):
+        """A command of a person, or of the administrator; how it ended and what it said."""
+        key = ["--key-file", str(self.work / f"{by}.key")] if by else []
+        done = subprocess.run([POSTERN, "--config", self.config, "--output", "json", *key, *words], capture_output=True, text=True, timeout=90)
+        if check and done.returncode:
+            raise RuntimeError(f"postern {' '.join(words)}: {done.stdout}{done.stderr}")
+        return done
+
+    def call(self, agent, tool, arguments, **meta):
+        """The answer to a call, without a library."""
+        params = {"name": tool, "arguments": arguments, "_meta": {**META, **meta}}
+        body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params}).encode()
+        request = urllib.request.Request(self.url, body, {
+            "authorization": "Bearer " + self.keys[agent], "content-type": "application/json", "mcp-method": "tools/call", "mcp-name": tool,
+            "accept": "application/json, text/event-stream", "mcp-protocol-version": REVISION})
+        try:
+            with urllib.request.urlopen(request, timeout=30) as answer:
+                return json.loads(answer.read())
+        except urllib.error.HTTPError as error:
+            return json.loads(error.read())
+
+    def journal(self):
+        """All records, in order, each with its place."""
+        found = []
+        for line in self.run("evidence", "export").stdout.splitlines():
+            row = json.loads(line).get("record", {})
+            if "payload" in row:
+                found.append((row["seq"], json.loads(row["payload"])))
+        return found
 
     def stop(self):
         self.process.terminate()

@@ -1,35 +1,33 @@
 #!/usr/bin/env python3
 """Clients and servers that are not ours, through the gateway, as a table.
 
-run.py [PART...]: of tools, features, eras, openapi; all of them if none is named.
+run.py [PART...]: of tools, features, eras, openapi, traces; all of them if none is named.
 Last line: `peers: N passed, M failed`. Logs are kept if anything failed.
 """
 import pathlib, shutil, sys, tempfile
 from concurrent.futures import ThreadPoolExecutor
 
-import apis, features, matrix
+import apis, features, matrix, traces
 from eras import Eras
 from gateway import Gateway
 from house import Rows, note, say, stop_all, tail, until
 from servers import READER, Servers
 from trace import Collector
 
-PARTS = ("tools", "features", "eras", "openapi")
+PARTS = ("tools", "features", "eras", "openapi", "traces")
 PEER = "spiffe://example.org/agent/peer"
 
 
 class Peers:
     """The gateway before real servers."""
 
-    def __init__(self, work, traced):
-        self.servers, self.collector = Servers(work), Collector(work) if traced else None
-        telemetry = f'telemetry: {{otlp: "http://127.0.0.1:{self.collector.otlp}", sample_ratio: 1.0}}' if traced else ""
+    def __init__(self, work, collector):
+        self.servers, self.collector = Servers(work), collector
+        telemetry = f'telemetry: {{otlp: "http://127.0.0.1:{self.collector.otlp}", sample_ratio: 1.0}}' if collector else ""
         self.gateway = Gateway(work, self.servers.yaml(), {PEER: "reader", **dict.fromkeys(features.AGENTS, "features")},
                                {"reader": READER, "features": features.ROLE}, telemetry)
 
     def start(self):
-        if self.collector:
-            self.collector.start()
         self.servers.start()
         self.servers.wait()
         if self.collector:
@@ -58,12 +56,16 @@ def folder(work, name):
 def main(parts):
     work, rows = pathlib.Path(tempfile.mkdtemp(prefix="postern-peers-")), Rows()
     say("starting servers, gateways and a collector (half a minute)")
-    peers = Peers(folder(work, "peers"), "tools" in parts) if {"tools", "features"} & set(parts) else None
+    collector = Collector(work) if {"tools", "traces"} & set(parts) else None
+    peers = Peers(folder(work, "peers"), collector if "tools" in parts else None) if {"tools", "features"} & set(parts) else None
+    pilot = traces.Traces(folder(work, "traces"), collector) if "traces" in parts else None
     eras = Eras(folder(work, "eras")) if "eras" in parts else None
     try:
         with ThreadPoolExecutor(4) as pool:
             api = pool.submit(apis.run) if "openapi" in parts else None
-            for one in [pool.submit(part.start) for part in (peers, eras) if part]:
+            if collector:
+                collector.start()
+            for one in [pool.submit(part.start) for part in (peers, eras, pilot) if part]:
                 one.result()
             if peers:
                 peers.play(rows, parts)
@@ -73,6 +75,10 @@ def main(parts):
             if api:
                 say("HTTP APIs as tools")
                 apis.play(rows, api.result())
+            if pilot:
+                say("the traces of a pilot in Phoenix, behind rotel, and outages of both")
+                collector.wait()
+                traces.play(rows, pilot)
     except Exception as error:
         rows.add("the run itself", type(error).__name__, False, error)
     finally:

@@ -1,5 +1,5 @@
 """A collector that is not ours (Phoenix), and what stands in it after a call."""
-import json, os
+import json, os, urllib.parse, urllib.request
 
 from house import get, port, start, until, venv
 
@@ -10,14 +10,35 @@ class Collector:
         self.base = f"http://127.0.0.1:{self.web}"
 
     def start(self):
+        (self.work / "phoenix").mkdir()
+        self.launch()
+
+    def launch(self):
         folder = self.work / "phoenix"
-        folder.mkdir()
-        start([venv("backends", "phoenix"), "serve"], self.work / "phoenix.log", env={
+        self.process = start([venv("backends", "phoenix"), "serve"], self.work / "phoenix.log", env={
             **os.environ, "PHOENIX_PORT": str(self.web), "PHOENIX_GRPC_PORT": str(self.otlp), "PHOENIX_HOST": "127.0.0.1",
             "PHOENIX_WORKING_DIR": str(folder), "PHOENIX_TELEMETRY_ENABLED": "false"})
 
     def wait(self):
         until("Phoenix", 120, lambda: get(self.base + "/healthz") is not None)
+
+    def stop(self):
+        self.process.kill()
+        self.process.wait()
+
+    def search(self, project, **query):
+        """All spans that Phoenix finds, page by page."""
+        found, cursor = [], None
+        while True:
+            asked = urllib.parse.urlencode({**query, "limit": 1000, **({"cursor": cursor} if cursor else {})})
+            page = json.loads(get(f"{self.base}/v1/projects/{project}/spans?{asked}"))
+            found += page["data"]
+            cursor = page.get("next_cursor")
+            if not cursor:
+                return found
+
+    def delete(self, trace):
+        urllib.request.urlopen(urllib.request.Request(f"{self.base}/v1/traces/{trace}", method="DELETE"), timeout=10).close()
 
     def spans(self, trace):
         return json.loads(get(f"{self.base}/v1/projects/peers/spans?trace_id={trace}&limit=200")).get("data", [])

@@ -6,6 +6,7 @@ mod metrics;
 mod names;
 mod sink;
 mod spans;
+mod table;
 
 use std::{
     net::{Ipv4Addr, SocketAddr},

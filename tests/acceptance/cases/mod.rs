@@ -21,6 +21,7 @@ mod methods;
 mod monitoring;
 mod news;
 mod policy;
+mod probe;
 mod readers;
 mod reads;
 mod reports;
@@ -28,6 +29,7 @@ mod requests;
 mod retention;
 mod rounds;
 mod secrets;
+mod spans;
 mod stops;
 mod studies;
 mod tail;
@@ -79,6 +81,8 @@ pub fn all() -> Vec<Case> {
         tail::cases(),
         traces::cases(),
         checkpoints::cases(),
+        probe::cases(),
+        spans::cases(),
     ]
     .into_iter()
     .flatten()
