@@ -3,9 +3,10 @@
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
+use tokio_util::sync::CancellationToken;
 
 use super::{
-    AdmissionError, Gateway,
+    AdmissionError, Cut, Gateway,
     forward::{Came, Returned},
     visit::Visit,
 };
@@ -16,6 +17,9 @@ use crate::{
     monitoring::{Held, Release, Withheld},
     telemetry::Ending,
 };
+
+/// The duty without which an agent does not go on.
+const TAINT_MARK: &str = "taint.mark";
 
 /// A call whose end is known and whose duties are met or not.
 pub(super) struct Ended {
@@ -86,7 +90,7 @@ impl End {
 
 impl Gateway {
     pub(super) fn fulfil(&self, visit: &Visit, returned: Returned, held: Held, trace_queued: bool) -> Ended {
-        let Returned { end, tool, digest, exception, pilot, cut, took } = returned;
+        let Returned { end, tool, digest, exception, pilot, cut, took, session } = returned;
         // A result that comes after a freeze of what it touches is not given out, even if nothing cut the call.
         let request = Reach {
             agent: &visit.subject.agent,
@@ -126,9 +130,23 @@ impl Gateway {
         };
         if let (End::Withheld(withheld, ..), Some((exception, _))) = (&came, &exception) {
             tracing::warn!(%exception, control = withheld.control, "a result was withheld");
+            if withheld.control == TAINT_MARK {
+                self.end_session(visit, session.as_ref());
+            }
         }
         let (came, sealed) = self.kept(visit, came);
         Ended { tool: tool.reference.clone(), came, took, digest, exception, sealed }
+    }
+
+    /// An agent that could not be marked goes on with nothing that it has begun: its session ends, and so does all else
+    /// of it that is under way.
+    fn end_session(&self, visit: &Visit, session: Option<&CancellationToken>) {
+        let agent = visit.subject.agent.clone();
+        tracing::error!(%agent, "an agent could not be marked; its session and its calls end");
+        if let Some(session) = session {
+            session.cancel();
+        }
+        self.parts.in_flight.cut(&Cut::Agent(agent), Reason::ControlUnmet);
     }
 
     /// What leaves is kept, sealed, where a duty says so; what cannot be kept does not leave.

@@ -33,7 +33,7 @@ mod writer;
 
 pub use copy::{Copied, CopyError, Leaf};
 pub use folder::FolderError;
-pub use holds::HoldError;
+pub use holds::{Answer, HoldError};
 pub use inspect::{Against, Inspection};
 pub use keyring::{Keyring, KeyringError};
 pub use load::LoadError;

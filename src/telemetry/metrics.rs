@@ -7,6 +7,7 @@ use prometheus::{Error, GaugeVec, Histogram, IntCounter, IntCounterVec, IntGauge
 
 use super::{
     ending::Ending,
+    holds::HoldMetrics,
     instrument::{AuditMetrics, Maker, Registered, TraceMetrics, seconds, whole},
     series::ToolDurations,
 };
@@ -38,6 +39,7 @@ pub struct Metrics {
     registry: Registry,
     names: Vec<Registered>,
     audit: AuditMetrics,
+    holds: HoldMetrics,
     pub(super) trace: Arc<TraceMetrics>,
     decisions: IntCounterVec,
     decide: Histogram,
@@ -70,6 +72,7 @@ impl Metrics {
         let durations = |name, help| maker.histograms(name, help, &OPERATION, &ToolDurations::LABELS);
         Ok(Self {
             audit: AuditMetrics::new(&maker)?,
+            holds: HoldMetrics::new(&maker)?,
             trace: Arc::new(TraceMetrics::new(&maker)?),
             decisions: maker.counters(
                 "postern_authz_decisions_total",
@@ -115,6 +118,12 @@ impl Metrics {
     #[must_use]
     pub const fn audit(&self) -> &AuditMetrics {
         &self.audit
+    }
+
+    /// What is told of calls that wait for a person.
+    #[must_use]
+    pub const fn holds(&self) -> &HoldMetrics {
+        &self.holds
     }
 
     /// A decision was taken, in this time.
