@@ -230,11 +230,14 @@ fn hold(record: &Value) -> Option<(&'static str, String)> {
     Some(("hold.answered", told))
 }
 
-/// The facts of a record without its bulk: a whole spec or analysis is read where it is kept.
+/// The facts of a record without its bulk: a whole spec or analysis is read where it is kept, and so are arguments.
 fn short(mut record: Value) -> Value {
     const BULK: [&str; 3] = ["spec", "analysis", "approval"];
     if let Some(event) = record.get_mut("event").and_then(Value::as_object_mut) {
         BULK.into_iter().for_each(|name| drop(event.remove(name)));
+    }
+    if let Some(arguments) = record.pointer_mut("/ask/call/arguments").and_then(Value::as_object_mut) {
+        drop(arguments.remove("sealed"));
     }
     record
 }

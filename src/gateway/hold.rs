@@ -174,7 +174,7 @@ fn answerers(visit: &Visit) -> BTreeSet<PersonId> {
 }
 
 /// The digest that a yes is bound to.
-fn action(visit: &Visit, grant: &Grant, called: &Called) -> Digest {
+pub(super) fn action(visit: &Visit, grant: &Grant, called: &Called) -> Digest {
     // Members in the order of their names, without spaces: the same bytes for the same call (RFC 8785).
     let bound = json!({
         "agent": visit.subject.agent,

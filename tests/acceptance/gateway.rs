@@ -271,6 +271,17 @@ impl Gateway {
 
     /// A request to the administration listener with the key of this person; a body that is null is none.
     pub async fn admin(&self, person: &str, method: &str, path: &str, body: &Value) -> anyhow::Result<(u16, Value)> {
+        let (status, text) = self.text(person, (method, path), body).await?;
+        Ok((status, serde_json::from_str(&text).unwrap_or_default()))
+    }
+
+    /// The same, with the answer as it is.
+    pub async fn text(
+        &self,
+        person: &str,
+        (method, path): (&str, &str),
+        body: &Value,
+    ) -> anyhow::Result<(u16, String)> {
         let stream = tokio::net::TcpStream::connect(self.admin).await?;
         let (mut sender, connection) =
             hyper::client::conn::http1::handshake(hyper_util::rt::TokioIo::new(stream)).await?;
@@ -289,7 +300,7 @@ impl Gateway {
         let status = answer.status().as_u16();
         let text = http_body_util::BodyExt::collect(answer.into_body()).await?.to_bytes();
         driven.abort();
-        Ok((status, serde_json::from_slice(&text).unwrap_or_default()))
+        Ok((status, String::from_utf8_lossy(&text).into_owned()))
     }
 
     pub fn pid(&self) -> anyhow::Result<u32> {

@@ -94,7 +94,7 @@ impl Receiver {
         got.iter().filter(|got| got.status < 300 && seen.insert(got.id.clone())).cloned().collect()
     }
 
-    fn of(&self, kind: &str) -> Vec<Got> {
+    pub fn of(&self, kind: &str) -> Vec<Got> {
         let kind = format!("dev.postern.{kind}.v1");
         self.taken().into_iter().filter(|got| got.event["type"] == json!(kind)).collect()
     }

@@ -55,12 +55,14 @@ async fn duties() -> anyhow::Result<()> {
     gateway.grant(&record).await?;
     let agent = gateway.agent.clone();
     ensure!(agent.call("rec__echo", json!({"text": "before"})).await?.is_done(), "before anything was seen");
+    ensure!(agent.tools().await?.contains(&"rec__echo".to_owned()), "it is listed as long as nothing closes it");
     let answer = agent.call("rec__remember", json!({"text": "ana@example.org has KD-123456"})).await?;
     ensure!(answer.told().contains("[redacted:email] has [redacted:customer]"), "{}", answer.told());
     ensure!(!answer.told().contains("ana@") && !answer.told().contains("KD-1"), "{}", answer.told());
     say("the agent is marked: a guardrail reads the label");
     let answer = agent.call("rec__echo", json!({"text": "after"})).await?;
     ensure!(answer.reason() == "hard_guardrail", "after: {}", answer.told());
+    ensure!(!agent.tools().await?.contains(&"rec__echo".to_owned()), "a tool that a label closes is listed");
     gateway.kill().await?;
     gateway.launch().await?;
     let closed = async || {

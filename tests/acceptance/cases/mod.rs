@@ -29,6 +29,7 @@ mod texts;
 pub mod traces;
 mod unneeded;
 mod wire;
+mod yes;
 
 use crate::Case;
 
@@ -52,6 +53,7 @@ pub fn all() -> Vec<Case> {
         stops::cases(),
         kill::cases(),
         hold::cases(),
+        yes::cases(),
         hostile::cases(),
         crowd::cases(),
         requests::cases(),
