@@ -8,7 +8,7 @@ use serde_json::{Value, json, value::to_raw_value};
 use super::{Gateway, refuse::Refusal, round::Round, visit::Visit};
 use crate::{
     catalog::ToolCall,
-    domain::{Candidate, Digest, Duty, Grant, HoldId, Obligation, PersonId, Reason, limits},
+    domain::{Candidate, Digest, Duty, Grant, HoldId, Obligation, PersonId, Reach, Reason, ServerName, limits},
     evidence::{Called, Hold, HoldAsk, HoldState},
     mcp::{
         InputMethod, InputRequest, InputRequired,
@@ -63,7 +63,8 @@ impl Gateway {
         let Some(asking) = round.hold.as_ref().filter(|asking| !asking.declined) else {
             return Ok((visit, call, candidates, round));
         };
-        self.wait(&asking.id, link).await;
+        let server = &call.tool().reference.server;
+        self.wait(&asking.id, (&visit, server), link).await;
         let (epoch, visit) = (visit.world.epoch, self.visit(Arc::clone(&visit.subject), request));
         // Whoever is gone spends no yes, and nobody is judged by what was true before the waiting.
         let waited = |reason| Box::new(Refusal::waited(visit.refusal(reason), call.tool(), request));
@@ -81,15 +82,24 @@ impl Gateway {
         }
     }
 
-    /// Returns when the hold was answered or is over, the caller is gone, or the round has waited long enough.
-    async fn wait(&self, id: &HoldId, link: &Link) {
+    /// Returns when the hold was answered or is over, the caller is gone, what it waits for is frozen or revoked, or the
+    /// round has waited long enough.
+    async fn wait(&self, id: &HoldId, (visit, server): (&Visit, &ServerName), link: &Link) {
         let Ok(_place) = self.waits.try_acquire() else { return };
         let mut holds = self.parts.admission.holds();
+        let exception = holds.borrow().iter().find(|hold| hold.id == *id).map(|hold| hold.ask.exception.clone());
+        let reach = Reach { exception: exception.as_ref(), ..visit.reach(server) };
+        let flight = self.flight(visit, &reach, link);
+        // What was frozen before the flight began is seen here, and what is frozen later cuts it.
+        if self.frozen(&reach).is_some() {
+            return;
+        }
+        let cut = flight.cancelled();
         let answered =
             holds.wait_for(|holds| !holds.iter().any(|hold| hold.id == *id && hold.state == HoldState::Open));
         tokio::select! {
             _ = answered => {}
-            () = link.cancelled.cancelled() => {}
+            () = cut.cancelled() => {}
             () = tokio::time::sleep(limits::HOLD_WAIT) => {}
         }
     }

@@ -12,12 +12,14 @@ use super::{
 };
 use crate::{
     domain::{Digest, ExceptionId, Reach, Reason, ToolRef},
-    evidence::{How, Outcome, Record, SEALED_PLAINTEXT, Sealed},
+    evidence::{Alarm, AlarmKind, How, Outcome, Record, SEALED_PLAINTEXT, Sealed},
     mcp::{Extra, InputRequired, server::RpcError},
     monitoring::{Held, Release, Withheld},
     telemetry::Ending,
 };
 
+/// The duty whose failure is unusual in itself.
+const RESPONSE_LIMIT: &str = "response.limit";
 /// The duty without which an agent does not go on.
 const TAINT_MARK: &str = "taint.mark";
 
@@ -213,6 +215,18 @@ impl Gateway {
             marked,
         };
         self.parts.admission.record(Record::Outcome(outcome)).await?;
+        if let (End::Withheld(withheld, ..), Some((exception, _))) = (&ended.came, &ended.exception)
+            && withheld.control == RESPONSE_LIMIT
+        {
+            let alarm = Alarm {
+                at: self.parts.clock.now(),
+                about: AlarmKind::Anomaly,
+                exception: Some(exception.clone()),
+                decision: Some(visit.id.clone()),
+                detail: format!("large_result: the result of {} was withheld: {}", ended.tool, withheld.detail),
+            };
+            self.parts.admission.record(Record::Alarm(alarm)).await?;
+        }
         if let End::Released { release, is_error: false } = &ended.came {
             self.parts.controls.remember(release.previews(), visit.now);
         }

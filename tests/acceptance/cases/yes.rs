@@ -21,6 +21,7 @@ use crate::{
 pub fn cases() -> Vec<Case> {
     vec![
         case!("a caller who is gone while a person is asked uses no yes up", "T085", 60, gone),
+        case!("a freeze ends a round that waits for a person within a second", "T093", 60, frozen),
         case!("a yes is for one agent, and void with whoever gave it", "I9 T085 T081", 60, void),
         case!("a yes to a call takes the second factor that is demanded", "T080", 60, factor),
         case!("who is asked for a yes is told by a webhook where to answer", "I3 T085", 60, link),
@@ -51,17 +52,39 @@ fn events(journal: &[Value], kind: &str, event: &str) -> usize {
     journal.iter().filter(|record| record["kind"] == json!(kind) && record["event"] == json!(event)).count()
 }
 
-async fn gone() -> anyhow::Result<()> {
-    let gateway = Gateway::start().await?;
-    gateway.grant(&asking(gateway.record("EX-GONE", "remember", 600).await?)?).await?;
-    let mut params = json!({"name": TOOL, "arguments": {"text": "gone"},
+/// Asks as a client that can show a page: the hold, and the round that waits for its answer.
+async fn shown(gateway: &Gateway, text: &str) -> anyhow::Result<(String, Value)> {
+    let mut params = json!({"name": TOOL, "arguments": {"text": text},
         "_meta": meta_of(&json!({"elicitation": {"url": {}}}))});
     let asked = gateway.agent.ask("tools/call", params.clone()).await?;
     let result = &asked.json()["result"];
     let url = result["inputRequests"]["hold"]["params"]["url"].as_str().context("no url")?.to_owned();
-    let id = url.rsplit('/').next().unwrap_or_default().to_owned();
     params["requestState"] = result["requestState"].clone();
     params["inputResponses"] = json!({"hold": {"action": "accept"}});
+    Ok((url.rsplit('/').next().unwrap_or_default().to_owned(), params))
+}
+
+async fn frozen() -> anyhow::Result<()> {
+    let gateway = Gateway::start().await?;
+    gateway.grant(&asking(gateway.record("EX-ICE", "remember", 600).await?)?).await?;
+    for scope in [&["--exception", "EX-ICE"][..], &["--agent", "worker"], &[]] {
+        let (_, params) = shown(&gateway, "ice").await?;
+        let agent = gateway.agent.clone();
+        let round = tokio::spawn(async move { agent.ask("tools/call", params).await });
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        ensure!(!round.is_finished(), "{scope:?}: the round does not wait");
+        gateway.ok(ADMINISTRATOR, &[&["freeze"], scope, &["--reason", "drill"]].concat()).await?;
+        let answer = tokio::time::timeout(Duration::from_secs(1), round).await.context("it still waits")???;
+        ensure!(!answer.is_done() && gateway.upstream.count() == 0, "{scope:?}: {}", answer.told());
+        gateway.ok(ADMINISTRATOR, &[&["unfreeze"], scope, &["--reason", "over"]].concat()).await?;
+    }
+    gateway.verified().await.map(drop)
+}
+
+async fn gone() -> anyhow::Result<()> {
+    let gateway = Gateway::start().await?;
+    gateway.grant(&asking(gateway.record("EX-GONE", "remember", 600).await?)?).await?;
+    let (id, params) = shown(&gateway, "gone").await?;
     // The client breaks its connection while the person still thinks.
     let waiting = tokio::time::timeout(Duration::from_millis(700), gateway.agent.ask("tools/call", params)).await;
     ensure!(waiting.is_err(), "the round did not wait");
