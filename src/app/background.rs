@@ -34,6 +34,7 @@ pub(super) fn start(house: &Arc<House>, loose: Loose, stop: &watch::Receiver<boo
     tasks.spawn(policies(Arc::clone(house)));
     tasks.spawn(watchdog::controls(Arc::clone(house)));
     tasks.spawn(clock(Arc::clone(house)));
+    tasks.spawn(super::drift::follow(Arc::clone(house), changes.subscribe()));
     tasks.spawn(exceptions(Arc::clone(house), changes));
     tasks.spawn(watching(Arc::clone(house)));
     tasks.spawn(super::routine::run(Arc::clone(house)));

@@ -10,6 +10,7 @@ use crate::{
     console::{Desk, HoldPage},
     domain::{Duty, HoldId, Person},
     evidence::{Hold, HoldState, Surface},
+    store::Answer,
     store::HoldError,
 };
 
@@ -46,7 +47,7 @@ impl House {
             state: hold.state.as_str().to_owned(),
             answered_by: match &hold.state {
                 HoldState::Open => None,
-                HoldState::Approved(by) | HoldState::Denied(by, _) => Some(by.clone()),
+                HoldState::Approved(by, _) | HoldState::Denied(by, _) => Some(by.clone()),
             },
             exception: ask.exception.clone(),
             revision: ask.revision,
@@ -100,7 +101,22 @@ impl HoldOperations for House {
         if let Some(why) = view.not_you {
             return Err(ApiError::forbidden(why));
         }
-        let answered = self.store.answer_hold(id, yes, (&by.id, reason), self.clock.now()).await.map_err(hold_error)?;
+        // A no takes no more than a credential; a yes is an approval.
+        if yes {
+            self.desk.strong(by).map_err(view::desk_error)?;
+        }
+        let sign_in = by.sign_in.as_ref().map(|sign_in| sign_in.methods.iter().cloned().collect());
+        let answer = Answer {
+            by: by.id.clone(),
+            credential: by.credential.id.clone(),
+            methods: sign_in.unwrap_or_default(),
+            yes,
+            reason,
+        };
+        let now = self.clock.now();
+        let answered = self.store.answer_hold(id, answer, now).await.map_err(hold_error)?;
+        let waited = (now - answered.asked).to_std().unwrap_or_default();
+        self.telemetry.metrics().holds().answered(yes, waited);
         tracing::info!(hold = %id, yes, by = %by.id, "a call that waited was answered");
         Ok(HoldView { state: answered.state.as_str().to_owned(), answered_by: Some(by.id.to_string()), ..view })
     }
@@ -132,21 +148,32 @@ impl Desk for House {
     }
 }
 
-/// Ends holds whose time is over, each by a record.
+/// Counts holds that wait, and ends those whose time is over, each by a record.
 pub(super) async fn follow(house: Arc<House>) {
     let mut holds = house.store.holds();
     loop {
         let now = house.clock.now();
-        let first = holds.borrow_and_update().iter().map(|hold| hold.ask.expires).min();
+        let all = Arc::clone(&holds.borrow_and_update());
+        let first = all.iter().map(|hold| hold.ask.expires).min();
+        let waits = |hold: &&Hold| hold.state == HoldState::Open;
+        house.telemetry.metrics().holds().waiting(all.iter().filter(waits).count());
         let wait = first.map_or(LOOK, |first| (first - now).to_std().unwrap_or_default().min(LOOK));
         tokio::select! {
             changed = holds.changed() => if changed.is_err() { return },
             () = tokio::time::sleep(wait) => {
-                if first.is_some_and(|first| first <= house.clock.now())
-                    && let Err(error) = house.store.expire_holds(house.clock.now()).await
-                {
-                    tracing::warn!(%error, "holds that are over are not recorded yet");
-                    tokio::time::sleep(Duration::from_secs(1)).await;
+                let now = house.clock.now();
+                if first.is_none_or(|first| first > now) {
+                    continue;
+                }
+                match house.store.expire_holds(now).await {
+                    Ok(over) => {
+                        let open = over.iter().filter(waits).count();
+                        (0..open).for_each(|_| house.telemetry.metrics().holds().unanswered());
+                    }
+                    Err(error) => {
+                        tracing::warn!(%error, "holds that are over are not recorded yet");
+                        tokio::time::sleep(Duration::from_secs(1)).await;
+                    }
                 }
             }
         }

@@ -16,6 +16,7 @@ mod clock;
 mod convert;
 mod copies;
 mod declared;
+mod drift;
 mod events;
 mod explain;
 mod exports;

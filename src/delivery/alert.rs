@@ -161,7 +161,7 @@ pub fn of_record(row: &Row) -> Option<Alert> {
             ("signing.changed", summary)
         }
         "control" => control(&record),
-        "hold" => hold(&record),
+        "hold" => hold(&record)?,
         // One that tells of a dead letter and dies itself is not told again, or two faulty receivers would feed each other.
         "delivery" if text("event") == "dead" && text("alert") != "delivery.dead" => {
             let summary = format!("`{}` refuses the event {}: {}", text("destination"), text("id"), text("detail"));
@@ -215,19 +215,35 @@ fn control(record: &Value) -> (&'static str, String) {
     }
 }
 
-fn hold(record: &Value) -> (&'static str, String) {
-    let text = |name: &str| record.get(name).and_then(Value::as_str).unwrap_or_default();
-    match text("event") {
-        "asked" => ("hold.asked", "a call waits for the word of a person".to_owned()),
-        event => ("hold.answered", format!("a call that waited for the word of a person: {event}")),
-    }
+/// Whoever is asked is told where to answer. That a call was made by a yes is told as a use of its exception.
+fn hold(record: &Value) -> Option<(&'static str, String)> {
+    let text = |path: &str| record.pointer(path).and_then(Value::as_str).unwrap_or_default();
+    let (hold, event, actor) = (text("/hold"), text("/event"), text("/actor"));
+    let told = match event {
+        "asked" => {
+            let (server, tool) = (text("/ask/call/server"), text("/ask/call/tool"));
+            let (page, until) = (text("/ask/page"), text("/ask/expires"));
+            return Some((
+                "hold.asked",
+                format!("{actor} waits to call {server}/{tool}; answer until {until} at {page}"),
+            ));
+        }
+        "approved" | "denied" => format!("{hold} was {event} by {actor}"),
+        "expired" => format!("{hold} is over: nobody answered, or nobody called again, in time"),
+        "void" => format!("the yes to {hold} does not count any more: {}", text("/reason")),
+        _ => return None,
+    };
+    Some(("hold.answered", told))
 }
 
-/// The facts of a record without its bulk: a whole spec or analysis is read where it is kept.
+/// The facts of a record without its bulk: a whole spec or analysis is read where it is kept, and so are arguments.
 fn short(mut record: Value) -> Value {
     const BULK: [&str; 3] = ["spec", "analysis", "approval"];
     if let Some(event) = record.get_mut("event").and_then(Value::as_object_mut) {
         BULK.into_iter().for_each(|name| drop(event.remove(name)));
+    }
+    if let Some(arguments) = record.pointer_mut("/ask/call/arguments").and_then(Value::as_object_mut) {
+        drop(arguments.remove("sealed"));
     }
     record
 }

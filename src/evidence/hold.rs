@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::{Called, Caller};
-use crate::domain::{DecisionId, Digest, ExceptionId, HoldId, Timestamp};
+use crate::domain::{CredentialId, DecisionId, Digest, ExceptionId, HoldId, Timestamp};
 
 /// What happened to a hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,6 +21,8 @@ pub enum HoldEvent {
     Spent,
     /// Nobody answered, or nobody called again, in time.
     Expired,
+    /// The yes does not count any more: who gave it may not answer now, or the key that was shown was revoked.
+    Void,
 }
 
 /// What is asked: one call of one agent, and nothing else.
@@ -38,7 +40,7 @@ pub struct HoldAsk {
     pub call: Called,
     /// First moment at which it is void, answered or not.
     pub expires: Timestamp,
-    /// Where people answer, as a path of the administration listener.
+    /// Where people answer: an address of the administration listener.
     pub page: String,
 }
 
@@ -61,6 +63,12 @@ pub struct HoldChange {
     /// Why.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub reason: String,
+    /// The credential that a person showed to say yes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub credential: Option<CredentialId>,
+    /// How that person signed in, if the credential said (`amr`).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub methods: Vec<String>,
     /// What is asked; with [`HoldEvent::Asked`] alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ask: Option<Arc<HoldAsk>>,
@@ -71,8 +79,8 @@ pub struct HoldChange {
 pub enum HoldState {
     /// Nobody answered yet.
     Open,
-    /// This person said yes.
-    Approved(String),
+    /// This person said yes, with this credential; one whose record does not name it never counts.
+    Approved(String, Option<CredentialId>),
     /// This person said no, and why.
     Denied(String, String),
 }
@@ -83,7 +91,7 @@ impl HoldState {
     pub const fn as_str(&self) -> &'static str {
         match self {
             Self::Open => "open",
-            Self::Approved(_) => "approved",
+            Self::Approved(..) => "approved",
             Self::Denied(..) => "denied",
         }
     }

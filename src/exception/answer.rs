@@ -4,6 +4,17 @@ use super::{Desk, DeskError, Exception, separation};
 use crate::domain::{Duty, ExceptionId, Person, PersonId};
 
 impl Desk {
+    /// Whether this person signed in strongly enough to say yes, to an exception or to a single call.
+    ///
+    /// # Errors
+    /// What is missing, with the challenge that says how to get it.
+    pub fn strong(&self, by: &Person) -> Result<(), DeskError> {
+        match self.parts.assurance.get() {
+            Some(assurance) => Ok(assurance.judge(by.sign_in.as_ref(), self.parts.clock.now())?),
+            None => Ok(()),
+        }
+    }
+
     /// The exception, with why this person may not answer for a call under it, if so. `delegator` is the person whom
     /// the agent acts for in that call.
     ///

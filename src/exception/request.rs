@@ -77,9 +77,7 @@ impl Desk {
     /// The sign-in is too weak, the person may not approve it or did already, the digest is not the present one, the request is over, or a cap
     /// is reached.
     pub async fn approve(&self, id: &ExceptionId, by: &Person, digest: Digest) -> Result<Exception, DeskError> {
-        if let Some(assurance) = self.parts.assurance.get() {
-            assurance.judge(by.sign_in.as_ref(), self.parts.clock.now())?;
-        }
+        self.strong(by)?;
         let turn = self.turn().await?;
         let exception = self.pending(id).await?;
         // Read inside the turn: whoever lost the duty before this moment does not count (T081).

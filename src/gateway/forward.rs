@@ -30,6 +30,8 @@ pub(super) struct Returned {
     /// Why it was cut, if it was.
     pub(super) cut: Option<Reason>,
     pub(super) took: std::time::Duration,
+    /// Ends the session of its caller.
+    pub(super) session: Option<CancellationToken>,
 }
 
 impl Gateway {
@@ -51,10 +53,11 @@ impl Gateway {
         let digest = permit.call().digest();
         let exception = permit.grant().map(|grant| (grant.exception.clone(), grant.revision));
         let pilot = permit.grant().and_then(|grant| grant.pilot.clone());
+        let session = link.session.clone();
         let flight = Arc::new(flight);
         if let Some(reason) = flight.cut() {
-            let took = std::time::Duration::ZERO;
-            return Returned { end: CallEnd::Cancelled, tool, digest, exception, pilot, cut: Some(reason), took };
+            let (end, cut, took) = (CallEnd::Cancelled, Some(reason), std::time::Duration::ZERO);
+            return Returned { end, tool, digest, exception, pilot, cut, took, session };
         }
         let own = self.latest(&tool.reference.server);
         let deadline = deadline.map_or(own, |deadline| deadline.min(own));
@@ -86,7 +89,7 @@ impl Gateway {
         let ending = ending(&end);
         client.end(ending);
         self.parts.telemetry.metrics().dispatched(&tool.reference, ending, took);
-        Returned { end, tool, digest, exception, pilot, cut: flight.cut(), took }
+        Returned { end, tool, digest, exception, pilot, cut: flight.cut(), took, session }
     }
 }
 

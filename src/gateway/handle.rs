@@ -52,6 +52,7 @@ impl Handler for Arc<Gateway> {
     }
 
     async fn list(&self, subject: &Arc<Subject>, request: ListRequest) -> Result<ListPage, RpcError> {
+        let subject = &self.labelled(Arc::clone(subject), self.parts.clock.now());
         match request.list {
             List::Tools => self.tools(subject, request).await,
             List::Prompts => self.wares(subject, request, Ware::Prompt).await,

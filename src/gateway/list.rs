@@ -114,7 +114,7 @@ impl Gateway {
     fn sees(&self, world: &World, subject: &Subject, tool: &Tool, now: Timestamp) -> bool {
         let candidates =
             self.parts.exceptions.candidates(&subject.agent, &tool.reference, now, self.parts.clock.is_suspect());
-        world.policies.visibility(subject, tool, &candidates, now) != Visibility::Hidden
+        world.policies.listed(subject, tool, &candidates, now) != Visibility::Hidden
     }
 
     async fn listed(

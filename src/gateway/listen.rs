@@ -29,6 +29,7 @@ impl Gateway {
         if self.parts.admission.is_frozen(&reach) {
             return Err(RpcError::new(super::reply::REFUSED, "It is frozen: nothing is told now."));
         }
+        let subject = &self.labelled(Arc::clone(subject), self.parts.clock.now());
         // What changes from here on is looked at once the subscription stands.
         let mut changes = self.parts.changes.subscribe();
         let before = *changes.borrow_and_update();

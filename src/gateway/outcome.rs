@@ -3,19 +3,25 @@
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
+use tokio_util::sync::CancellationToken;
 
 use super::{
-    AdmissionError, Gateway,
+    AdmissionError, Cut, Gateway,
     forward::{Came, Returned},
     visit::Visit,
 };
 use crate::{
     domain::{Digest, ExceptionId, Reach, Reason, ToolRef},
-    evidence::{Fingerprint, How, Outcome, Record, SEALED_PLAINTEXT, Sealed, Under},
+    evidence::{Alarm, AlarmKind, Fingerprint, How, Outcome, Record, SEALED_PLAINTEXT, Sealed, Under},
     mcp::{Extra, InputRequired, server::RpcError},
     monitoring::{Held, Release, Withheld},
     telemetry::Ending,
 };
+
+/// The duty whose failure is unusual in itself.
+const RESPONSE_LIMIT: &str = "response.limit";
+/// The duty without which an agent does not go on.
+const TAINT_MARK: &str = "taint.mark";
 
 /// A call whose end is known and whose duties are met or not.
 pub(super) struct Ended {
@@ -86,7 +92,7 @@ impl End {
 
 impl Gateway {
     pub(super) fn fulfil(&self, visit: &Visit, returned: Returned, held: Held, trace_queued: bool) -> Ended {
-        let Returned { end, tool, digest, exception, pilot, cut, took } = returned;
+        let Returned { end, tool, digest, exception, pilot, cut, took, session } = returned;
         // A result that comes after a freeze of what it touches is not given out, even if nothing cut the call.
         let request = Reach {
             agent: &visit.subject.agent,
@@ -126,9 +132,23 @@ impl Gateway {
         };
         if let (End::Withheld(withheld, ..), Some((exception, _))) = (&came, &exception) {
             tracing::warn!(%exception, control = withheld.control, "a result was withheld");
+            if withheld.control == TAINT_MARK {
+                self.end_session(visit, session.as_ref());
+            }
         }
         let (came, sealed) = self.kept(visit, came, exception.as_ref().map(|(id, _)| id));
         Ended { tool: tool.reference.clone(), came, took, digest, exception, sealed }
+    }
+
+    /// An agent that could not be marked goes on with nothing that it has begun: its session ends, and so does all else
+    /// of it that is under way.
+    fn end_session(&self, visit: &Visit, session: Option<&CancellationToken>) {
+        let agent = visit.subject.agent.clone();
+        tracing::error!(%agent, "an agent could not be marked; its session and its calls end");
+        if let Some(session) = session {
+            session.cancel();
+        }
+        self.parts.in_flight.cut(&Cut::Agent(agent), Reason::ControlUnmet);
     }
 
     /// What leaves is kept, sealed, where a duty says so; what cannot be kept does not leave.
@@ -208,6 +228,18 @@ impl Gateway {
             marked,
         };
         self.parts.admission.record(Record::Outcome(outcome)).await?;
+        if let (End::Withheld(withheld, ..), Some((exception, _))) = (&ended.came, &ended.exception)
+            && withheld.control == RESPONSE_LIMIT
+        {
+            let alarm = Alarm {
+                at: self.parts.clock.now(),
+                about: AlarmKind::Anomaly,
+                exception: Some(exception.clone()),
+                decision: Some(visit.id.clone()),
+                detail: format!("large_result: the result of {} was withheld: {}", ended.tool, withheld.detail),
+            };
+            self.parts.admission.record(Record::Alarm(alarm)).await?;
+        }
         if let End::Released { release, is_error: false } = &ended.came {
             self.parts.controls.remember(release.previews(), visit.now);
         }

@@ -105,6 +105,12 @@ impl Refusal {
         Self { sent, ..Self::plain(verdict, Some(tool)) }
     }
 
+    /// A round that waited for a person goes no further.
+    pub(super) fn waited(verdict: Verdict, tool: &Arc<Tool>, request: &Request) -> Self {
+        let detail = "the caller is gone, or the policies changed, while the call waited".to_owned();
+        Self { detail: Some(detail), ..Self::frozen(verdict, tool, request) }
+    }
+
     /// A control is not met.
     pub(super) fn unmet(permit: &Permit, unmet: Unmet) -> Self {
         let verdict = Verdict { effect: Effect::Deny, reason: unmet.reason, ..permit.verdict().clone() };

@@ -57,7 +57,9 @@ impl Standing {
             subject.agent == self.opener.agent && person(subject) == person(&self.opener)
         };
         match self.gateway.parts.authenticator.authenticate(&self.proof.headers(), Shown::Before).await {
-            Ok(Identity::Agent(subject)) if same(&subject) => Who::Known(subject),
+            Ok(Identity::Agent(subject)) if same(&subject) => {
+                Who::Known(self.gateway.labelled(subject, self.gateway.parts.clock.now()))
+            }
             Err(AuthError::Unavailable) => Who::Unsure,
             Err(AuthError::Expired) if self.proof.is_renewed() => Who::Unsure,
             Ok(_) | Err(_) => Who::Gone,

@@ -38,11 +38,7 @@ pub(super) struct Visit {
 impl Gateway {
     pub(super) fn visit(&self, subject: Arc<Subject>, request: &Request) -> Visit {
         let now = self.parts.clock.now();
-        let person = subject.on_behalf_of.as_ref().map(|delegator| &delegator.person);
-        let subject = match self.parts.controls.taints().of(&subject.agent, person, now) {
-            Some(taints) => Arc::new(Subject { taints, ..Subject::clone(&subject) }),
-            None => subject,
-        };
+        let subject = self.labelled(subject, now);
         Visit {
             id: decision_id(now),
             now,
@@ -57,6 +53,16 @@ impl Gateway {
             progress: request.meta.progress_token.is_some(),
             capabilities: Arc::clone(&request.capabilities),
             log_level: request.meta.log_level,
+        }
+    }
+
+    /// The subject with the labels that stand on it now.
+    pub(super) fn labelled(&self, subject: Arc<Subject>, now: Timestamp) -> Arc<Subject> {
+        let person = subject.on_behalf_of.as_ref().map(|delegator| &delegator.person);
+        match self.parts.controls.taints().of(&subject.agent, person, now) {
+            Some(taints) => Arc::new(Subject { taints, ..Subject::clone(&subject) }),
+            None if subject.taints.is_empty() => subject,
+            None => Arc::new(Subject { taints: [].into(), ..Subject::clone(&subject) }),
         }
     }
 

@@ -284,6 +284,10 @@ impl Controls {
 
     /// Whether the call is a preview itself, or was made as one before.
     fn previewed(&self, facts: &Facts<'_>, argument: &str, max_age_s: u64) -> Result<(), Unmet> {
+        if !preview::is_switch(facts.declared, argument) {
+            let detail = format!("the tool declares no boolean argument `{argument}`, so it has no previews");
+            return Err(Unmet::new("dry_run_first", Reason::ControlUnmet, detail));
+        }
         if facts.arguments.get(argument).is_some_and(|value| *value == serde_json::Value::Bool(true)) {
             return Ok(());
         }

@@ -53,6 +53,12 @@ pub fn previewed(who: &Who, tool: &ToolRef, arguments: &Map<String, Value>) -> V
     switches.filter_map(|(name, _)| key(who, tool, (arguments, name))).collect()
 }
 
+/// Whether the tool declares the argument as a boolean: to any other, a preview would be the call itself.
+pub(super) fn is_switch(declared: Option<&Map<String, Value>>, argument: &str) -> bool {
+    let schema = declared.and_then(|declared| declared.get(argument));
+    schema.and_then(|schema| schema.get("type")).is_some_and(|kind| kind == "boolean")
+}
+
 /// A call without its switch, by agent, person, tool and canonical arguments.
 pub(super) fn key(who: &Who, tool: &ToolRef, (arguments, switch): (&Map<String, Value>, &str)) -> Option<Digest> {
     let mut rest = arguments.clone();

@@ -12,6 +12,7 @@ use cedar_policy::{
 
 use super::{
     known::{Known, Moment},
+    labelled::Labelled,
     model::{Mention, Names},
     rule::Rule,
     source::Level,
@@ -71,6 +72,8 @@ pub(super) struct Judge {
     firm: OnceLock<Option<CedarSet>>,
     /// Whether the binding policies decide by their scopes alone.
     pub(super) plain: bool,
+    /// What labels can close; none if no policy reads labels and nothing of the arguments.
+    pub(super) labelled: Option<Labelled>,
     /// The `@id`s of the binding policies.
     pub(super) levels: Vec<(Arc<str>, Level)>,
     advisory: CedarSet,
@@ -189,6 +192,7 @@ impl Judge {
         binding.iter().chain(&advisory).for_each(|rule| mention.extend(&rule.mention));
         Some(Self {
             principal: principal.clone(),
+            labelled: Labelled::pick(&binding),
             plain: binding.iter().all(|rule| rule.is_plain()),
             levels: binding.iter().map(|rule| (Arc::clone(&rule.id), rule.level)).collect(),
             binding: set(&binding)?,
@@ -218,7 +222,7 @@ impl Judge {
         asked.map_or_else(|| Ruling::Failed(Vec::new()), |response| Ruling::of(&response, &self.levels))
     }
 
-    fn ask(
+    pub(super) fn ask(
         &self,
         set: &CedarSet,
         action: &EntityUid,

@@ -21,6 +21,7 @@ mod decision;
 mod deed;
 mod grant;
 mod known;
+mod labelled;
 mod model;
 mod overlap;
 pub mod proof;

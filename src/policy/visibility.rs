@@ -36,17 +36,13 @@ impl PolicySet {
         let Some(bench) = bench.as_ref() else { return Visibility::Hidden };
         match bench.access.get_or_init(|| self.access(bench, known)) {
             Access::Forbidden => {
-                let lifts = |grant: &Grant| {
-                    !grant.rules.is_empty() && candidate::names(grant, subject, known) && is_live(grant, subject, now)
-                };
-                let lifted = candidates.iter().any(|candidate| lifts(&candidate.grant));
+                let lifted = lifted((subject, known), candidates, now);
                 if lifted { Visibility::Exception } else { Visibility::Hidden }
             }
             Access::Permitted => Visibility::Allowed,
             Access::Depends => Visibility::Depends,
             Access::Silent => {
-                let shows = |grant: &Grant| candidate::names(grant, subject, known) && is_live(grant, subject, now);
-                if candidates.iter().any(|candidate| shows(&candidate.grant)) {
+                if shown((subject, known), candidates, now) {
                     return Visibility::Exception;
                 }
                 let moment = Moment::of(&self.names, subject, now);
@@ -89,6 +85,20 @@ impl PolicySet {
             None => Access::Depends,
         })
     }
+}
+
+/// Whether an exemption that lifts guardrails names the tool for the subject.
+pub(super) fn lifted((subject, known): (&Subject, &Known), candidates: &[Candidate], now: Timestamp) -> bool {
+    let lifts = |grant: &Grant| {
+        !grant.rules.is_empty() && candidate::names(grant, subject, known) && is_live(grant, subject, now)
+    };
+    candidates.iter().any(|candidate| lifts(&candidate.grant))
+}
+
+/// Whether an exception shows the tool to the subject.
+pub(super) fn shown((subject, known): (&Subject, &Known), candidates: &[Candidate], now: Timestamp) -> bool {
+    let shows = |grant: &Grant| candidate::names(grant, subject, known) && is_live(grant, subject, now);
+    candidates.iter().any(|candidate| shows(&candidate.grant))
 }
 
 /// Whether the grant is in its window and covers the person that the agent acts for.

@@ -13,7 +13,7 @@ use super::{
     store::Terms,
 };
 use crate::{
-    domain::{DecisionId, HoldId, PersonId, Timestamp, limits},
+    domain::{CredentialId, DecisionId, HoldId, PersonId, Timestamp, limits},
     evidence::{Hold, HoldChange, HoldEvent, HoldState, JournalError, Record, chain},
     gateway::{AdmissionError, Holding},
 };
@@ -30,6 +30,21 @@ pub enum HoldError {
     /// The answer cannot be made durable.
     #[error(transparent)]
     Unavailable(#[from] JournalError),
+}
+
+/// What a person says to a call that waits.
+#[derive(Debug, Clone)]
+pub struct Answer {
+    /// Who.
+    pub by: PersonId,
+    /// What was shown.
+    pub credential: CredentialId,
+    /// How the person signed in, if the credential said.
+    pub methods: Vec<String>,
+    /// Yes or no.
+    pub yes: bool,
+    /// Why.
+    pub reason: String,
 }
 
 /// How a call stands to what people said.
@@ -65,7 +80,7 @@ pub(super) fn load(conn: &Connection, memory: &mut Memory) -> Result<(), LoadErr
 }
 
 fn follow(holds: &mut Vec<Hold>, change: &HoldChange) {
-    let HoldChange { at, hold, event, decision, actor, reason, ask, .. } = change;
+    let HoldChange { at, hold, event, decision, actor, reason, credential, ask, .. } = change;
     match event {
         HoldEvent::Asked => {
             if let (Some(decision), Some(ask)) = (decision, ask) {
@@ -73,9 +88,9 @@ fn follow(holds: &mut Vec<Hold>, change: &HoldChange) {
                 holds.push(Hold { id, asked, decision, ask, state: HoldState::Open });
             }
         }
-        HoldEvent::Approved => settle(holds, hold, HoldState::Approved(actor.clone())),
+        HoldEvent::Approved => settle(holds, hold, HoldState::Approved(actor.clone(), credential.clone())),
         HoldEvent::Denied => settle(holds, hold, HoldState::Denied(actor.clone(), reason.clone())),
-        HoldEvent::Spent | HoldEvent::Expired => holds.retain(|one| one.id != *hold),
+        HoldEvent::Spent | HoldEvent::Expired | HoldEvent::Void => holds.retain(|one| one.id != *hold),
     }
 }
 
@@ -102,14 +117,20 @@ pub(super) fn word(
 ) -> rusqlite::Result<Word> {
     let live = |hold: &&Hold| hold.ask.action == holding.ask.action && at < hold.ask.expires;
     if let Some(found) = ledger.memory.holds.iter().rev().find(live).cloned() {
-        return Ok(match &found.state {
-            HoldState::Approved(_) => Word::Yes(found),
-            HoldState::Open => Word::No(AdmissionError::Held(Box::new(found))),
-            HoldState::Denied(by, why) => Word::No(AdmissionError::NotApproved(format!("`{by}` said no: {why}"))),
-        });
+        match &found.state {
+            HoldState::Approved(by, credential) => match void(ledger, holding, (by, credential.as_ref())) {
+                None => return Ok(Word::Yes(found)),
+                // It is on record as void, and people are asked anew.
+                Some(why) => write(ledger, HoldChange { reason: why, ..step(&found, HoldEvent::Void, at) })?,
+            },
+            HoldState::Open => return Ok(Word::No(AdmissionError::Held(Box::new(found)))),
+            HoldState::Denied(by, why) => {
+                return Ok(Word::No(AdmissionError::NotApproved(format!("`{by}` said no: {why}"))));
+            }
+        }
     }
     if holding.again {
-        let why = "nobody said yes in time, or the policies changed meanwhile";
+        let why = "nobody said yes in time, the yes does not count any more, or the policies changed meanwhile";
         return Ok(Word::No(AdmissionError::NotApproved(why.to_owned())));
     }
     let open = |hold: &&Hold| hold.state == HoldState::Open && at < hold.ask.expires;
@@ -125,12 +146,25 @@ pub(super) fn word(
         decision: Some(decision.clone()),
         actor: holding.ask.caller.agent.to_string(),
         reason: String::new(),
+        credential: None,
+        methods: Vec::new(),
         ask: Some(Arc::clone(&holding.ask)),
     };
     write(ledger, change)?;
     let asked = ledger.memory.holds.last().cloned();
     let unasked = || AdmissionError::Unavailable("the hold is not on record".to_owned());
     Ok(Word::No(asked.map_or_else(unasked, |hold| AdmissionError::Held(Box::new(hold)))))
+}
+
+/// Why a yes does not count at this moment, if so.
+fn void(ledger: &Ledger, holding: &Holding, (by, credential): (&str, Option<&CredentialId>)) -> Option<String> {
+    if !holding.answerers.contains(&PersonId::from(by)) {
+        return Some(format!("`{by}` said yes and may not answer any more"));
+    }
+    let Some(credential) = credential else {
+        return Some(format!("`{by}` said yes with a credential that is not on record"));
+    };
+    ledger.memory.revoked.contains(credential).then(|| format!("the credential with which `{by}` said yes was revoked"))
 }
 
 /// Uses a yes up, in the transaction that admits the call.
@@ -153,6 +187,8 @@ fn step(hold: &Hold, event: HoldEvent, at: Timestamp) -> HoldChange {
         decision: None,
         actor: "gateway".to_owned(),
         reason: String::new(),
+        credential: None,
+        methods: Vec::new(),
         ask: None,
     }
 }
@@ -168,41 +204,42 @@ impl Store {
     ///
     /// # Errors
     /// There is none that waits, or the answer is not durable.
-    pub async fn answer_hold(
-        &self,
-        id: &HoldId,
-        yes: bool,
-        (by, reason): (&PersonId, String),
-        at: Timestamp,
-    ) -> Result<Hold, HoldError> {
-        let (id, actor) = (id.clone(), by.to_string());
+    pub async fn answer_hold(&self, id: &HoldId, answer: Answer, at: Timestamp) -> Result<Hold, HoldError> {
+        let id = id.clone();
         let work = move |ledger: &mut Ledger| {
             let found = ledger.memory.holds.iter().find(|hold| hold.id == id && at < hold.ask.expires).cloned();
             let Some(hold) = found else { return Ok(Done::plain(Err(HoldError::Unknown))) };
             if hold.state != HoldState::Open {
                 return Ok(Done::plain(Err(HoldError::Settled(hold.state.as_str()))));
             }
-            let event = if yes { HoldEvent::Approved } else { HoldEvent::Denied };
-            write(ledger, HoldChange { actor: actor.clone(), reason: reason.clone(), ..step(&hold, event, at) })?;
-            let state = if yes { HoldState::Approved(actor) } else { HoldState::Denied(actor, reason) };
+            let Answer { by, credential, methods, yes, reason } = answer;
+            let (event, actor, credential) = if yes {
+                (HoldEvent::Approved, by.to_string(), Some(credential))
+            } else {
+                (HoldEvent::Denied, by.to_string(), None)
+            };
+            let change = HoldChange { actor, reason, credential, methods, ..step(&hold, event, at) };
+            let (actor, reason, credential) = (change.actor.clone(), change.reason.clone(), change.credential.clone());
+            write(ledger, change)?;
+            let state = if yes { HoldState::Approved(actor, credential) } else { HoldState::Denied(actor, reason) };
             Ok(Done::plain(Ok(Hold { state, ..hold })))
         };
         let done = self.ask(Terms::PATIENT, work).await;
         done.map_err(|Unavailable(why)| HoldError::Unavailable(JournalError::Unavailable(why)))?
     }
 
-    /// Ends the holds whose time is over; says how many.
+    /// Ends the holds whose time is over, and gives them as they stood.
     ///
     /// # Errors
     /// The records are not durable.
-    pub async fn expire_holds(&self, at: Timestamp) -> Result<usize, JournalError> {
+    pub async fn expire_holds(&self, at: Timestamp) -> Result<Vec<Hold>, JournalError> {
         let work = move |ledger: &mut Ledger| {
             let all = Arc::clone(&ledger.memory.holds);
-            let over: Vec<&Hold> = all.iter().filter(|hold| hold.ask.expires <= at).collect();
+            let over: Vec<Hold> = all.iter().filter(|hold| hold.ask.expires <= at).cloned().collect();
             for hold in &over {
                 write(ledger, step(hold, HoldEvent::Expired, at))?;
             }
-            Ok(Done::plain(over.len()))
+            Ok(Done::plain(over))
         };
         self.ask(Terms::PATIENT, work).await.map_err(|Unavailable(why)| JournalError::Unavailable(why))
     }

@@ -39,6 +39,7 @@ mod writer;
 pub use copy::{Copied, CopyError, Leaf};
 pub use folder::FolderError;
 pub use growth::WITNESSED;
+pub use holds::Answer;
 pub use holds::HoldError;
 pub use inspect::{Against, Inspection};
 pub use keyring::{Keyring, KeyringError};

@@ -7,6 +7,7 @@ use prometheus::{Error, GaugeVec, Histogram, IntCounter, IntCounterVec, IntGauge
 
 use super::{
     ending::Ending,
+    holds::HoldMetrics,
     instrument::{AuditMetrics, Maker, Registered, TraceMetrics, seconds, whole},
     offsite::OffsiteMetrics,
     series::ToolDurations,
@@ -40,6 +41,7 @@ pub struct Metrics {
     names: Vec<Registered>,
     audit: AuditMetrics,
     offsite: OffsiteMetrics,
+    holds: HoldMetrics,
     pub(super) trace: Arc<TraceMetrics>,
     decisions: IntCounterVec,
     decide: Histogram,
@@ -73,6 +75,7 @@ impl Metrics {
         Ok(Self {
             audit: AuditMetrics::new(&maker)?,
             offsite: OffsiteMetrics::new(&maker)?,
+            holds: HoldMetrics::new(&maker)?,
             trace: Arc::new(TraceMetrics::new(&maker)?),
             decisions: maker.counters(
                 "postern_authz_decisions_total",
@@ -124,6 +127,12 @@ impl Metrics {
     #[must_use]
     pub const fn offsite(&self) -> &OffsiteMetrics {
         &self.offsite
+    }
+
+    /// What is told of calls that wait for a person.
+    #[must_use]
+    pub const fn holds(&self) -> &HoldMetrics {
+        &self.holds
     }
 
     /// A decision was taken, in this time.

@@ -310,6 +310,17 @@ impl Gateway {
 
     /// A request to the administration listener with the key of this person; a body that is null is none.
     pub async fn admin(&self, person: &str, method: &str, path: &str, body: &Value) -> anyhow::Result<(u16, Value)> {
+        let (status, text) = self.text(person, (method, path), body).await?;
+        Ok((status, serde_json::from_str(&text).unwrap_or_default()))
+    }
+
+    /// The same, with the answer as it is.
+    pub async fn text(
+        &self,
+        person: &str,
+        (method, path): (&str, &str),
+        body: &Value,
+    ) -> anyhow::Result<(u16, String)> {
         let stream = tokio::net::TcpStream::connect(self.admin).await?;
         let (mut sender, connection) =
             hyper::client::conn::http1::handshake(hyper_util::rt::TokioIo::new(stream)).await?;
@@ -328,25 +339,7 @@ impl Gateway {
         let status = answer.status().as_u16();
         let text = http_body_util::BodyExt::collect(answer.into_body()).await?.to_bytes();
         driven.abort();
-        Ok((status, serde_json::from_slice(&text).unwrap_or_default()))
-    }
-
-    /// What is answered as text to the key of this person.
-    pub async fn text(&self, person: &str, path: &str) -> anyhow::Result<String> {
-        let stream = tokio::net::TcpStream::connect(self.admin).await?;
-        let (mut sender, connection) =
-            hyper::client::conn::http1::handshake(hyper_util::rt::TokioIo::new(stream)).await?;
-        let driven = tokio::spawn(connection);
-        let key = fs::read_to_string(self.key_file(person))?;
-        let request = http::Request::get(path)
-            .header(http::header::HOST, self.admin.to_string())
-            .header(http::header::AUTHORIZATION, format!("Bearer {}", key.trim()))
-            .body(http_body_util::Full::<bytes::Bytes>::default())?;
-        let answer = sender.send_request(request).await?;
-        ensure!(answer.status() == 200, "{path}: {}", answer.status());
-        let text = http_body_util::BodyExt::collect(answer.into_body()).await?.to_bytes();
-        driven.abort();
-        Ok(String::from_utf8(text.to_vec())?)
+        Ok((status, String::from_utf8_lossy(&text).into_owned()))
     }
 
     pub fn pid(&self) -> anyhow::Result<u32> {

@@ -25,7 +25,7 @@ async fn told(method: Method, target: &'static str, cut: Option<Cut>) -> String 
     };
     house.durable(false);
     let gateway = Arc::clone(&house.gateway);
-    let link = Link { notices: None, cancelled: CancellationToken::new() };
+    let link = Link { notices: None, cancelled: CancellationToken::new(), session: None };
     let asked = tokio::spawn(async move { gateway.serve(subject, House::request(method, target), link).await });
     sleep(Duration::from_secs(1)).await;
     assert_eq!(house.gateway.parts.in_flight.count(), 1);

@@ -1,6 +1,7 @@
 //! Promises of the enforcement point that need a whole one.
 
 mod cuts;
+mod holds;
 mod questions;
 mod standing;
 mod support;

@@ -187,6 +187,8 @@ pub struct Link {
     /// Cancelled when a modern client goes away, or a legacy one sends `notifications/cancelled`; at the latest when
     /// the request is over, with all its rounds if it is one of a legacy client.
     pub cancelled: CancellationToken,
+    /// Ends the client's session, where there is one.
+    pub session: Option<CancellationToken>,
 }
 
 /// What becomes of a request.

@@ -146,6 +146,9 @@ fn a_call_waits_for_a_preview_of_the_same_call_that_is_young_enough() {
     assert_eq!(refused(&case, Facts { arguments: &other, ..case.facts() }), Some("dry_run_first"));
     let late = Facts { now: at("2026-11-24T10:00:31Z"), ..case.facts() };
     assert_eq!(refused(&case, late), Some("dry_run_first"));
+    let none = object(json!({"tenant": {}, "limit": {}, "dry_run": {"type": "string"}}));
+    let unknown = Facts { arguments: &preview, declared: Some(&none), ..case.facts() };
+    assert_eq!(refused(&case, unknown), Some("dry_run_first"), "a preview that the tool does not know is the call");
     let (who, alone) = (&case.who, (case.who.0.clone(), None));
     assert_ne!(previewed(who, &case.tool, &preview), previewed(&alone, &case.tool, &preview));
 }

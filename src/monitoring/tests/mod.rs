@@ -47,7 +47,7 @@ impl Case {
                 bound("limit", Bound::Between { min: 1, max: 10 }),
                 bound("dry_run", Bound::AbsentOr(json!(true))),
             ],
-            declared: object(json!({"tenant": {}, "limit": {}, "dry_run": {}, "note": {}})),
+            declared: object(json!({"tenant": {}, "limit": {}, "dry_run": {"type": "boolean"}, "note": {}})),
         }
     }
 

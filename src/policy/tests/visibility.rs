@@ -2,7 +2,7 @@
 
 use super::house::{agent, at, grant, now, set, standing, tools, usable};
 use crate::{
-    domain::{Standing, SuspendReason},
+    domain::{Standing, Subject, SuspendReason},
     policy::Visibility,
 };
 
@@ -68,4 +68,38 @@ fn an_exception_shows_its_tool_while_it_lasts_suspended_or_not() {
     assert_eq!(sees("a", usable(grant()), "2026-12-01T00:00:00Z"), Visibility::Hidden);
     let banned = set.visibility(&agent("a", &["banned"]), export, &[usable(grant())], now());
     assert_eq!(banned, Visibility::Hidden);
+}
+
+#[test]
+fn a_tool_that_labels_close_is_not_listed_and_a_call_of_it_still_says_why() {
+    let set = set(&[
+        (
+            "roles/a.cedar",
+            r#"@id("r") permit (principal in Role::"r", action == Action::"crm/read", resource);
+               @id("e") permit (principal in Role::"r", action == Action::"crm/export", resource) when { context.input.region == "eu" };
+               @id("f") permit (principal in Role::"r", action == Action::"fs/read", resource) unless { context.taints.contains("pii") };"#,
+        ),
+        (
+            "guardrails/hard/a.cedar",
+            r#"@id("read") @level("hard") @owner("o") forbid (principal, action == Action::"crm/read", resource)
+               when { context.taints.contains("pii") };
+               @id("both") @level("hard") @owner("o") forbid (principal, action == Action::"crm/export", resource)
+               when { context.taints.contains("pii") && context.input.region == "cn" };"#,
+        ),
+    ]);
+    let [export, read, path] = <[_; 3]>::try_from(tools()).unwrap();
+    let plain = agent("a", &["r"]);
+    let marked =
+        |labels: &[&str]| Subject { taints: labels.iter().map(|l| (*l).to_owned()).collect(), ..plain.clone() };
+    let lists = |subject: &Subject, tool| set.listed(subject, tool, &[], now());
+    for subject in [&plain, &marked(&["other"])] {
+        assert_eq!(lists(subject, &read), set.visibility(&plain, &read, &[], now()));
+        assert_ne!(lists(subject, &read), Visibility::Hidden);
+        assert_ne!(lists(subject, &path), Visibility::Hidden);
+    }
+    let pii = marked(&["pii"]);
+    assert_eq!(lists(&pii, &read), Visibility::Hidden);
+    assert_eq!(lists(&pii, &path), Visibility::Hidden, "no role permits it any more");
+    assert_eq!(lists(&pii, &export), Visibility::Depends, "the arguments count too");
+    assert_ne!(set.visibility(&pii, &read, &[], now()), Visibility::Hidden);
 }

@@ -189,7 +189,16 @@ fn b64(bytes: impl AsRef<[u8]>) -> String {
     URL_SAFE_NO_PAD.encode(bytes)
 }
 
-fn token(pair: &EcdsaKeyPair, methods: &[&str]) -> anyhow::Result<String> {
+/// A key of an issuer, and what it publishes of it.
+pub fn signer() -> anyhow::Result<(EcdsaKeyPair, Value)> {
+    let pair = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING)?;
+    let point = pair.public_key().as_ref();
+    let jwks = json!({"keys": [{"kty": "EC", "crv": "P-256", "kid": "k1", "use": "sig",
+        "x": b64(&point[1..33]), "y": b64(&point[33..])}]});
+    Ok((pair, jwks))
+}
+
+pub fn token(pair: &EcdsaKeyPair, methods: &[&str]) -> anyhow::Result<String> {
     let now = chrono::Utc::now().timestamp();
     let header = json!({"alg": "ES256", "typ": "at+jwt", "kid": "k1"});
     let mut claims = json!({"iss": "https://idp.test", "aud": "postern", "sub": APPROVER, "client_id": "cli",
@@ -222,10 +231,7 @@ async fn approval(gateway: &Gateway, credential: &str, digest: &Value) -> anyhow
 /// T080
 async fn factor() -> anyhow::Result<()> {
     let keys = tempfile::tempdir()?;
-    let pair = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING)?;
-    let point = pair.public_key().as_ref();
-    let jwks = json!({"keys": [{"kty": "EC", "crv": "P-256", "kid": "k1", "use": "sig",
-        "x": b64(&point[1..33]), "y": b64(&point[33..])}]});
+    let (pair, jwks) = signer()?;
     let file = keys.path().join("jwks.json");
     fs::write(&file, jwks.to_string())?;
     let gateway = Gateway::with(Options {

@@ -100,7 +100,7 @@ impl Receiver {
         got.iter().map(|got| format!("{got:?}\n")).collect()
     }
 
-    fn of(&self, kind: &str) -> Vec<Got> {
+    pub fn of(&self, kind: &str) -> Vec<Got> {
         let kind = format!("dev.postern.{kind}.v1");
         self.taken().into_iter().filter(|got| got.event["type"] == json!(kind)).collect()
     }

@@ -5,17 +5,29 @@ use std::time::Duration;
 use anyhow::{Context as _, ensure};
 use serde_json::{Value, json};
 
-use super::case;
+use super::{
+    alerts::{Receiver, gateway_with},
+    case,
+};
 use crate::{
     Case,
     collector::Collector,
     gateway::{ADMINISTRATOR, Gateway, OWNER, Options, REQUESTER, free_port, until},
+    house::House,
+    peer::Say,
     say,
 };
 
 pub fn cases() -> Vec<Case> {
     vec![
         case!("what a class matches never leaves, and labels close other tools", "duties T106", 120, duties),
+        case!("a tool that drifts suspends the exceptions that name it, and nothing else", "T140", 60, drift),
+        case!(
+            "a lost control is told by record, alert and history within 2 s, and so is its return",
+            "T088",
+            120,
+            told
+        ),
         case!("a lost control suspends exactly what needs it and gives it back", "duties T088", 120, lost),
     ]
 }
@@ -55,12 +67,14 @@ async fn duties() -> anyhow::Result<()> {
     gateway.grant(&record).await?;
     let agent = gateway.agent.clone();
     ensure!(agent.call("rec__echo", json!({"text": "before"})).await?.is_done(), "before anything was seen");
+    ensure!(agent.tools().await?.contains(&"rec__echo".to_owned()), "it is listed as long as nothing closes it");
     let answer = agent.call("rec__remember", json!({"text": "ana@example.org has KD-123456"})).await?;
     ensure!(answer.told().contains("[redacted:email] has [redacted:customer]"), "{}", answer.told());
     ensure!(!answer.told().contains("ana@") && !answer.told().contains("KD-1"), "{}", answer.told());
     say("the agent is marked: a guardrail reads the label");
     let answer = agent.call("rec__echo", json!({"text": "after"})).await?;
     ensure!(answer.reason() == "hard_guardrail", "after: {}", answer.told());
+    ensure!(!agent.tools().await?.contains(&"rec__echo".to_owned()), "a tool that a label closes is listed");
     gateway.kill().await?;
     gateway.launch().await?;
     let closed = async || {
@@ -156,4 +170,73 @@ async fn lost() -> anyhow::Result<()> {
     ensure!(history == [json!(true), json!(false)], "{history:?}");
     gateway.verified().await?;
     Ok(())
+}
+
+async fn drift() -> anyhow::Result<()> {
+    let house = House::start().await?;
+    let gateway = &house.gateway;
+    let mut record = gateway.record("EX-DRIFT", "paid", 600).await?;
+    record["grant"]["server"] = json!("all");
+    gateway.grant(&record).await?;
+    gateway.grant(&gateway.record("EX-STAYS", "remember", 600).await?).await?;
+    house.peer.script(|heard| {
+        let tools = json!([{"name": "paid", "description": "Something else.", "inputSchema": {"type": "object"}}]);
+        let list = json!({"tools": tools, "ttlMs": 60_000, "cacheScope": "public", "resultType": "complete"});
+        (heard.method() == "tools/list").then_some(Say::Result(list))
+    });
+    house.peer.tell("notifications/tools/list_changed", json!({}));
+    let shown = async |id: &str| gateway.ok(ADMINISTRATOR, &["exception", "show", id]).await;
+    let suspended = async || shown("EX-DRIFT").await.is_ok_and(|shown| shown["reason"] == "drift");
+    let took = until("it is suspended", Duration::from_secs(5), suspended).await?;
+    say(&format!("suspended {took:.1?} after the server changed its tool"));
+    ensure!(shown("EX-STAYS").await?["state"] == "active", "an exception of another tool");
+    let journal = gateway.journal().await?;
+    let alarms = journal.iter().filter(|record| record["about"] == "tool_drifted");
+    let named = alarms.filter(|alarm| alarm["detail"].to_string().contains("`paid` of `all`")).count();
+    ensure!(named == 1, "{named} alarms about the tool");
+    gateway.verified().await.map(drop)
+}
+
+async fn told() -> anyhow::Result<()> {
+    let port = free_port()?;
+    let mut collector = Collector::start(port).await?;
+    let receiver = Receiver::start().await?;
+    let hooks = json!({"pager": {"url": format!("http://{}/hook", receiver.address),
+        "on": ["control.*", "exception.suspended", "exception.resumed"]}});
+    let otlp = Some(format!("http://127.0.0.1:{port}"));
+    let gateway = gateway_with(hooks, Options { otlp, ..Options::default() }).await?;
+    let mut traced = gateway.record("EX-TOLD", "remember", 600).await?;
+    traced["controls"] = json!([{"id": "traced", "obligation": "trace.full", "definition": "A whole trace."}]);
+    gateway.grant(&traced).await?;
+    let agent = gateway.agent.clone();
+    let call = async || agent.call("rec__remember", json!({"text": "t"})).await;
+    let works = async || call().await.is_ok_and(|answer| answer.is_done());
+    until("the exception works", Duration::from_secs(15), works).await?;
+    let count = |kind: &str| receiver.of(kind).len();
+    let (lost, back) = (count("exception.suspended"), count("exception.resumed"));
+    collector.kill().await?;
+    // The control is lost when its lease is over: that is when calls are refused.
+    let refused = async || call().await.is_ok_and(|answer| answer.reason() == "monitoring_unavailable");
+    until("calls are refused", Duration::from_secs(4), refused).await?;
+    let suspended = async || count("exception.suspended") > lost && count("control.lost") > 0;
+    let took = until("the loss is on record and told", Duration::from_secs(2), suspended).await?;
+    say(&format!("told {took:.1?} after the first call was refused"));
+    collector.launch().await?;
+    let health = async || {
+        let all = gateway.ok(ADMINISTRATOR, &["controls"]).await.unwrap_or_default();
+        let healthy = |one: &Value| one["id"] == "trace.full" && one["healthy"] == json!(true);
+        all.as_array().is_some_and(|all| all.iter().any(healthy))
+    };
+    until("the control works again", Duration::from_secs(20), health).await?;
+    let resumed = async || count("exception.resumed") > back && count("control.returned") > 0;
+    let took = until("the return is on record and told", Duration::from_secs(2), resumed).await?;
+    say(&format!("told {took:.1?} after the control worked again"));
+    ensure!(works().await, "calls work again");
+    for (of, named) in [("trace.full", "control"), ("EX-TOLD", "exception")] {
+        let history = gateway.ok(ADMINISTRATOR, &["controls", "history", of]).await?;
+        let mine = history.as_array().context("no list")?.iter().filter(|one| one[named] == of);
+        let healthy: Vec<_> = mine.map(|one| one["healthy"].clone()).collect();
+        ensure!(healthy.starts_with(&[json!(true), json!(false)]), "{of}: {history}");
+    }
+    gateway.verified().await.map(drop)
 }

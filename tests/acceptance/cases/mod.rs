@@ -39,6 +39,7 @@ pub mod traces;
 mod unneeded;
 mod unusual;
 mod wire;
+mod yes;
 
 use crate::Case;
 
@@ -68,6 +69,7 @@ pub fn all() -> Vec<Case> {
         keys::cases(),
         kill::cases(),
         hold::cases(),
+        yes::cases(),
         hostile::cases(),
         crowd::cases(),
         requests::cases(),

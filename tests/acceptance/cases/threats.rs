@@ -169,7 +169,9 @@ async fn text() -> anyhow::Result<()> {
 }
 
 async fn metrics(gateway: &Gateway) -> anyhow::Result<String> {
-    gateway.text(ADMINISTRATOR, "/metrics").await
+    let (status, text) = gateway.text(ADMINISTRATOR, ("GET", "/metrics"), &Value::Null).await?;
+    ensure!(status == 200, "/metrics: {status}");
+    Ok(text)
 }
 
 async fn names() -> anyhow::Result<()> {

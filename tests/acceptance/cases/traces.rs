@@ -182,7 +182,7 @@ async fn slow() -> anyhow::Result<()> {
     ));
     ensure!(hung.0 < well.0 * 2 + Duration::from_millis(5), "calls wait for the collector: {hung:?}, before {well:?}");
     ensure!(hung.1 < Duration::from_secs(2), "a call waited for the collector: {hung:?}");
-    let text = gateway.text(ADMINISTRATOR, "/metrics").await?;
+    let (_, text) = gateway.text(ADMINISTRATOR, ("GET", "/metrics"), &Value::Null).await?;
     let full = |line: &&str| line.starts_with("postern_trace_spans_total{") && line.contains("result=\"queue_full\"");
     let dropped =
         text.lines().filter(full).filter_map(|line| line.rsplit_once(' ')?.1.parse::<f64>().ok()).sum::<f64>();

@@ -165,7 +165,8 @@ impl Serving {
     /// One round. What the server tells meanwhile is told on; it does not wait for a slow reader.
     async fn serve(&mut self, request: Request) -> Result<Reply, RpcError> {
         let (sender, mut notices) = Notices::wanted(&request.meta).filter(|_| self.streams).unzip();
-        let link = Link { notices: sender, cancelled: self.running.cancelled.clone() };
+        let session = Some(self.session.ended.clone());
+        let link = Link { notices: sender, cancelled: self.running.cancelled.clone(), session };
         let (handler, subject) = (Arc::clone(&self.handler), Arc::clone(&self.subject));
         let mut serving = tokio::spawn(async move { handler.serve(subject, request, link).await });
         let reply = loop {

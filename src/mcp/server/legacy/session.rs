@@ -175,7 +175,8 @@ impl Sessions {
     /// The session of this id, if it lives and belongs to this subject and scope. Any other is as good as unknown.
     pub(super) fn find(&self, id: &SessionId, subject: &Subject, scope: &Scope) -> Option<Arc<Session>> {
         let session = held(&self.book).agents.get(&subject.agent)?.get(id).cloned()?;
-        if session.person != person(subject) || session.scope != *scope || session.idle() >= limits::SESSION_IDLE {
+        let over = session.idle() >= limits::SESSION_IDLE || session.ended.is_cancelled();
+        if session.person != person(subject) || session.scope != *scope || over {
             return None;
         }
         session.touch();
@@ -204,7 +205,7 @@ impl Book {
         self.swept = Instant::now();
         self.agents.retain(|_, own| {
             own.retain(|_, session| {
-                let keep = session.idle() < limits::SESSION_IDLE;
+                let keep = session.idle() < limits::SESSION_IDLE && !session.ended.is_cancelled();
                 if keep {
                     session.lines.sweep();
                 } else {

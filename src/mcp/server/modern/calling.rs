@@ -56,7 +56,7 @@ pub(super) fn start(
 ) -> Call {
     let cancelled = CancellationToken::new();
     let (sender, notices) = Notices::wanted(&request.meta).filter(|_| context.accepts.stream).unzip();
-    let link = Link { notices: sender, cancelled: cancelled.clone() };
+    let link = Link { notices: sender, cancelled: cancelled.clone(), session: None };
     let (method, capabilities) = (request.method, Arc::clone(&request.capabilities));
     let (done, outcome) = oneshot::channel();
     let (handler, subject) = (Arc::clone(handler), Arc::clone(&context.subject));
