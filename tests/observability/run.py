@@ -25,7 +25,7 @@ USES = f'postern_exception_uses_total{{exception_id="{EXCEPTION}"}}'
 # What a first use may take until a person is told, in seconds.
 IN_TIME = 2.0
 # Made when something happens that does not happen here.
-BORN_ON_AN_EVENT = {"postern_monitoring_denials_total"}
+BORN_ON_AN_EVENT = {"mcp_client_session_duration_seconds"}
 results = []
 
 
@@ -180,6 +180,19 @@ def loaded(stack):
     check(f"Prometheus takes the {len(statics.expressions())} expressions of the dashboard", not failed, failed)
 
 
+def legacy_session(gateway, agent):
+    """A client of an older revision opens a session, and closes it."""
+    headers = {"Authorization": f"Bearer {agent.key}", "Content-Type": "application/json",
+               "Accept": "application/json, text/event-stream"}
+    params = {"protocolVersion": "2025-06-18", "clientInfo": {"name": "old", "version": "1"}, "capabilities": {}}
+    body = {"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": params}
+    with urllib.request.urlopen(urllib.request.Request(gateway.agents, json.dumps(body).encode(), headers), timeout=10) as answer:
+        headers["Mcp-Session-Id"] = answer.headers["Mcp-Session-Id"]
+    urllib.request.urlopen(urllib.request.Request(gateway.agents, headers=headers, method="DELETE"), timeout=10).close()
+    ended = 'mcp_server_session_duration_seconds_count{mcp_protocol_version="2025-06-18"} 1'
+    check("a legacy session that ended is measured", ended in exposed(gateway)[1].split("\n"))
+
+
 def named(gateway, stack):
     """Names, types and units: the document, the exposition and what uses them are the same."""
     known = statics.documented()
@@ -214,6 +227,7 @@ def at_work(folder):
         scraped(stack)
         agent = first_use(gateway, stack, receiver)
         traced(gateway, stack, agent)
+        legacy_session(gateway, agent)
         named(gateway, stack)
         loaded(stack)
     finally:

@@ -3,6 +3,7 @@
 use std::{
     net::SocketAddr,
     sync::{Arc, Mutex},
+    time::Duration,
 };
 
 use async_trait::async_trait;
@@ -89,6 +90,10 @@ impl Handler for Fake {
             },
             taints: Arc::default(),
         }))
+    }
+
+    fn session_ended(&self, version: &'static str, lasted: Duration) {
+        self.note(format!("session of {version} over after {} s", lasted.as_secs()));
     }
 
     fn has_server(&self, server: &ServerName) -> bool {
