@@ -24,6 +24,8 @@ QUICKSTART = stage.EXAMPLES / "quickstart"
 USES = f'postern_exception_uses_total{{exception_id="{EXCEPTION}"}}'
 # What a first use may take until a person is told, in seconds.
 IN_TIME = 2.0
+# The same by Prometheus and Alertmanager: a scrape, an evaluation and a push later, on a machine that is busy.
+BY_RULES = 5.0
 # Made when something happens that does not happen here.
 BORN_ON_AN_EVENT = {"mcp_client_session_duration_seconds"}
 results = []
@@ -130,7 +132,8 @@ def first_use(gateway, stack, receiver):
     check("with the exception as its subject", pushed and pushed[0][1].get("subject") == EXCEPTION, pushed)
     routed = until(lambda: receiver.alerts("PosternExceptionFirstUse", "/team"))
     by_rule = routed[0][0] - begun if routed else None
-    check("Prometheus and Alertmanager tell it too", routed and routed[0][1]["exception_id"] == EXCEPTION, routed)
+    check(f"Prometheus and Alertmanager tell it within {BY_RULES:.0f} s",
+          routed and routed[0][1]["exception_id"] == EXCEPTION and by_rule <= BY_RULES, (by_rule, routed))
     grown = until(lambda: [one for one in stack.series(f"increase({USES}[1m])") if one[1] > 0])
     check("`increase()` sees the first use", grown, stack.series(USES))
     if took and by_rule:

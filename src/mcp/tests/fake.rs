@@ -25,6 +25,8 @@ use crate::{
 
 pub(super) struct Fake {
     pub(super) journal: Mutex<Vec<String>>,
+    /// Legacy sessions that ended: their revision, and how many seconds they lasted.
+    pub(super) sessions: Mutex<Vec<(&'static str, u64)>>,
     pub(super) go: Notify,
     pub(super) events: broadcast::Sender<Event>,
     /// What was shown for each subscription.
@@ -39,6 +41,7 @@ impl Fake {
     pub(super) fn new() -> Self {
         Self {
             journal: Mutex::default(),
+            sessions: Mutex::default(),
             go: Notify::new(),
             events: broadcast::channel(64).0,
             proofs: Mutex::default(),
@@ -93,7 +96,7 @@ impl Handler for Fake {
     }
 
     fn session_ended(&self, version: &'static str, lasted: Duration) {
-        self.note(format!("session of {version} over after {} s", lasted.as_secs()));
+        self.sessions.lock().unwrap().push((version, lasted.as_secs()));
     }
 
     fn has_server(&self, server: &ServerName) -> bool {
