@@ -1,12 +1,12 @@
 # Commands of the house. `make` alone lists them.
 .DEFAULT_GOAL := help
-.PHONY: help demo cases test acceptance peers conformance evidence drills bench fuzz check
+.PHONY: help demo cases test acceptance peers conformance evidence observability drills bench fuzz check
 
 CARGO ?= cargo
 PYTHON ?= python3
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: ## Play an agent's session through the gateway, step by step; STAY=1 leaves it running
 	@echo "== building postern (debug profile; some minutes the first time)"
@@ -32,6 +32,9 @@ conformance: ## The official conformance suite of MCP through the gateway; the l
 
 evidence: ## The log of a running gateway, verified by software that is not ours; the last line counts
 	@bash tests/all.sh evidence
+
+observability: ## Shipped rules, routes and dashboard with the real Prometheus and Alertmanager; the last line counts
+	@bash tests/all.sh observability
 
 drills: ## Outages with their timelines, and the count of what each use leaves; DRILL_CALLS=10000
 	@bash tests/all.sh drills

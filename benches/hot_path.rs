@@ -187,7 +187,12 @@ fn admit_and_outcome(c: &mut Criterion) {
             tool: tool.reference.tool.clone(),
             exposed: tool.exposed.clone(),
             definition: tool.digest,
-            arguments: Arguments { digest: Digest::of(b"{}"), sealed: None },
+            arguments: Arguments {
+                digest: Digest::of(b"{}").into(),
+                sealed: None,
+                clear: std::collections::BTreeMap::new(),
+                omitted: Vec::new(),
+            },
         },
         verdict: permit.verdict().clone(),
         continues: None,

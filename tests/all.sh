@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Everything that `make test` runs, or one part of it: acceptance, peers, conformance, evidence, drills, cases.
+# Everything that `make test` runs, or one part of it: acceptance, peers, conformance, evidence, observability, drills, cases.
 # What cannot be set up is listed as NOT RUN; with CI set that is a failure.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -63,6 +63,18 @@ evidence() {
   python3 tests/evidence/run.py
 }
 
+observability() {
+  local program
+  for program in prometheus promtool prometheus-alertmanager amtool; do
+    if ! command -v "$program" >/dev/null; then
+      not_run "observability: $program is not there (bash tests/setup.sh says why)"
+      return
+    fi
+  done
+  say "rules, routes and dashboard with the real Prometheus and Alertmanager (half a minute)"
+  python3 tests/observability/run.py
+}
+
 drills() {
   say "outage drills, each with its timeline, and the count of what each use leaves (two minutes)"
   cargo test --quiet --locked --test acceptance -- --drills
@@ -88,14 +100,15 @@ cases() {
 }
 
 case "${1:-all}" in
-  all) setup; build; rust; acceptance; conformance; peers; evidence; drills; demo; cases ;;
+  all) setup; build; rust; acceptance; conformance; peers; evidence; observability; drills; demo; cases ;;
   cases) build; cases ;;
   acceptance) setup; build; acceptance ;;
   drills) setup; build; drills ;;
   evidence) setup; build; evidence ;;
+  observability) setup; build; observability ;;
   peers) setup; build; peers ;;
   conformance) setup; build; conformance ;;
-  *) echo "usage: tests/all.sh [acceptance|peers|conformance|evidence|drills|cases]" >&2; exit 2 ;;
+  *) echo "usage: tests/all.sh [acceptance|peers|conformance|evidence|observability|drills|cases]" >&2; exit 2 ;;
 esac
 
 if [ ${#skipped[@]} -gt 0 ]; then

@@ -57,6 +57,30 @@ verifier() {
 }
 verifier
 
+# Prometheus and Alertmanager, by apt, as root or with sudo. Their packages would start both as services, now and at each
+# boot; here they are programs for a test.
+monitors() {
+  local absent=() as=() policy=/usr/sbin/policy-rc.d ours=''
+  command -v prometheus >/dev/null && command -v promtool >/dev/null || absent+=(prometheus)
+  command -v prometheus-alertmanager >/dev/null && command -v amtool >/dev/null || absent+=(prometheus-alertmanager)
+  [ ${#absent[@]} -gt 0 ] || return 0
+  [ "$(id -u)" = 0 ] || as=(sudo -n)
+  if command -v apt-get >/dev/null && "${as[@]}" true 2>/dev/null; then
+    say "installing ${absent[*]}"
+    [ -e "$policy" ] || { printf '#!/bin/sh\nexit 101\n' | "${as[@]}" tee "$policy" >/dev/null && "${as[@]}" chmod 755 "$policy" && ours=yes; }
+    "${as[@]}" apt-get update -qq
+    "${as[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${absent[@]}" >/dev/null \
+      || missing+=("system packages ${absent[*]}")
+    [ -z "$ours" ] || "${as[@]}" rm -f "$policy"
+    if command -v systemctl >/dev/null; then
+      "${as[@]}" systemctl disable --now --quiet "${absent[@]}" 2>/dev/null
+    fi
+  else
+    missing+=("system packages ${absent[*]} (no apt, or neither root nor sudo)")
+  fi
+}
+monitors
+
 # npm_packages FOLDER WHAT: npm packages of a lock, installed once for each version of it.
 npm_packages() {
   local stamp

@@ -8,6 +8,7 @@ use super::{build::Loose, freeze, gauges, hold, house::House, watchdog};
 use crate::{
     domain::ExceptionId,
     evidence::{Alarm, AlarmKind, Journal as _, Record},
+    exception::Exception,
     gateway::Changes,
     telemetry::TracedException,
 };
@@ -18,6 +19,8 @@ const STATES: [&str; 4] = ["pending_approval", "scheduled", "active", "suspended
 const POLICIES: Duration = Duration::from_secs(2);
 /// The longest time between two looks at what the clock brought.
 const LOOK: Duration = Duration::from_secs(60);
+/// Exceptions that are read at once.
+const PAGE: usize = 1_000;
 /// Between two looks at who watches and at the clock.
 const WATCHERS: Duration = Duration::from_millis(250);
 
@@ -155,7 +158,15 @@ async fn exceptions(house: Arc<House>, changes: watch::Sender<Changes>) {
 
 async fn announce(house: &House) {
     let now = house.clock.now();
-    let Ok(all) = house.desk.list(None, 1_000).await else { return };
+    let mut all: Vec<Exception> = Vec::new();
+    loop {
+        let after = all.last().map(|exception| exception.id.clone());
+        match house.desk.list(after.as_ref(), PAGE).await {
+            Ok(page) if page.is_empty() => break,
+            Ok(page) => all.extend(page),
+            Err(_) => return,
+        }
+    }
     let live = all.iter().filter(|exception| exception.is_live(now));
     let traced: Vec<TracedException> = live
         .map(|exception| TracedException {

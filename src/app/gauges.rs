@@ -2,7 +2,9 @@
 
 use std::{sync::Arc, time::Duration};
 
-use super::{house::House, replay::CURSOR};
+use super::house::House;
+use super::replay::CURSOR;
+use crate::upstream::Meter;
 
 const PACE: Duration = Duration::from_secs(1);
 /// Turns between two looks at what costs more: the disk, budgets, destinations.
@@ -12,6 +14,9 @@ const SELDOM: u32 = 5;
 pub(super) async fn keep(house: Arc<House>) {
     let metrics = Arc::clone(house.telemetry.metrics());
     house.store.measure(&metrics);
+    let told = Arc::clone(&metrics);
+    let meter: Meter = Arc::new(move |server, version, lasted| told.talk_ended(server, version, lasted));
+    house.upstreams.measure(&meter);
     let mut checkpoints = house.store.checkpoints();
     checkpoints.mark_changed();
     for turn in 0_u32.. {

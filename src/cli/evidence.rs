@@ -9,7 +9,8 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::{
-    command::{EvidenceCommand, Global, Journal},
+    command::Global,
+    copies::{EvidenceCommand, Journal},
     exit::Failure,
     proof, retention,
     run::operator,

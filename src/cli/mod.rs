@@ -6,6 +6,7 @@ mod changes;
 mod check;
 mod client;
 mod command;
+mod copies;
 mod doctor;
 mod evidence;
 mod exit;

@@ -8,7 +8,8 @@ use std::{
 use serde::Serialize;
 
 use super::{
-    command::{ConsistencyArguments, CopyArguments, Global, ProveArguments, VerifyArguments},
+    command::Global,
+    copies::{ConsistencyArguments, CopyArguments, ProveArguments, VerifyArguments},
     exit::Failure,
     run::operator,
     screen::Screen,

@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 
 use super::{
     client::Body,
-    command::{CopyArguments, Global},
+    command::Global,
+    copies::CopyArguments,
     evidence,
     exit::Failure,
     proof, remote, render,

@@ -9,7 +9,8 @@ use clap::{Args, Subcommand};
 use serde::Serialize;
 
 use super::{
-    command::{Global, Journal},
+    command::Global,
+    copies::Journal,
     evidence,
     exit::Failure,
     screen::Screen,

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use super::{
-    command::VerifyArguments,
+    copies::VerifyArguments,
     exit::Failure,
     proof::{failed, text},
 };

@@ -82,6 +82,8 @@ pub const SEARCH_PAGE: usize = 100;
 pub const SEARCH_JUDGED: usize = 2_000;
 /// Combinations of principal and tool that one round of proofs asks about.
 pub const PROOF_ENVIRONMENTS: usize = 2_000;
+/// Exceptions, and tools, that have series of their own in the metrics; what is beyond counts as `other`.
+pub const SERIES: usize = 1_000;
 
 /// Until the request headers are complete.
 pub const HEADER_TIME: Duration = Duration::from_secs(5);

@@ -71,11 +71,8 @@ impl Gateway {
             Admit { intent, credential: visit.subject.credential.id.clone(), epoch: visit.world.epoch, charge, hold };
         let begun = Instant::now();
         let admitted = self.parts.admission.admit(admit).await;
-        let audit = self.parts.telemetry.metrics().audit();
-        match &admitted {
-            Ok(_) => audit.appended(begun.elapsed()),
-            Err(AdmissionError::Unavailable(_)) => audit.write_failed(),
-            Err(_) => {}
+        if admitted.is_ok() {
+            self.parts.telemetry.metrics().audit().appended(begun.elapsed());
         }
         let position = admitted.map_err(|error| {
             if let (AdmissionError::Exhausted, Some(grant)) = (&error, permit.grant()) {

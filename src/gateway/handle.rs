@@ -1,6 +1,6 @@
 //! What the wire asks of the gateway.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use http::{StatusCode, request::Parts as Head};
@@ -45,6 +45,10 @@ impl Handler for Arc<Gateway> {
             return Err(HttpRefusal { status: StatusCode::TOO_MANY_REQUESTS, www_authenticate: None, message });
         }
         Ok(subject)
+    }
+
+    fn session_ended(&self, version: &'static str, lasted: Duration) {
+        self.parts.telemetry.metrics().session_ended(version, lasted);
     }
 
     fn has_server(&self, server: &ServerName) -> bool {

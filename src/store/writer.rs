@@ -235,6 +235,9 @@ impl Writer {
     fn fall(&mut self, head: u64, gone_on: HashSet<DecisionId>, error: &rusqlite::Error) -> Unavailable {
         tracing::error!(%error, "the store cannot be written; calls are refused until it can");
         self.signals.lease.fail();
+        if let Some(meter) = self.signals.meter.get() {
+            meter.audit().write_failed();
+        }
         let why = Unavailable(error.to_string());
         let tight = matches!(&self.health, Health::Up(ledger) if ledger.tight);
         let full = tight || error.sqlite_error_code() == Some(rusqlite::ErrorCode::DiskFull);

@@ -3,7 +3,9 @@
 use std::{cell::RefCell, collections::BTreeMap, sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
-use prometheus::{Error, GaugeVec, Histogram, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Registry, TextEncoder};
+use prometheus::{
+    Error, GaugeVec, Histogram, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Registry, TextEncoder,
+};
 
 use super::{
     ending::Ending,
@@ -12,10 +14,14 @@ use super::{
     offsite::OffsiteMetrics,
     series::ToolDurations,
 };
-use crate::domain::{ExceptionId, FreezeScope, Method, Obligation, PilotId, Timestamp, ToolRef, Verdict};
+use crate::domain::{
+    ExceptionId, FreezeScope, Method, Obligation, PilotId, ServerName, Timestamp, ToolRef, Verdict, limits,
+};
 
 /// Bounds of `mcp.server.operation.duration` and `mcp.client.operation.duration`, as the conventions set them.
 const OPERATION: [f64; 14] = [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0];
+/// Bounds of `mcp.server.session.duration` and `mcp.client.session.duration`.
+const SESSION: [f64; 10] = [0.1, 1.0, 10.0, 60.0, 300.0, 900.0, 3_600.0, 14_400.0, 43_200.0, 86_400.0];
 /// Bounds for what the gateway itself adds.
 const OVERHEAD: [f64; 10] = [0.000_05, 0.000_1, 0.000_2, 0.000_5, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05];
 /// Bounds for one decision.
@@ -48,6 +54,8 @@ pub struct Metrics {
     overhead: Histogram,
     server: ToolDurations,
     client: ToolDurations,
+    sessions: HistogramVec,
+    talks: HistogramVec,
     uses: IntCounterVec,
     exceptions: ArcSwap<BTreeMap<ExceptionId, Tracked>>,
     active: IntGauge,
@@ -90,6 +98,18 @@ impl Metrics {
             )?,
             server: ToolDurations::new(durations("mcp_server_operation_duration_seconds", "Calls by agents.")?),
             client: ToolDurations::new(durations("mcp_client_operation_duration_seconds", "Calls to tool servers.")?),
+            sessions: maker.histograms(
+                "mcp_server_session_duration_seconds",
+                "Sessions of legacy agents that ended, until their last use.",
+                &SESSION,
+                &["mcp_protocol_version"],
+            )?,
+            talks: maker.histograms(
+                "mcp_client_session_duration_seconds",
+                "Sessions with legacy tool servers that ended.",
+                &SESSION,
+                &["mcp_protocol_version", "postern_server"],
+            )?,
             uses: maker.counters(
                 "postern_exception_uses_total",
                 "Calls that an exception admitted.",
@@ -111,8 +131,8 @@ impl Metrics {
             )?,
             lag: maker.gauges("postern_export_lag_records", "Records that a destination has not got.", &["sink"])?,
             unmet: maker.counters("postern_monitoring_denials_total", "Calls that a control refused.", &["monitor"])?,
-            names: maker.1.take(),
             frozen: maker.gauges("postern_frozen", "Scopes that are frozen, by their kind.", &["scope"])?,
+            names: maker.1.take(),
             registry,
         })
     }
@@ -164,6 +184,16 @@ impl Metrics {
         self.client.observe_other(method, ending, elapsed);
     }
 
+    /// A session of a legacy agent ended; `version` is one of the revisions that are spoken here.
+    pub fn session_ended(&self, version: &'static str, lasted: Duration) {
+        self.sessions.with_label_values(&[version]).observe(lasted.as_secs_f64());
+    }
+
+    /// A session with a legacy tool server ended.
+    pub fn talk_ended(&self, server: &ServerName, version: &'static str, lasted: Duration) {
+        self.talks.with_label_values(&[version, server.as_str()]).observe(lasted.as_secs_f64());
+    }
+
     /// These tools have series of their own from now on; the rest is `other`.
     pub fn register_tools(&self, tools: &[ToolRef]) {
         self.server.register(tools);
@@ -171,11 +201,13 @@ impl Metrics {
     }
 
     /// These exceptions have series of their own from now on, each counted from zero, so that the first use is an
-    /// increase. Those of others are forgotten.
+    /// increase. Those of others are forgotten. Beyond the bound, those that have a series keep it and the rest is
+    /// `other`.
     pub fn register_exceptions(&self, exceptions: &[TracedException]) {
         let before = self.exceptions.load();
         let mut next = BTreeMap::new();
-        for exception in exceptions {
+        let (old, new): (Vec<_>, Vec<_>) = exceptions.iter().partition(|one| before.contains_key(&one.id));
+        for exception in old.into_iter().chain(new).take(limits::SERIES) {
             let pilot = exception.pilot.as_ref().map_or("", PilotId::as_str).to_owned();
             let uses = self.uses.with_label_values(&[exception.id.as_str(), &pilot]);
             self.expires.with_label_values(&[exception.id.as_str()]).set(seconds(exception.not_after));
@@ -191,7 +223,7 @@ impl Metrics {
                 let _gone = self.left.remove_label_values(&[id.as_str()]);
             }
         }
-        self.active.set(i64::try_from(next.len()).unwrap_or(i64::MAX));
+        self.active.set(i64::try_from(exceptions.len()).unwrap_or(i64::MAX));
         self.exceptions.store(Arc::new(next));
     }
 
@@ -213,8 +245,9 @@ impl Metrics {
         self.trace.without(uses);
     }
 
-    /// A control works, or does not.
+    /// A control works, or does not. What it refuses is counted from zero.
     pub fn control(&self, id: &str, healthy: bool) {
+        let _from_zero = self.unmet.with_label_values(&[control(id)]);
         self.healthy.with_label_values(&[control(id)]).set(i64::from(healthy));
     }
 

@@ -10,7 +10,7 @@ use arc_swap::ArcSwap;
 use prometheus::{Histogram, HistogramVec};
 
 use super::{attribute, ending::Ending};
-use crate::domain::{Method, ToolRef};
+use crate::domain::{Method, ToolRef, limits};
 
 /// What stands for a tool that nobody registered.
 const OTHER: &str = "other";
@@ -34,11 +34,14 @@ impl ToolDurations {
         Self { all, tools: ArcSwap::default(), other: Bound::default() }
     }
 
-    /// These are the tools now. Series of tools that are no longer among them are forgotten.
+    /// These are the tools now. Series of tools that are no longer among them are forgotten; beyond the bound, tools
+    /// that are known stay so and the rest is `other`.
     pub(super) fn register(&self, tools: &[ToolRef]) {
         let before = self.tools.load();
+        let (old, new): (Vec<_>, Vec<_>) = tools.iter().partition(|tool| before.contains_key(*tool));
+        let kept = old.into_iter().chain(new).take(limits::SERIES);
         let next: BTreeMap<_, _> =
-            tools.iter().map(|tool| (tool.clone(), before.get(tool).cloned().unwrap_or_default())).collect();
+            kept.map(|tool| (tool.clone(), before.get(tool).cloned().unwrap_or_default())).collect();
         for (tool, bound) in before.iter().filter(|(tool, _)| !next.contains_key(tool)) {
             for (label, series) in Ending::LABELS.iter().zip(bound.iter()) {
                 if series.get().is_some() {

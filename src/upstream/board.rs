@@ -3,13 +3,13 @@
 use std::{
     collections::VecDeque,
     fmt,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, OnceLock, PoisonError},
 };
 
 use arc_swap::ArcSwapOption;
 use tokio::sync::{Notify, watch};
 
-use super::{FailureKind, Offered, watches::Watches};
+use super::{FailureKind, Meter, Offered, watches::Watches};
 use crate::domain::ServerName;
 
 const STDERR: usize = 64 << 10;
@@ -65,6 +65,8 @@ pub(super) struct Board {
     pub(super) watches: Watches,
     /// How often the lists were read.
     pub(super) readings: watch::Sender<u64>,
+    /// Is told of sessions that ended.
+    pub(super) meter: OnceLock<Meter>,
     offered: ArcSwapOption<Offered>,
     health: Mutex<ServerHealth>,
     stderr: Mutex<VecDeque<u8>>,
@@ -82,6 +84,7 @@ impl Board {
             restart: Notify::new(),
             watches: Watches::default(),
             readings: watch::channel(0).0,
+            meter: OnceLock::new(),
             offered: ArcSwapOption::empty(),
             health: Mutex::new(health),
             stderr: Mutex::new(VecDeque::new()),

@@ -11,8 +11,8 @@ use tokio::{sync::watch, task::JoinHandle, time::timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    CallEnd, Dispatch, FailureKind, Offered, ServerHealth, ServerSettings, ServerState, SettingsError, Transport,
-    Watch, board::Board, errand::Errand, http::HttpServer, openapi::OpenApiServer, stdio::StdioServer,
+    CallEnd, Dispatch, FailureKind, Meter, Offered, ServerHealth, ServerSettings, ServerState, SettingsError,
+    Transport, Watch, board::Board, errand::Errand, http::HttpServer, openapi::OpenApiServer, stdio::StdioServer,
     watches::Watches,
 };
 use crate::{
@@ -71,6 +71,14 @@ impl Upstreams {
         let stop = CancellationToken::new();
         let keepers = servers.values().map(|server| server.road.keep(stop.clone())).collect();
         Ok(Self { servers, changes, stop, keepers: Mutex::new(keepers) })
+    }
+
+    /// From now on this is told of sessions with legacy servers that ended.
+    pub fn measure(&self, meter: &Meter) {
+        for server in self.servers.values() {
+            // Whoever was first stays.
+            let _set = server.board.meter.set(Arc::clone(meter));
+        }
     }
 
     /// A number that changes whenever what a server offers did.

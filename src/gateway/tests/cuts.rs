@@ -54,3 +54,15 @@ async fn a_request_whose_permission_is_taken_back_while_it_is_recorded_does_not_
         }
     }
 }
+
+#[tokio::test]
+async fn a_call_that_the_store_refuses_is_no_failure_of_a_write() {
+    let house = House::under(ROLE);
+    house.fill();
+    let link = Link { notices: None, cancelled: CancellationToken::new(), session: None };
+    let answer = house.gateway.serve(house.subject().await, House::request(Method::CallTool, "s__job"), link).await;
+    let Err(refused) = answer else { panic!("{answer:?}") };
+    assert!(refused.message.contains("audit_unavailable"), "{refused:?}");
+    let text = house.gateway.parts.telemetry.metrics_text().unwrap();
+    assert!(text.lines().any(|line| line == "postern_audit_write_failures_total 0"), "{text}");
+}

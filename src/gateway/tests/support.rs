@@ -93,6 +93,7 @@ impl Fetch for NoWeb {
 struct Book {
     records: Mutex<Vec<Record>>,
     frozen: AtomicBool,
+    full: AtomicBool,
     open: Semaphore,
     next: AtomicU64,
 }
@@ -100,6 +101,9 @@ struct Book {
 #[async_trait]
 impl Admission for Book {
     async fn admit(&self, admit: Admit) -> Result<Position, AdmissionError> {
+        if self.full.load(Ordering::SeqCst) {
+            return Err(AdmissionError::Unavailable("the disk is full".to_owned()));
+        }
         self.record(Record::Intent(admit.intent)).await
     }
 
@@ -177,6 +181,7 @@ impl House {
         let book = Arc::new(Book {
             records: Mutex::default(),
             frozen: AtomicBool::new(false),
+            full: AtomicBool::new(false),
             open: Semaphore::new(1),
             next: AtomicU64::new(1),
         });
@@ -293,6 +298,11 @@ impl House {
     pub(super) fn freeze(&self, frozen: bool) {
         self.book.frozen.store(frozen, Ordering::SeqCst);
         self.gateway.parts.changes.send_modify(Changes::of_callers);
+    }
+
+    /// Calls find no room from now on.
+    pub(super) fn fill(&self) {
+        self.book.full.store(true, Ordering::SeqCst);
     }
 
     /// Whether records become durable, or wait.

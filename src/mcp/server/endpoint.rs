@@ -41,9 +41,9 @@ impl Endpoint {
     #[must_use]
     pub fn new(handler: Arc<dyn Handler>, settings: EndpointSettings) -> Self {
         Self {
+            sessions: Sessions::new(Arc::clone(&handler)),
             handler,
             settings,
-            sessions: Sessions::new(),
             streams: Streams::bounded(limits::STREAMS_PER_PRINCIPAL, limits::STREAMS),
             waiting: Arc::new(Waiting::new()),
             in_flight: Arc::new(Semaphore::new(limits::IN_FLIGHT_BYTES)),

@@ -1,6 +1,10 @@
 //! The port of the agents' side: what the endpoint asks of the gateway, and in which words.
 
-use std::{net::SocketAddr, sync::Arc, time::Instant};
+use std::{
+    net::SocketAddr,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -54,6 +58,11 @@ pub trait Handler: Send + Sync + 'static {
     /// # Errors
     /// The gateway cannot keep its record now. What the subject does not see is left out of what is granted.
     async fn listen(&self, subject: &Arc<Subject>, request: ListenRequest) -> Result<Listening, RpcError>;
+
+    /// A session of a legacy client ended; so much time was between its opening and its last use.
+    fn session_ended(&self, version: &'static str, lasted: Duration) {
+        let _unheard = (version, lasted);
+    }
 }
 
 /// Which part of the house a request is about.

@@ -3,6 +3,7 @@
 use std::{
     net::SocketAddr,
     sync::{Arc, Mutex},
+    time::Duration,
 };
 
 use async_trait::async_trait;
@@ -24,6 +25,8 @@ use crate::{
 
 pub(super) struct Fake {
     pub(super) journal: Mutex<Vec<String>>,
+    /// Legacy sessions that ended: their revision, and how many seconds they lasted.
+    pub(super) sessions: Mutex<Vec<(&'static str, u64)>>,
     pub(super) go: Notify,
     pub(super) events: broadcast::Sender<Event>,
     /// What was shown for each subscription.
@@ -38,6 +41,7 @@ impl Fake {
     pub(super) fn new() -> Self {
         Self {
             journal: Mutex::default(),
+            sessions: Mutex::default(),
             go: Notify::new(),
             events: broadcast::channel(64).0,
             proofs: Mutex::default(),
@@ -89,6 +93,10 @@ impl Handler for Fake {
             },
             taints: Arc::default(),
         }))
+    }
+
+    fn session_ended(&self, version: &'static str, lasted: Duration) {
+        self.sessions.lock().unwrap().push((version, lasted.as_secs()));
     }
 
     fn has_server(&self, server: &ServerName) -> bool {

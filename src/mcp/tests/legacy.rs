@@ -201,4 +201,8 @@ async fn a_session_that_is_not_used_ends() {
         tokio::time::advance(wait).await;
         assert_eq!(ask(echo().in_session(&session)).await.status(), status);
     }
+    assert!(house.fake.sessions.lock().unwrap().is_empty());
+    ask(Ask::legacy("initialize", &json!({"protocolVersion": "2025-11-25"}))).await;
+    let ended = [("2025-11-25", 3_600)];
+    assert_eq!(*house.fake.sessions.lock().unwrap(), ended, "the hour in which nobody used it is not counted");
 }

@@ -15,11 +15,20 @@ use crate::{
     evidence::{Freeze, Record},
     gateway::{Admission as _, AdmissionError},
     store::Settings,
+    telemetry::{self, Telemetry},
 };
 
 #[tokio::test]
 async fn a_database_that_another_program_holds_refuses_calls_until_it_is_free() {
     let house = House::with(Settings { commit_timeout: Duration::from_millis(250), ..patient() });
+    let told = telemetry::Settings { endpoint: None, ratio: 0.0, lease: Duration::from_secs(2) };
+    let telemetry = Telemetry::start(&told).unwrap();
+    house.store.measure(telemetry.metrics());
+    let failures = || {
+        let text = telemetry.metrics_text().unwrap();
+        let line = text.lines().find_map(|line| line.strip_prefix("postern_audit_write_failures_total ")).unwrap();
+        line.parse::<u64>().unwrap()
+    };
     let holder = rusqlite::Connection::open(house.dir.join("postern.db")).unwrap();
     holder.execute_batch("BEGIN IMMEDIATE").unwrap();
     assert!(matches!(house.store.admit(admit(1)).await, Err(AdmissionError::Unavailable(_))));
@@ -31,6 +40,10 @@ async fn a_database_that_another_program_holds_refuses_calls_until_it_is_free() 
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     assert!(!lease.holds(), "the control must be seen as broken");
+    for n in 10..20 {
+        assert!(matches!(house.store.admit(admit(n)).await, Err(AdmissionError::Unavailable(_))));
+    }
+    assert_eq!(failures(), 1, "one commit failed; calls that were refused because of it are no failures of a write");
     holder.execute_batch("ROLLBACK").unwrap();
     let admitted = until_admitted(&house.store, 2).await;
     house.store.record(outcome(admitted)).await.unwrap();

@@ -51,6 +51,33 @@ async fn an_exception_is_counted_from_zero_and_forgotten_when_it_ends() {
     assert!(!telemetry.metrics_text().unwrap().contains("EX-1"));
 }
 
+/// T107
+#[tokio::test]
+async fn thousands_of_exceptions_and_tools_that_are_registered_do_not_grow_the_series_without_bound() {
+    let telemetry = telemetry(None, 1.0);
+    let metrics = telemetry.metrics();
+    let not_after = "2026-11-24T10:00:00Z".parse().unwrap();
+    let traced = |n| TracedException { id: exception(&format!("EX-2026-{n:05}")), pilot: None, not_after, budget: 5 };
+    let mut lines = Vec::new();
+    for round in 0..4 {
+        let exceptions: Vec<_> = (round * 2_500..round * 2_500 + 5_000).map(traced).collect();
+        metrics.register_exceptions(&exceptions);
+        metrics.register_tools(&(0..5_000).map(|n| tool(&format!("tool{n}"))).collect::<Vec<_>>());
+        for (n, exception) in exceptions.iter().enumerate() {
+            metrics.used(&exception.id);
+            metrics.left(&exception.id, 1);
+            metrics.served(Some(&tool(&format!("tool{n}"))), Ending::Refused, QUICK, QUICK);
+        }
+        let text = telemetry.metrics_text().unwrap();
+        assert!(text.contains("postern_exception_active 5000"), "all of them are counted");
+        lines.push(text.lines().count());
+    }
+    assert!(lines.iter().all(|count| *count == lines[0]), "{lines:?}");
+    metrics.register_exceptions(&[traced(99_999)]);
+    let text = telemetry.metrics_text().unwrap();
+    assert!(text.contains("exception_id=\"EX-2026-99999\",pilot_id=\"\"} 0"), "and there is room again: {text}");
+}
+
 #[tokio::test]
 async fn the_names_are_those_that_the_alerts_use() {
     let telemetry = telemetry(None, 1.0);

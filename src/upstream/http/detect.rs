@@ -19,6 +19,7 @@ use crate::{
     upstream::{
         FailureKind,
         greet::{self, Greeting},
+        lasting::Lasting,
         rounds::{Level, can_be_asked},
     },
 };
@@ -92,6 +93,7 @@ pub(super) async fn initialize(
             conversation: Some(conversation),
             standing: None,
             level,
+            _lasting: Lasting::begin(&wire.board, version),
         });
     }
     let speaker = Speaker { version: Version::NEWEST_LEGACY, session: None };
@@ -101,7 +103,9 @@ pub(super) async fn initialize(
         return Err(FailureKind::Status(reply.status.as_u16()));
     }
     let (version, says) = greet::legacy(&reply.answer)?;
-    let mut session = Session { id: reply.session, version, server: says, conversation: None, standing: None, level };
+    let _lasting = Lasting::begin(&wire.board, version);
+    let mut session =
+        Session { id: reply.session, version, server: says, conversation: None, standing: None, level, _lasting };
     timeout(time, wire.tell(&client::initialized(session.speaker()))).await.map_err(closed)??;
     if declared.is_some_and(can_be_asked) {
         session.standing = Some(Standing::open(wire, version, session.id.as_deref()).await);

@@ -15,7 +15,7 @@ use crate::{
         Capabilities, Version,
         client::{Server, Speaker},
     },
-    upstream::{FailureKind, PrincipalKey, rounds::Level},
+    upstream::{FailureKind, PrincipalKey, lasting::Lasting, rounds::Level},
 };
 
 /// Sessions of one principal at once.
@@ -31,6 +31,8 @@ pub(super) struct Session {
     /// The standing stream, where the server may ask the client something.
     pub(super) standing: Option<Standing>,
     pub(super) level: Level,
+    /// Counts how long it lasts.
+    pub(super) _lasting: Option<Lasting>,
 }
 
 impl Session {

@@ -21,6 +21,7 @@ use crate::upstream::{
     FailureKind, ServerSettings, StdioSettings,
     backoff::{Backoff, Next, jitter},
     board::Board,
+    lasting::Lasting,
     link::{Link, LinkFlight},
     list::read_offered,
     rounds::Lot,
@@ -146,6 +147,7 @@ impl StdioServer {
             Err(kind) => return kind,
         };
         *greeted = true;
+        let _lasting = Lasting::begin(&self.board, version);
         let live = Arc::new(Live::new(link.clone(), self.board.clone(), version, server));
         let beat = Beat { board: &self.board, patience: self.settings.patience, time: self.settings.timeout };
         let following = follow(&*live, &live.says, beat);

@@ -1,6 +1,9 @@
 //! Legacy HTTP servers: sessions by principal, greeting anew, cancellation by message, requests of the server.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{
+    Arc, Mutex,
+    atomic::{AtomicUsize, Ordering},
+};
 
 use http::Method;
 use serde_json::json;
@@ -10,7 +13,7 @@ use super::{
     peer::{Peer, Reply, legacy},
     support::{call, dispatch, failed, principal, server, text, until},
 };
-use crate::upstream::{CallEnd, Dispatch, FailureKind};
+use crate::upstream::{CallEnd, Dispatch, FailureKind, Meter};
 
 #[tokio::test]
 async fn every_principal_has_a_session_of_its_own() {
@@ -32,7 +35,13 @@ async fn every_principal_has_a_session_of_its_own() {
     let called = sent.iter().find(|seen| seen.method() == "tools/call").unwrap();
     assert_eq!((called.header("mcp-protocol-version"), called.header("mcp-method")), (Some("2025-11-25"), None));
     assert_eq!(called.json["params"].get("_meta"), None);
+    let lasted = Arc::<Mutex<Vec<_>>>::default();
+    let noted = Arc::clone(&lasted);
+    let meter: Meter = Arc::new(move |server, version, _| noted.lock().unwrap().push((server.to_string(), version)));
+    upstreams.measure(&meter);
     upstreams.stop().await;
+    let ended = ("s".to_owned(), "2025-11-25");
+    until("all three are over", || *lasted.lock().unwrap() == vec![ended.clone(); 3]).await;
     assert_eq!(peer.journal().iter().filter(|seen| seen.verb == Method::DELETE).count(), 3, "sessions are closed");
 }
 

@@ -1,6 +1,9 @@
 //! Children: both eras, many calls at once, lists, progress, cancellation, and their environment.
 
-use std::time::Duration;
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use serde_json::{Value, json};
 use tokio::time::Instant;
@@ -9,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use super::support::{Nursery, answered, call, dispatch, failed, progress, ready, step, text, until};
 use crate::{
     domain::Secret,
-    upstream::{CallEnd, Dispatch, FailureKind, ServerState, Upstreams},
+    upstream::{CallEnd, Dispatch, FailureKind, Meter, ServerState, Upstreams},
 };
 
 #[tokio::test]
@@ -21,7 +24,13 @@ async fn a_child_of_either_era_is_greeted_listed_and_called() {
         assert_eq!((health.version, health.tools), (Some(version), 1), "{mode}");
         let end = upstreams.send(call("echo", "{\n\"text\":\r\n\"hi\"}"), dispatch()).await;
         assert_eq!(text(end), "hi", "{mode}: line ends between tokens do not tear the message");
+        let lasted = Arc::<Mutex<Vec<_>>>::default();
+        let noted = Arc::clone(&lasted);
+        let meter: Meter = Arc::new(move |_, version, _| noted.lock().unwrap().push(version));
+        upstreams.measure(&meter);
         upstreams.stop().await;
+        let sessions = if mode == "modern" { Vec::new() } else { vec![version] };
+        assert_eq!(*lasted.lock().unwrap(), sessions, "a modern child has no session");
     }
 }
 

@@ -14,7 +14,7 @@ use crate::{
     domain::{AgentId, PersonId, SessionId, Subject, limits},
     mcp::{
         Capabilities, IdKey, LogLevel, Version,
-        server::{Proof, Scope, lock::held},
+        server::{Handler, Proof, Scope, lock::held},
     },
 };
 
@@ -48,6 +48,7 @@ pub(super) struct Session {
     level: Mutex<LogLevel>,
     person: Option<PersonId>,
     scope: Scope,
+    begun: Instant,
     used: Mutex<Instant>,
     calls: Mutex<HashMap<IdKey, CancellationToken>>,
 }
@@ -72,10 +73,12 @@ impl Session {
         *held(&self.level) = level;
     }
 
-    /// The session is over, with all that hangs on it.
-    fn over(&self) {
+    /// The session is over, with all that hangs on it. Called once, by who took it out of the book.
+    fn over(&self, handler: &dyn Handler) {
         self.ended.cancel();
         self.lines.close();
+        let used = *held(&self.used);
+        handler.session_ended(self.version.name, used.saturating_duration_since(self.begun));
     }
 
     /// A call begins; none if one with this id runs already (T028).
@@ -114,8 +117,9 @@ impl Drop for Running {
 }
 
 /// All sessions, by agent: nobody finds a session of somebody else, or of the same agent for somebody else.
-#[derive(Debug)]
 pub(in crate::mcp::server) struct Sessions {
+    /// Is told how long each lasted.
+    handler: Arc<dyn Handler>,
     book: Mutex<Book>,
     kept: Arc<AtomicUsize>,
 }
@@ -127,8 +131,9 @@ struct Book {
 }
 
 impl Sessions {
-    pub(in crate::mcp::server) fn new() -> Self {
-        Self { book: Mutex::new(Book { agents: HashMap::new(), swept: Instant::now() }), kept: Arc::default() }
+    pub(in crate::mcp::server) fn new(handler: Arc<dyn Handler>) -> Self {
+        let book = Mutex::new(Book { agents: HashMap::new(), swept: Instant::now() });
+        Self { handler, book, kept: Arc::default() }
     }
 
     /// Opens a session; none if there is no randomness. The longest unused session of an agent that has too many ends.
@@ -156,16 +161,17 @@ impl Sessions {
             level: Mutex::new(LogLevel::Info),
             person: person(subject),
             scope,
+            begun: Instant::now(),
             used: Mutex::new(Instant::now()),
             calls: Mutex::default(),
         });
         let mut book = held(&self.book);
-        book.sweep();
+        book.sweep(&*self.handler);
         let own = book.agents.entry(subject.agent.clone()).or_default();
         if own.len() >= limits::SESSIONS_PER_PRINCIPAL {
             let oldest = own.values().max_by_key(|session| session.idle()).map(|session| session.id.clone());
             if let Some(oldest) = oldest.and_then(|oldest| own.remove(&oldest)) {
-                oldest.over();
+                oldest.over(&*self.handler);
             }
         }
         own.insert(session.id.clone(), Arc::clone(&session));
@@ -185,10 +191,10 @@ impl Sessions {
 
     /// Ends a session of this agent.
     pub(super) fn end(&self, agent: &AgentId, session: &Session) {
-        if let Some(own) = held(&self.book).agents.get_mut(agent) {
-            own.remove(&session.id);
+        let taken = held(&self.book).agents.get_mut(agent).and_then(|own| own.remove(&session.id));
+        if let Some(taken) = taken {
+            taken.over(&*self.handler);
         }
-        session.over();
     }
 }
 
@@ -198,7 +204,7 @@ fn person(subject: &Subject) -> Option<PersonId> {
 
 impl Book {
     /// Forgets sessions that are not used any more; looks once in a while.
-    fn sweep(&mut self) {
+    fn sweep(&mut self, handler: &dyn Handler) {
         if self.swept.elapsed() < SWEEP {
             return;
         }
@@ -209,7 +215,7 @@ impl Book {
                 if keep {
                     session.lines.sweep();
                 } else {
-                    session.over();
+                    session.over(handler);
                 }
                 keep
             });
