@@ -345,8 +345,10 @@ async fn people(house: &House, words: &mut Words) -> anyhow::Result<()> {
     gateway
         .raw("GET", "/api/v1/exceptions", &[head("authorization", format!("Bearer {}", words.of("admin bearer")))], "")
         .await?;
-    gateway.raw("GET", &format!("/api/v1/{}", words.of("admin path")), &[me.clone()], "").await?;
-    gateway.raw("GET", &format!("/api/v1/evidence?from={}", words.of("admin query")), &[me.clone()], "").await?;
+    gateway.raw("GET", &format!("/api/v1/{}", words.of("admin path")), std::slice::from_ref(&me), "").await?;
+    gateway
+        .raw("GET", &format!("/api/v1/evidence?from={}", words.of("admin query")), std::slice::from_ref(&me), "")
+        .await?;
     gateway.raw("GET", &format!("/login?token={}", words.of("console token")), &[], "").await?;
     gateway.raw("GET", "/", &[head("cookie", format!("__Host-postern={}", words.of("console cookie")))], "").await?;
     let broken = [me.clone(), json_type.clone()];
