@@ -20,6 +20,7 @@ mod gateway;
 mod house;
 mod offer;
 mod peer;
+mod prints;
 mod sink;
 mod upstream;
 mod wire;

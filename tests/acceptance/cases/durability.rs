@@ -19,6 +19,7 @@ use super::case;
 use crate::{
     Case, NotRun,
     gateway::{Gateway, Options, kinds, program, until},
+    prints::Prints,
     say,
     wire::{Agent, Answer},
 };
@@ -43,19 +44,22 @@ fn unavailable(answer: &Answer) -> anyhow::Result<()> {
 }
 
 /// What `seen` holds is in the journal, as often and with these arguments.
-fn intents_cover(journal: &[Value], seen: &[Value]) -> anyhow::Result<()> {
+fn intents_cover(gateway: &Gateway, journal: &[Value], seen: &[Value]) -> anyhow::Result<()> {
+    let prints = Prints::read(&gateway.data)?;
     let mut intents: BTreeMap<String, usize> = BTreeMap::new();
     for record in journal.iter().filter(|record| record["kind"] == json!("intent")) {
         let digest =
             record.pointer("/call/arguments/digest").and_then(Value::as_str).context("an intent without digest")?;
         *intents.entry(format!("{} {digest}", record["call"]["tool"])).or_default() += 1;
     }
-    let mut calls: BTreeMap<String, usize> = BTreeMap::new();
+    let mut calls: BTreeMap<(String, String), usize> = BTreeMap::new();
     for call in seen {
-        *calls.entry(format!("{} {}", call[0], digest(&call[1].to_string()))).or_default() += 1;
+        *calls.entry((call[0].to_string(), call[1].to_string())).or_default() += 1;
     }
-    let missing: Vec<_> =
-        calls.iter().filter(|(call, count)| intents.get(*call).is_none_or(|found| found < *count)).collect();
+    let found = |(tool, text): &(String, String)| -> usize {
+        prints.of(text).iter().filter_map(|print| intents.get(&format!("{tool} {print}"))).sum()
+    };
+    let missing: Vec<_> = calls.iter().filter(|(call, count)| found(call) < **count).collect();
     ensure!(missing.is_empty(), "{} calls were seen without intent, such as {:?}", missing.len(), missing.first());
     Ok(())
 }
@@ -113,7 +117,7 @@ async fn failing_sync() -> anyhow::Result<()> {
         say(&format!("calls work again after {took:.1?}"));
     }
     let (journal, seen) = (gateway.journal().await?, gateway.upstream.calls());
-    intents_cover(&journal, &seen)?;
+    intents_cover(&gateway, &journal, &seen)?;
     ensure!(seen.len() == 3, "seen: {seen:?}");
     ensure!(journal.iter().any(|record| record["about"] == json!("store_failed")), "no alarm about the store");
     gateway.verified().await?;
@@ -193,7 +197,7 @@ async fn full_disk() -> anyhow::Result<()> {
         .await
         .with_context(|| gateway.tail())?;
     say(&format!("{done} calls before, calls work again after {took:.1?}"));
-    intents_cover(&gateway.journal().await?, &gateway.upstream.calls())?;
+    intents_cover(&gateway, &gateway.journal().await?, &gateway.upstream.calls())?;
     gateway.verified().await?;
     Ok(())
 }
@@ -285,7 +289,7 @@ async fn press(agent: Agent, connection: usize, load: Arc<Load>) {
 async fn judge(gateway: &Gateway, load: &Load, kills: usize) -> anyhow::Result<()> {
     let report = gateway.verified().await?;
     let (journal, seen) = (gateway.journal().await?, gateway.upstream.calls());
-    intents_cover(&journal, &seen)?;
+    intents_cover(gateway, &journal, &seen)?;
     let unique: BTreeSet<String> = seen.iter().map(Value::to_string).collect();
     ensure!(unique.len() == seen.len(), "{} calls were forwarded twice", seen.len() - unique.len());
     // Outcomes by decision; intents by what they were called with.
@@ -320,8 +324,9 @@ async fn judge(gateway: &Gateway, load: &Load, kills: usize) -> anyhow::Result<(
         }
     }
     let acknowledged = load.answered.lock().unwrap_or_else(PoisonError::into_inner).clone();
-    let lost =
-        acknowledged.iter().filter(|text| !answered.contains(&digest(&json!({"text": text}).to_string()))).count();
+    let prints = Prints::read(&gateway.data)?;
+    let known = |text: &String| prints.of(&json!({"text": text}).to_string()).iter().any(|one| answered.contains(one));
+    let lost = acknowledged.iter().filter(|text| !known(text)).count();
     ensure!(lost == 0, "{lost} of {} acknowledged calls have no outcome", acknowledged.len());
     let starts = kinds(&journal).get("start").copied().unwrap_or_default();
     ensure!(starts == kills + 1, "{starts} starts are recorded");
