@@ -85,6 +85,8 @@ def play(gateway, seconds):
     expect("2 approvals" in out, "two approvals were to be counted", out)
 
     step("The same call is admitted now, under its controls")
+    # The gateway holds the policies' folder against what was approved each second: nothing there may end it.
+    time.sleep(2.5)
     agent.admitted("notes__delete_note", id="n-1")
     admitted = admitted_by_exception(gateway)
     say("The exception names three notes. Any other one is refused, and the charter is kept by a guardrail besides:")

@@ -14,7 +14,7 @@ seconds = int(sys.argv[1]) if len(sys.argv) > 1 else 30 * 24 * 3600
 tools = json.load(sys.stdin)["tools"]
 begin = datetime.datetime.now(datetime.timezone.utc).replace(microsecond=0)
 end = begin + datetime.timedelta(seconds=seconds)
-text = pathlib.Path(__file__).with_name("policies").joinpath("exceptions/EX-2026-0001.yaml").read_text()
+text = pathlib.Path(__file__).with_name("records").joinpath("EX-2026-0001.yaml").read_text()
 values = {
     "@DIGEST@": next(tool["digest"] for tool in tools if tool["tool"] == "delete_note"),
     "@NOT_BEFORE@": begin.strftime("%Y-%m-%dT%H:%M:%SZ"),

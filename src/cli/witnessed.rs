@@ -44,6 +44,9 @@ pub(super) fn demanded(arguments: &VerifyArguments) -> Result<Option<(Vec<Witnes
         keys.push(key);
     }
     let quorum = arguments.quorum.unwrap_or(keys.len());
+    if !keys.is_empty() && quorum == 0 {
+        return Err(Failure::Input("--quorum: 0 cosignatures show nothing; ask for at least 1".to_owned()));
+    }
     if quorum > keys.len() {
         let said = format!("--quorum: {quorum} of {} witnesses can never be had", keys.len());
         return Err(Failure::Input(said));

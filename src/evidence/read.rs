@@ -88,7 +88,8 @@ const fn is_none(count: &u64) -> bool {
 }
 
 /// Who reads where.
-type Seat = (Option<PersonId>, Surface);
+/// Who, where, and the one thing that was opened, if it was one.
+type Seat = (Option<PersonId>, Surface, Option<Box<str>>);
 
 /// The last record of somebody's reading somewhere.
 #[derive(Debug, Default)]
@@ -99,10 +100,22 @@ struct Last {
     more: u64,
 }
 
+impl Read {
+    /// The decision or hold that was opened by its name: each of them is on record.
+    fn opened(&self) -> Option<Box<str>> {
+        match (&self.decision, self.surface) {
+            (Some(decision), _) => Some(decision.as_str().into()),
+            (None, Surface::Holds) if !self.what.is_empty() => Some(self.what.as_str().into()),
+            (None, _) => None,
+        }
+    }
+}
+
 /// Shared by those who read at the same moment.
 type Shared = Arc<tokio::sync::Mutex<Last>>;
 
-/// Puts reads on record: of each person and surface the first of a minute, before it is answered.
+/// Puts reads on record: of each person and surface, and of each thing that is opened by its name, the first of a
+/// minute, before it is answered.
 #[derive(Debug, Default)]
 pub struct Readers {
     /// With the minute in which each was asked for last.
@@ -116,7 +129,7 @@ impl Readers {
     /// It cannot be put on record, so it must be refused.
     pub async fn note(&self, journal: &dyn Journal, mut read: Read) -> Result<(), JournalError> {
         let minute = read.at.timestamp().div_euclid(60);
-        let Some(last) = self.seat((read.by.clone(), read.surface), minute) else {
+        let Some(last) = self.seat((read.by.clone(), read.surface, read.opened()), minute) else {
             return journal.append(Record::Read(read)).await.map(|_| ());
         };
         // Whoever reads at the same moment waits until the record is durable.

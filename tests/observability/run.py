@@ -66,7 +66,7 @@ def by_themselves():
 
 def gateway_in(folder, receiver):
     """The quickstart's gateway, with a webhook of its own and a collector that does not answer."""
-    shutil.copytree(QUICKSTART, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns("data", "*.key", "exceptions"))
+    shutil.copytree(QUICKSTART, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns("data", "*.key"))
     shutil.copy(stage.EXAMPLES / "toolserver.py", folder)
     secret = folder / "push.secret"
     secret.write_text("a secret that only this test knows")
@@ -88,7 +88,7 @@ def granted(gateway):
     agent = stage.Agent(gateway.agents, gateway.key("agent", "notes-assistant", "agent"))
     agent.admitted("notes__read_note", id="n-1")
     agent.refused("notes__delete_note", ["no_grant"], id="n-1")
-    text = (QUICKSTART / "policies" / "exceptions" / f"{EXCEPTION}.yaml").read_text()
+    text = (QUICKSTART / "records" / f"{EXCEPTION}.yaml").read_text()
     values = {"DIGEST": gateway.digest("delete_note"), "NOT_BEFORE": stage.now(), "NOT_AFTER": stage.now(hours=2)}
     for name, value in values.items():
         text = text.replace(f"@{name}@", value)

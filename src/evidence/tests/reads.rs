@@ -8,7 +8,7 @@ use std::sync::{
 use async_trait::async_trait;
 
 use crate::{
-    domain::{Timestamp, limits},
+    domain::{DecisionId, Timestamp, limits},
     evidence::{Journal, JournalError, Position, Read, Readers, Record, Surface},
 };
 
@@ -118,4 +118,15 @@ async fn more_readers_than_are_remembered_are_on_record_all_the_same() {
         readers.note(&paper, read(second, "new", Surface::Holds)).await.unwrap();
     }
     assert_eq!(paper.records.lock().unwrap().len(), limits::READERS + 21);
+}
+
+#[tokio::test]
+async fn each_decision_that_is_opened_has_a_record_of_its_own() {
+    let (paper, readers) = (Paper::default(), Readers::default());
+    let open = |second, n| Read { decision: Some(DecisionId::from_bits(n)), ..read(second, "ana", Surface::Decisions) };
+    for read in [open(0, 1), open(1, 2), open(2, 1), open(3, 3)] {
+        readers.note(&paper, read).await.unwrap();
+    }
+    let named: Vec<_> = paper.records.lock().unwrap().iter().map(|read| read.decision.clone()).collect();
+    assert_eq!(named, [1, 2, 3].map(|n| Some(DecisionId::from_bits(n))));
 }
