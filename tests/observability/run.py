@@ -77,6 +77,9 @@ telemetry: {{otlp: "http://127.0.0.1:9"}}
 alerts:
   webhooks:
     push: {{url: "{receiver}/push", secret_file: ./push.secret, allow_private: true}}
+evidence:
+  checkpoints:
+    webhook: {{url: "{receiver}/checkpoints", secret_file: ./push.secret, allow_private: true}}
 """)
     return stage.Gateway(folder)
 
