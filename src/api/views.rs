@@ -8,7 +8,7 @@ use crate::{
         AgentId, CredentialId, DecisionId, Digest, Duty, ExceptionId, Kind, Network, Person, PersonId, PilotId,
         Timestamp, Verdict,
     },
-    evidence::VerifyingKey,
+    evidence::{OldKey, VerifyingKey},
 };
 
 /// A key that was just made; the only time it is shown.
@@ -311,6 +311,8 @@ pub struct RotationView {
     pub seq: u64,
     /// The key until here.
     pub old: VerifyingKey,
+    /// What became of its private half.
+    pub old_key: OldKey,
     /// The key from here on.
     pub new: VerifyingKey,
     /// The checkpoint that covers the record.

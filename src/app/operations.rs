@@ -286,10 +286,10 @@ impl Operations for House {
     }
 
     async fn rotate(&self, by: &Arc<Person>, reason: String) -> Result<RotationView, ApiError> {
-        let Rotation { seq, old, new, checkpoint } =
+        let Rotation { seq, old, old_key, new, checkpoint } =
             self.store.rotate(by.id.to_string(), reason).await.map_err(unavailable)?;
-        tracing::warn!(record = seq, key = %new, by = %by.id, "another key signs the log from here on");
-        Ok(RotationView { seq, old, new, checkpoint })
+        tracing::warn!(record = seq, key = %new, by = %by.id, old = ?old_key, "another key signs the log from here on");
+        Ok(RotationView { seq, old, old_key, new, checkpoint })
     }
 
     async fn checkpoint(&self) -> Result<Option<String>, ApiError> {

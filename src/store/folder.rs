@@ -132,24 +132,25 @@ impl Folder {
         self.sync()
     }
 
-    /// Puts a file in the place of another, whose content is overwritten as far as the disk lets that be.
-    pub(super) fn replace(&self, name: &str, with: &str) -> Result<(), FolderError> {
+    /// Puts a file in the place of another, whose content is overwritten as far as the disk lets that be; `false` if it
+    /// is removed and could not be overwritten.
+    pub(super) fn replace(&self, name: &str, with: &str) -> Result<bool, FolderError> {
         let (path, place) = (self.file(name), self.file(with));
         let old = if self.guard(with)? { Some(open(OpenOptions::new().write(true), &place)?) } else { None };
         fs::rename(&path, &place).map_err(io(&path))?;
         self.sync()?;
-        if let Some(Err(error)) = old.map(|mut old| wipe(&mut old)) {
-            tracing::warn!(%error, file = with, "it was removed, and could not be overwritten before");
-        }
-        Ok(())
+        Ok(old.is_none_or(|old| wiped(old, with)))
     }
 
-    /// Removes a file whose content nobody must read again.
+    /// Removes a file whose content nobody must read again. It is gone before it is overwritten, so that no crash leaves
+    /// one that nobody can read.
     pub(super) fn destroy(&self, name: &str) -> Result<(), FolderError> {
         let path = self.file(name);
-        let mut file = open(OpenOptions::new().write(true), &path)?;
-        wipe(&mut file).and_then(|()| fs::remove_file(&path)).map_err(io(&path))?;
-        self.sync()
+        let file = open(OpenOptions::new().write(true), &path)?;
+        fs::remove_file(&path).map_err(io(&path))?;
+        self.sync()?;
+        wiped(file, name);
+        Ok(())
     }
 
     fn sync(&self) -> Result<(), FolderError> {
@@ -191,6 +192,15 @@ impl Folder {
 fn open(options: &mut OpenOptions, path: &Path) -> Result<File, FolderError> {
     let no_link = i32::try_from(rustix::fs::OFlags::NOFOLLOW.bits()).unwrap_or_default();
     options.mode(0o600).custom_flags(no_link).open(path).map_err(io(path))
+}
+
+/// Whether what was removed is overwritten as well.
+fn wiped(mut file: File, name: &str) -> bool {
+    let done = wipe(&mut file);
+    if let Err(error) = &done {
+        tracing::warn!(%error, file = name, "it was removed, and could not be overwritten");
+    }
+    done.is_ok()
 }
 
 fn wipe(file: &mut File) -> io::Result<()> {

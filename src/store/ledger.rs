@@ -2,7 +2,7 @@
 
 use std::{
     collections::{HashMap, HashSet},
-    sync::Arc,
+    sync::{Arc, OnceLock},
 };
 
 use rusqlite::{
@@ -14,7 +14,7 @@ use super::{exceptions::Known, log_key::LogKey};
 use crate::{
     domain::{Clock, CredentialId, DecisionId, ExceptionId, Freezes, Timestamp},
     evidence::{
-        Checkpoint, Head, Hold, JournalError, Position, Record, SigningChange, SigningKey, Summary, Tree, leaf,
+        Checkpoint, Head, Hold, JournalError, OldKey, Position, Record, SigningChange, SigningKey, Summary, Tree, leaf,
     },
 };
 
@@ -48,7 +48,16 @@ pub(super) struct Memory {
     /// The size that was signed last.
     pub(super) signed: u64,
     /// The key that takes over when the transaction is committed.
-    pub(super) next: Option<(Arc<SigningKey>, SigningChange)>,
+    pub(super) next: Option<Next>,
+}
+
+/// A key that takes over when the transaction is committed.
+#[derive(Debug)]
+pub(super) struct Next {
+    pub(super) key: Arc<SigningKey>,
+    pub(super) change: SigningChange,
+    /// What becomes of the private key before it: told after the commit.
+    pub(super) old: Arc<OnceLock<OldKey>>,
 }
 
 impl Memory {
@@ -98,8 +107,8 @@ impl Ledger {
         }
         self.conn.prepare_cached("COMMIT")?.execute([])?;
         self.written = (head.seq, latest);
-        if let Some((next, change)) = self.memory.next.take() {
-            self.signing.finish(next, change);
+        if let Some(Next { key, change, old }) = self.memory.next.take() {
+            old.get_or_init(|| self.signing.finish(key, change));
         }
         Ok(())
     }
@@ -173,10 +182,14 @@ impl Ledger {
         Ok(Some(note))
     }
 
-    /// Signs what is there, as a part of the open transaction.
+    /// Signs what is there, as a part of the open transaction. Behind a change of keys in the same transaction it is the
+    /// next key that signs: the old one opens nothing there.
     pub(super) fn sign(&mut self) -> rusqlite::Result<String> {
         let (head, tree) = (self.memory.head(), &self.memory.tree);
-        let note = Checkpoint { size: tree.size(), root: tree.root() }.sign(&self.signing.state().key);
+        let present = Arc::clone(&self.signing.state().key);
+        let next = self.memory.next.as_ref().filter(|next| head.seq > next.change.seq);
+        let key = next.map_or(present, |next| Arc::clone(&next.key));
+        let note = Checkpoint { size: tree.size(), root: tree.root() }.sign(&key);
         let floor = self.memory.open.values().min().copied().unwrap_or(head.seq + 1);
         let peaks = tree.peaks().concat();
         let sql = "INSERT INTO checkpoint (size, chain, peaks, floor, note) VALUES (?1, ?2, ?3, ?4, ?5)";

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     domain::limits,
-    evidence::{KeyLine, SigningChange, SigningKey, VerifyingKey},
+    evidence::{KeyLine, OldKey, SigningChange, SigningKey, VerifyingKey},
     exception::{SignError, Signer, Verifier},
 };
 
@@ -102,16 +102,14 @@ impl LogKey {
         prepare(&self.folder, self.state().key.verifying().name())
     }
 
-    /// The journal has this change: the next key is in force, and the old one is destroyed. A failure of the files is
-    /// told; they are settled when the store is opened the next time.
-    pub(super) fn finish(&self, next: Arc<SigningKey>, change: SigningChange) {
-        let placed = place(&self.folder, next.verifying());
-        if let Err(error) = placed {
-            tracing::error!(%error, "the files of the new signing key could not be put in place; the next start does it");
-        }
+    /// The journal has this change: the next key is in force. Says what became of the old one; files that could not be
+    /// put in place are settled when the store is opened the next time.
+    pub(super) fn finish(&self, next: Arc<SigningKey>, change: SigningChange) -> OldKey {
+        let old = place(&self.folder, next.verifying());
         let mut changes: Changes = self.state().line.changes().iter().map(|one| (one.seq, one.clone())).collect();
         changes.push((change.seq, change));
         self.state.store(Arc::new(State::of(next, &changes)));
+        old
     }
 
     /// The key that verifies what is signed now.
@@ -147,20 +145,32 @@ fn prepare(folder: &Folder, name: &str) -> Result<Arc<SigningKey>, KeyringError>
     Ok(Arc::new(key))
 }
 
-fn place(folder: &Folder, key: &VerifyingKey) -> Result<(), KeyringError> {
-    folder.replace(NEXT, SIGNING)?;
-    Ok(folder.create(PUBLIC, format!("{key}\n").as_bytes())?)
+/// Puts the next key in the place of the present one; says what became of that.
+fn place(folder: &Folder, key: &VerifyingKey) -> OldKey {
+    let old = match folder.replace(NEXT, SIGNING) {
+        Ok(true) => OldKey::Destroyed,
+        Ok(false) => OldKey::Removed,
+        Err(error) => {
+            tracing::error!(%error, "the new signing key could not be put in place; the next start does it");
+            return OldKey::Left;
+        }
+    };
+    if let Err(error) = folder.create(PUBLIC, format!("{key}\n").as_bytes()) {
+        tracing::error!(%error, "the public half of the new signing key could not be written; the next start does it");
+    }
+    old
 }
 
 fn settled(folder: &Folder, fresh: bool, changes: &Changes) -> Result<State, KeyringError> {
     let name = name(folder, changes)?;
     let newest = changes.last().map(|(_, change)| &change.new);
     if let (true, Some(name)) = (folder.guard(NEXT)?, &name) {
-        let next = SigningKey::named(&folder.read(NEXT)?, name).map_err(|_| KeyringError::Content(NEXT))?;
-        if newest == Some(next.verifying()) {
-            folder.replace(NEXT, SIGNING)?;
-        } else {
-            folder.destroy(NEXT)?;
+        match SigningKey::named(&folder.read(NEXT)?, name) {
+            Ok(next) if newest == Some(next.verifying()) => drop(folder.replace(NEXT, SIGNING)?),
+            Ok(_) => folder.destroy(NEXT)?,
+            // A key that never came into force and is overwritten already; nothing needs it.
+            Err(_) if in_force(folder, name, newest)? => folder.destroy(NEXT)?,
+            Err(_) => return Err(KeyringError::Content(NEXT)),
         }
     }
     if !folder.guard(SIGNING)? {
@@ -182,6 +192,16 @@ fn settled(folder: &Folder, fresh: bool, changes: &Changes) -> Result<State, Key
         folder.create(ORIGIN, format!("{}\n", key.verifying().name()).as_bytes())?;
     }
     Ok(State::of(Arc::new(key), changes))
+}
+
+/// Whether the key in its place is the one that the journal has.
+fn in_force(folder: &Folder, name: &str, newest: Option<&VerifyingKey>) -> Result<bool, KeyringError> {
+    if !folder.guard(SIGNING)? {
+        return Ok(false);
+    }
+    let pkcs8 = crate::domain::Secret::new(folder.read(SIGNING)?);
+    let key = SigningKey::named(pkcs8.expose(), name);
+    Ok(key.is_ok_and(|key| newest.is_none_or(|newest| newest == key.verifying())))
 }
 
 /// The name of the log; none if there is no log yet, or one whose first key has the name.

@@ -1,6 +1,9 @@
 //! Another key for the log: by a running gateway, which hands over, and in a folder whose key was lost.
 
-use std::{path::Path, sync::Arc};
+use std::{
+    path::Path,
+    sync::{Arc, OnceLock},
+};
 
 use serde::{Deserialize, Serialize};
 
@@ -9,7 +12,7 @@ use super::{
     folder::Folder,
     job::{Done, Unavailable},
     keyring::{Keyring, KeyringError},
-    ledger::Ledger,
+    ledger::{Ledger, Next},
     load,
     log_key::{self, LogKey, PUBLIC, SIGNING},
     open::{DATABASE, OpenError},
@@ -18,7 +21,7 @@ use super::{
 };
 use crate::{
     domain::{Clock, limits},
-    evidence::{JournalError, KeyLine, Record, SigningChange, VerifyingKey, What},
+    evidence::{JournalError, KeyLine, OldKey, Record, SigningChange, SigningKey, VerifyingKey, What},
 };
 
 /// The signing key was changed.
@@ -28,6 +31,8 @@ pub struct Rotation {
     pub seq: u64,
     /// The key until here.
     pub old: VerifyingKey,
+    /// What became of its private half.
+    pub old_key: OldKey,
     /// The key from here on.
     pub new: VerifyingKey,
     /// The checkpoint that covers the record.
@@ -36,17 +41,25 @@ pub struct Rotation {
 
 impl Store {
     /// Puts a new signing key in the place of the present one. Record and checkpoint are one transaction; when this
-    /// returns, everything is signed by the new key and the old one is destroyed.
+    /// returns, everything is signed by the new key, and the answer says whether the old one is destroyed.
     ///
     /// # Errors
     /// The store cannot be written now, or the key was changed too often.
     pub async fn rotate(&self, actor: String, reason: String) -> Result<Rotation, JournalError> {
-        let work = self.ask(Terms::PATIENT, move |ledger| Ok(Done::plain(rotate(ledger, actor, reason)?)));
-        work.await.map_err(|Unavailable(why)| JournalError::Unavailable(why))?.map_err(JournalError::Unavailable)
+        let fate = Arc::new(OnceLock::new());
+        let told = Arc::clone(&fate);
+        let work = self.ask(Terms::PATIENT, move |ledger| Ok(Done::plain(rotate(ledger, (actor, reason), told)?)));
+        let done = work.await.map_err(|Unavailable(why)| JournalError::Unavailable(why))?;
+        let done = done.map_err(JournalError::Unavailable)?;
+        Ok(Rotation { old_key: fate.get().copied().unwrap_or(OldKey::Left), ..done })
     }
 }
 
-fn rotate(ledger: &mut Ledger, actor: String, reason: String) -> rusqlite::Result<Result<Rotation, String>> {
+fn rotate(
+    ledger: &mut Ledger,
+    (actor, reason): (String, String),
+    fate: Arc<OnceLock<OldKey>>,
+) -> rusqlite::Result<Result<Rotation, String>> {
     let present = ledger.signing.state();
     if ledger.memory.next.is_some() {
         return Ok(Err("the signing key is being changed already".to_owned()));
@@ -62,7 +75,7 @@ fn rotate(ledger: &mut Ledger, actor: String, reason: String) -> rusqlite::Resul
     let Some(change) = SigningChange::handover(what, &present.key, &next) else {
         return Ok(Err("the change of the signing key has no canonical form".to_owned()));
     };
-    let done = tell(ledger, next, change)?;
+    let done = tell(ledger, (next, fate), change)?;
     ledger.fresh = Some(done.checkpoint.clone());
     Ok(Ok(done))
 }
@@ -70,14 +83,14 @@ fn rotate(ledger: &mut Ledger, actor: String, reason: String) -> rusqlite::Resul
 /// Writes the record, and under it the checkpoint of the key that may still sign there.
 fn tell(
     ledger: &mut Ledger,
-    next: Arc<crate::evidence::SigningKey>,
+    (key, fate): (Arc<SigningKey>, Arc<OnceLock<OldKey>>),
     change: SigningChange,
 ) -> rusqlite::Result<Rotation> {
     let (old, new) = (change.old.clone(), change.new.clone());
     let seq = ledger.tell(&Record::Signing(change.clone()))?.seq;
     let checkpoint = ledger.sign()?;
-    ledger.memory.next = Some((next, change));
-    Ok(Rotation { seq, old, new, checkpoint })
+    ledger.memory.next = Some(Next { key, change, old: fate });
+    Ok(Rotation { seq, old, old_key: OldKey::Left, new, checkpoint })
 }
 
 /// Makes a new signing key for the store in this folder, which no gateway uses and whose key was lost. The record that
@@ -118,9 +131,9 @@ pub fn replace_lost_key(
     let what = What { at: ledger.now(), seq: ledger.memory.head().seq + 1, actor, reason };
     let change = SigningChange::lost(what, &lost, &next).ok_or(KeyringError::Random)?;
     ledger.begin()?;
-    let done = tell(&mut ledger, next, change)?;
+    let done = tell(&mut ledger, (next, Arc::default()), change)?;
     ledger.commit()?;
-    Ok(done)
+    Ok(Rotation { old_key: OldKey::Lost, ..done })
 }
 
 fn chain(error: &dyn std::error::Error) -> String {

@@ -7,13 +7,16 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use crate::domain::limits;
 use crate::evidence::{
-    Checkpoint, Head, Row, chain,
+    Checkpoint, Head, KeyLine, Row, chain,
     tiles::{Edge, Place, TILE, TileName, entries, entry, width},
 };
 
 /// The newest checkpoint that the tiles of a folder hold.
 pub const NEWEST: &str = "checkpoint";
+/// The changes of the signing key, one record a line: they outlive their bundles.
+pub(super) const LINE: &str = "line";
 /// Earlier states of a tile that is not full which are kept for whoever reads beside the writer.
 const STATES: usize = 8;
 /// Bytes of the largest file of a folder: a bundle of the largest entries.
@@ -124,6 +127,24 @@ impl TileFolder {
         write().map_err(|source| TilesError::Io { path: path.clone(), source })
     }
 
+    /// The records of changes of the signing key, each with its number.
+    pub(super) fn line(&self) -> Result<Vec<(u64, Vec<u8>)>, TilesError> {
+        let text = self.read_file(LINE)?.unwrap_or_default();
+        let lines = text.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).take(limits::SIGNING_KEYS);
+        let read = |line: &[u8]| KeyLine::change(line).map(|change| (change.seq, line.to_vec()));
+        let found: Option<Vec<_>> = lines.map(read).collect();
+        let source = || io::Error::other("a line is no change of the signing key");
+        found.ok_or_else(|| TilesError::Io { path: self.dir.join(LINE), source: source() })
+    }
+
+    /// Keeps a change of the signing key; what stands there from this place on is of another history.
+    fn changed(&self, seq: u64, record: &[u8]) -> Result<(), TilesError> {
+        let mut line = self.line().unwrap_or_default();
+        line.retain(|(earlier, _)| *earlier < seq);
+        let kept = line.iter().map(|(_, record)| record.as_slice()).chain([record]);
+        self.write(LINE, &kept.flat_map(|record| [record, b"\n"]).collect::<Vec<_>>().concat())
+    }
+
     /// Removes the states of this tile that are older than the last few.
     fn tidy(&self, name: &TileName, all: bool) {
         let folder = self.dir.join(format!("{}.p", name.full_path()));
@@ -141,7 +162,8 @@ impl TileFolder {
         }
     }
 
-    /// Removes these bundles of entries, because the journal keeps less than everything in them; their hashes stay.
+    /// Removes these bundles of entries, because the journal keeps less than everything in them; their hashes stay, and so
+    /// do changes of the signing key, in a file of their own.
     ///
     /// # Errors
     /// One cannot be removed.
@@ -227,6 +249,9 @@ impl TileWriter {
         let pruned = row.pruned().is_some();
         if row.seq != head.seq + 1 || (!pruned && chain(&head.chain, row.seq, &row.payload) != row.chain) {
             return Err(TilesError::Chain(row.seq));
+        }
+        if KeyLine::change(&row.payload).is_some_and(|change| change.seq == row.seq) {
+            self.folder.changed(row.seq, &row.payload)?;
         }
         let index = self.edge.size() / 256;
         if self.edge.size().is_multiple_of(256) {

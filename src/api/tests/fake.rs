@@ -29,7 +29,7 @@ use crate::{
         Credential, CredentialId, CredentialKind, DecisionId, Digest, Document, Duty, ExceptionId, Findings,
         FreezeScope, HoldId, Kind, Person, PilotId, Timestamp,
     },
-    evidence::SigningKey,
+    evidence::{OldKey, SigningKey},
     report::{Register, Scope, Sprawl, Tally},
 };
 
@@ -355,7 +355,7 @@ impl Operations for Fake {
     async fn rotate(&self, _: &Arc<Person>, reason: String) -> Result<RotationView, ApiError> {
         self.note(format!("signing {reason}"));
         let key = SigningKey::read(SigningKey::generate().unwrap().expose()).unwrap().verifying().clone();
-        Ok(RotationView { seq: 1, old: key.clone(), new: key, checkpoint: String::new() })
+        Ok(RotationView { seq: 1, old: key.clone(), old_key: OldKey::Destroyed, new: key, checkpoint: String::new() })
     }
     async fn checkpoint(&self) -> Result<Option<String>, ApiError> {
         Ok(None)

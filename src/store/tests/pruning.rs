@@ -2,10 +2,10 @@
 
 use chrono::TimeDelta;
 
-use super::support::{House, admit, admit_under, approved, meddle, noon, open, outcome, patient};
+use super::support::{House, admit, admit_under, approved, meddle, noon, open, outcome, patient, signed};
 use crate::{
     domain::DecisionId,
-    evidence::{Breach, Checkpoint, Journal as _, JournalError, KeyLine, Record, Retention, TRAFFIC},
+    evidence::{Breach, Checkpoint, Journal as _, JournalError, KeyLine, Record, Report, Retention, TRAFFIC},
     gateway::Admission as _,
     store::{Copied, Inspection, Prune, Store, TileFolder, TileWriter},
 };
@@ -20,18 +20,6 @@ async fn traffic(store: &Store, from: u128, calls: u128) {
         ended.detail = Some(format!("{CANARY} {n}."));
         store.append(Record::Outcome(ended)).await.unwrap();
     }
-}
-
-/// The newest checkpoint, once it signs everything.
-async fn signed(store: &Store) -> String {
-    for _ in 0..400 {
-        let (note, head) = (store.checkpoint(), *store.head().borrow());
-        if let Some(note) = note.filter(|note| Checkpoint::read(note).unwrap().size == head) {
-            return note.to_string();
-        }
-        tokio::time::sleep(std::time::Duration::from_millis(25)).await;
-    }
-    panic!("no checkpoint signs everything")
 }
 
 async fn asked(store: &Store) -> Prune {
@@ -214,6 +202,46 @@ async fn bundles_of_tiles_go_and_hashes_stay() {
     std::fs::remove_dir_all(&dir).unwrap();
     tiles(&house.store, &dir).await;
     assert!(copied().holds() && !dir.join("tile/entries/000").exists() && !dir.join("tile/entries/001").exists());
+}
+
+/// Whoever knows one key of the line goes on to verify tiles whose bundles with its changes are gone.
+#[tokio::test(flavor = "multi_thread")]
+async fn changes_of_keys_outlive_their_bundles_and_the_tiles_verify_with_any_key() {
+    let house = House::new();
+    let old = house.store.keyring().signing.verifying();
+    let turn = async |from| {
+        traffic(&house.store, from, 150).await;
+        house.store.rotate("ada".to_owned(), "each quarter".to_owned()).await.unwrap()
+    };
+    let (one, two) = (turn(10).await, turn(200).await);
+    traffic(&house.store, 400, 200).await;
+    let dir = house.dir.join("tiles");
+    let folder = tiles(&house.store, &dir).await;
+    let through = all(&house.store, &asked(&house.store).await).await.last().unwrap().through;
+    assert!(one.seq < two.seq && two.seq < through, "{} {} {through}", one.seq, two.seq);
+    let known = [old, one.new.clone(), two.new];
+    let verified = || {
+        let copied = Copied::open(&dir).unwrap();
+        known.iter().map(move |key| copied.verify(&KeyLine::single(key), &[])).collect::<Vec<_>>()
+    };
+    folder.forget(0..through / 256).unwrap();
+    for anew in [false, true] {
+        if anew {
+            std::fs::remove_dir_all(&dir).unwrap();
+        }
+        tiles(&house.store, &dir).await;
+        assert!(!dir.join("tile/entries/000").exists() && !dir.join("tile/entries/001").exists());
+        for report in verified() {
+            let report = report.unwrap();
+            assert!(report.holds() && report.pruned == through - 2, "{anew}: {report:?}");
+        }
+    }
+    // Another record in its place is no change of keys.
+    let line = std::fs::read_to_string(dir.join("line")).unwrap();
+    std::fs::write(dir.join("line"), line.replacen("each quarter", "some quarter", 1)).unwrap();
+    assert!(verified().iter().all(Result::is_err));
+    std::fs::remove_file(dir.join("line")).unwrap();
+    assert!(!verified()[0].as_ref().is_ok_and(Report::holds));
 }
 
 /// T103

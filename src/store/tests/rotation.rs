@@ -6,12 +6,18 @@ use std::{
     sync::{Arc, atomic::AtomicI64},
 };
 
-use super::support::{HandClock, House, NOON, admit, noon, open, patient, until_admitted};
+use super::support::{HandClock, House, NOON, admit, noon, open, outcome, patient, until_admitted};
 use crate::{
-    evidence::{Breach, Checkpoint, Head, KeyLine, Record, Report, SigningChange, SigningKey, VerifyingKey, What},
+    evidence::{
+        Breach, Checkpoint, Head, Journal as _, KeyLine, OldKey, Record, Report, SigningChange, SigningKey,
+        VerifyingKey, What,
+    },
     exception::{Signer as _, Verifier as _},
     gateway::Admission as _,
-    store::{Against, Copied, Inspection, KeyringError, LogKey, OpenError, Rotation, replace_lost_key},
+    store::{
+        Against, Copied, Inspection, KeyringError, LogKey, OpenError, Prune, Rotation, job::Done, replace_lost_key,
+        store::Terms,
+    },
 };
 
 fn signing(house: &House) -> &Arc<LogKey> {
@@ -260,5 +266,93 @@ async fn a_key_that_is_in_force_and_not_yet_in_its_place_is_not_overwritten_by_t
     let (store, _) = open(&dir, patient()).unwrap();
     assert_eq!(store.keyring().signing.verifying(), two.new);
     assert!(store.verify().await.unwrap().holds());
+    store.close().await;
+}
+
+/// What is signed in the transaction of a rotation, behind its record, bears the new key.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rotation_and_a_removal_in_one_commit_leave_a_log_that_opens() {
+    let house = House::new();
+    for n in 10..200 {
+        house.store.admit(admit(n)).await.unwrap();
+        house.store.append(outcome(n)).await.unwrap();
+    }
+    let checkpoint = super::support::signed(&house.store).await;
+    let before = noon() + chrono::TimeDelta::days(1);
+    let asked = Prune { before, days: 1, checkpoint, floor: u64::MAX, actor: "ada".to_owned() };
+    let (begun, waits) = std::sync::mpsc::channel();
+    let (go, held) = std::sync::mpsc::channel::<()>();
+    let store = Arc::clone(&house.store);
+    let busy = tokio::spawn(async move {
+        let work = move |_: &mut crate::store::ledger::Ledger| {
+            begun.send(()).unwrap();
+            held.recv().unwrap();
+            Ok(Done::plain(()))
+        };
+        store.ask(Terms::PATIENT, work).await
+    });
+    tokio::task::spawn_blocking(move || waits.recv().unwrap()).await.unwrap();
+    // Both wait while the writer is busy, so that they are one batch.
+    let release = async {
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        go.send(()).unwrap();
+    };
+    let (done, said, ()) = tokio::join!(rotate(&house), house.store.prune(asked), release);
+    busy.await.unwrap().unwrap();
+    assert!(said.unwrap().is_some());
+    let note = house.store.checkpoint().unwrap();
+    assert_eq!(Checkpoint::open(&note, &done.new).unwrap().size, done.seq + 1, "one batch, signed by the new key");
+    let report = house.store.verify().await.unwrap();
+    assert!(report.holds(), "{report:?}");
+    while !house.store.is_scrubbed() {
+        tokio::time::sleep(std::time::Duration::from_millis(25)).await;
+    }
+    let (_temp, dir) = house.after_a_crash();
+    let (store, _) = open(&dir, patient()).unwrap();
+    assert_eq!(store.keyring().signing.verifying(), done.new);
+    store.close().await;
+}
+
+/// T103
+#[tokio::test]
+async fn a_next_key_that_is_overwritten_and_not_removed_yet_does_not_end_the_start() {
+    let house = House::new();
+    house.store.close().await;
+    for rotated in [false, true] {
+        let (_temp, dir) = house.after_a_crash();
+        if rotated {
+            let (store, _) = open(&dir, patient()).unwrap();
+            store.rotate("ada@example.org".to_owned(), "now".to_owned()).await.unwrap();
+            store.close().await;
+        }
+        std::fs::copy(dir.join("signing.key"), dir.join("signing.next")).unwrap();
+        std::fs::write(dir.join("signing.next"), [0; 85]).unwrap();
+        let (store, _) = open(&dir, patient()).unwrap();
+        assert!(!dir.join("signing.next").exists());
+        store.close().await;
+        drop(store);
+        // The only key there is stays an error, as it is.
+        std::fs::rename(dir.join("signing.key"), dir.join("signing.next")).unwrap();
+        std::fs::write(dir.join("signing.next"), [0; 85]).unwrap();
+        assert!(matches!(open(&dir, patient()), Err(OpenError::Keyring(KeyringError::Content("signing.next")))));
+    }
+}
+
+#[tokio::test]
+async fn a_rotation_says_whether_the_old_key_is_destroyed() {
+    let house = House::new();
+    assert_eq!(rotate(&house).await.old_key, OldKey::Destroyed);
+    // Nothing can take the place of a folder.
+    let away = house.dir.join("away");
+    std::fs::rename(house.dir.join("signing.key"), &away).unwrap();
+    std::fs::create_dir(house.dir.join("signing.key")).unwrap();
+    let done = rotate(&house).await;
+    assert_eq!(done.old_key, OldKey::Left);
+    std::fs::remove_dir(house.dir.join("signing.key")).unwrap();
+    std::fs::rename(&away, house.dir.join("signing.key")).unwrap();
+    house.store.close().await;
+    let (_temp, dir) = house.after_a_crash();
+    let (store, _) = open(&dir, patient()).unwrap();
+    assert_eq!(store.keyring().signing.verifying(), done.new);
     store.close().await;
 }

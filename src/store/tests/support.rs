@@ -226,3 +226,15 @@ pub async fn until_admitted(store: &Store, first: u128) -> u128 {
     }
     panic!("the store did not recover");
 }
+
+/// The newest checkpoint, once it signs everything.
+pub async fn signed(store: &Store) -> String {
+    for _ in 0..400 {
+        let (note, head) = (store.checkpoint(), *store.head().borrow());
+        if let Some(note) = note.filter(|note| crate::evidence::Checkpoint::read(note).unwrap().size == head) {
+            return note.to_string();
+        }
+        tokio::time::sleep(Duration::from_millis(25)).await;
+    }
+    panic!("no checkpoint signs everything")
+}
