@@ -349,7 +349,7 @@ mod tests {
     async fn a_folder_that_had_no_collector_begins_at_its_head_and_any_other_where_it_was() {
         let temp = tempfile::tempdir().unwrap();
         let clock = Arc::new(SystemClock::default());
-        let (store, _) = Store::open(temp.path(), Settings::default(), Arc::clone(&clock) as _).unwrap();
+        let (store, _) = Store::open(&temp.path().join("data"), Settings::default(), Arc::clone(&clock) as _).unwrap();
         for detail in ["one", "two"] {
             let (at, detail) = (clock.now(), detail.to_owned());
             let alarm = Alarm { at, about: AlarmKind::TraceLost, exception: None, decision: None, detail };
