@@ -44,7 +44,8 @@ pub(super) fn start(house: &Arc<House>, loose: Loose, stop: &watch::Receiver<boo
     tasks.spawn(super::shadow::run(Arc::clone(house)));
     tasks.spawn(gauges::keep(Arc::clone(house)));
     tasks.spawn(super::retention::run(Arc::clone(house)));
-    tasks.spawn(super::tiles::keep(Arc::clone(&house.store), house.tiles.clone(), house.offsite.witnessing.clone()));
+    let tiles = (house.tiles.clone(), Arc::clone(&house.laying));
+    tasks.spawn(super::tiles::keep(Arc::clone(&house.store), tiles, house.offsite.witnessing.clone()));
     house.offsite.run(&mut tasks, &house.store.checkpoints());
     tasks.spawn(hold::follow(Arc::clone(house)));
     tasks.spawn(freeze::follow(Arc::clone(house)));

@@ -172,6 +172,7 @@ pub(super) async fn build(
         prover: Prover::find().await.within(QUESTION, SUBMISSION),
         require_proofs: settings.exceptions.require_proofs,
         tiles: settings.evidence.tiles.clone(),
+        laying: super::tiles::Laying::default(),
         copies,
         offsite,
         tally: tokio::sync::Mutex::default(),

@@ -48,6 +48,8 @@ pub(super) struct House {
     pub(super) require_proofs: bool,
     /// Where the tiles of the journal are written.
     pub(super) tiles: std::path::PathBuf,
+    /// One writes there at a time.
+    pub(super) laying: super::tiles::Laying,
     /// Where checkpoints are copied to; nothing, while the store is behind one of them.
     pub(super) copies: Option<Arc<Copies>>,
     /// Where checkpoints go, and who witnesses them.

@@ -15,6 +15,7 @@ use super::house::House;
 use crate::{
     domain::{DecisionId, ExceptionId, Timestamp},
     evidence::{Alarm, AlarmKind, Feed as _, How, Intent, Journal as _, JournalError, Outcome, Record, Row},
+    store::Store,
     telemetry::{Ending, Fate, Past},
 };
 
@@ -77,8 +78,14 @@ struct Pending {
 }
 
 impl Replay {
-    pub(super) fn new(house: &Arc<House>) -> Arc<Self> {
+    /// Before the first call is served: where no process had a collector, the cursor is noted at what is there now.
+    pub(super) async fn begin(house: &Arc<House>) -> Arc<Self> {
         let before = *house.store.head().borrow();
+        if house.telemetry.is_on()
+            && let Err(error) = begin(&house.store, before).await
+        {
+            tracing::warn!(%error, "it is not noted yet from which record on traces are sent");
+        }
         Arc::new(Self { house: Arc::clone(house), before, state: Mutex::default() })
     }
 
@@ -129,7 +136,7 @@ impl Replay {
         let mut read = match state.read {
             Some(read) => read,
             None => {
-                state.noted = self.house.store.cursor(CURSOR).await?.unwrap_or_default();
+                state.noted = begin(&self.house.store, self.before).await?;
                 state.noted
             }
         };
@@ -261,6 +268,15 @@ impl State {
     }
 }
 
+/// Where the follower begins. No collector was there for what was written before the cursor was; so none of it is owed.
+async fn begin(store: &Store, before: u64) -> Result<u64, JournalError> {
+    if let Some(noted) = store.cursor(CURSOR).await? {
+        return Ok(noted);
+    }
+    store.advance(CURSOR, before).await?;
+    Ok(before)
+}
+
 /// What the journal says of a use.
 enum Story {
     /// It is under way.
@@ -327,6 +343,25 @@ fn ending(outcome: &Outcome) -> Ending {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{app::clock::SystemClock, domain::Clock as _, store::Settings};
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_folder_that_had_no_collector_begins_at_its_head_and_any_other_where_it_was() {
+        let temp = tempfile::tempdir().unwrap();
+        let clock = Arc::new(SystemClock::default());
+        let (store, _) = Store::open(&temp.path().join("data"), Settings::default(), Arc::clone(&clock) as _).unwrap();
+        for detail in ["one", "two"] {
+            let (at, detail) = (clock.now(), detail.to_owned());
+            let alarm = Alarm { at, about: AlarmKind::TraceLost, exception: None, decision: None, detail };
+            store.append(Record::Alarm(alarm)).await.unwrap();
+        }
+        let head = *store.head().borrow();
+        assert!(head >= 2);
+        assert_eq!(begin(&store, head).await, Ok(head));
+        // The next process begins there, whatever was written since.
+        assert_eq!((store.cursor(CURSOR).await, begin(&store, head + 5).await), (Ok(Some(head)), Ok(head)));
+        store.close().await;
+    }
 
     #[test]
     fn the_lag_counts_uses_that_wait_and_records_nobody_looked_at_and_none_that_carry_no_use() {

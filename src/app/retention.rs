@@ -26,6 +26,10 @@ use crate::{
 
 /// Between two turns of the background.
 const PACE: Duration = Duration::from_secs(3_600);
+/// After a turn that failed: tiles that wait for witnesses have a newer checkpoint by then.
+const RETRY: Duration = Duration::from_secs(60);
+/// Turns in a row that may fail before a person hears of it, and between two lines of the log about them.
+const FAILURES: u32 = 10;
 /// Until the first turn: everybody who reads the journal has begun.
 const FIRST: Duration = Duration::from_secs(90);
 /// Transactions of one turn.
@@ -53,7 +57,8 @@ pub(super) struct Retaining {
 
 #[derive(Default)]
 struct Turn {
-    /// Bundles of what was removed by an earlier process are gone too.
+    /// Bundles of all that was removed are gone too: of what an earlier process removed, and of what a turn removed that
+    /// did not end well.
     swept: bool,
     /// Whether a person can do something about what holds records back.
     stuck: bool,
@@ -73,20 +78,41 @@ pub(super) async fn run(house: Arc<House>) {
         return;
     }
     tokio::time::sleep(FIRST).await;
+    let mut failures = Failures::default();
     loop {
-        let more = match house.prune("postern", false).await {
+        let pause = match house.prune("postern", false).await {
             Ok(view) => {
+                failures = Failures::default();
                 if view.removed > 0 {
                     tracing::info!(removed = view.removed, through = view.through, "records of traffic were removed");
                 }
-                view.more
+                if view.more { Duration::from_secs(1) } else { PACE }
             }
             Err(error) => {
-                tracing::warn!(?error, "records of traffic whose time is over are not removed yet");
-                false
+                let (log, tell) = failures.another();
+                if log {
+                    tracing::warn!(?error, "records of traffic whose time is over are not removed yet");
+                }
+                if tell {
+                    let detail = format!("records of traffic whose time is over are not removed: {}", error.message);
+                    house.held_back(&mut *house.retention.turn.lock().await, detail).await;
+                }
+                RETRY
             }
         };
-        tokio::time::sleep(if more { Duration::from_secs(1) } else { PACE }).await;
+        tokio::time::sleep(pause).await;
+    }
+}
+
+/// Turns that failed one after the other.
+#[derive(Debug, Default)]
+struct Failures(u32);
+
+impl Failures {
+    /// One more; whether the log says so, and whether a person is to hear of it.
+    const fn another(&mut self) -> (bool, bool) {
+        self.0 = self.0.saturating_add(1);
+        (self.0 % FAILURES == 1, self.0 >= FAILURES)
     }
 }
 
@@ -150,6 +176,10 @@ impl House {
         let before = self.clock.now() - TimeDelta::days(days.into());
         let old = self.store.first_since(before).await.map_err(unread)?.saturating_sub(1) / BUNDLE * BUNDLE;
         let gone = self.store.gone().await.map_err(unread)?.unwrap_or_default();
+        let swept = turn.swept;
+        if !dry_run {
+            self.sweep(&gone, turn).await?;
+        }
         let (floor, checkpoint) = self.floor().await?;
         let through = (floor.seq / BUNDLE * BUNDLE).min(old).max(gone.through);
         let held = through < old && self.store.traffic(through, old.min(through + COUNT)).await.map_err(unread)? > 0;
@@ -159,9 +189,14 @@ impl House {
         if dry_run {
             self.count(gone.through, &mut view).await?;
         } else {
-            self.sweep(&gone, turn).await?;
             view.through = gone.through;
+            // Whatever ends this turn too early, also a caller who went away: the next one looks at all bundles.
+            turn.swept = false;
             self.remove(&Prune { before, days, checkpoint, floor: floor.seq, actor: by.to_owned() }, &mut view).await?;
+            // What an earlier turn gave up waiting for may have been kept after this one looked; by now it is.
+            let gone = self.store.gone().await.map_err(unread)?.unwrap_or_default();
+            turn.swept = swept;
+            self.sweep(&gone, turn).await?;
         }
         view.scrubbed = self.store.is_scrubbed();
         Ok(view)
@@ -198,13 +233,21 @@ impl House {
         Ok(())
     }
 
-    /// A process that ended between the journal and the tiles left bundles of what was removed.
+    /// What ended between the journal and the tiles left bundles of what was removed.
     async fn sweep(&self, gone: &Gone, turn: &mut Turn) -> Result<(), ApiError> {
         if !turn.swept {
             self.forget(0, gone.through / BUNDLE).await?;
             turn.swept = true;
         }
         Ok(())
+    }
+
+    /// A person hears of it, once a day.
+    async fn held_back(&self, turn: &mut Turn, detail: String) {
+        if turn.told.is_none_or(|told| told.elapsed() >= AGAIN) {
+            turn.told = Some(Instant::now());
+            alarm(self, AlarmKind::RetentionHeld, None, detail).await;
+        }
     }
 
     async fn forget(&self, first: u64, behind: u64) -> Result<(), ApiError> {
@@ -234,11 +277,9 @@ impl RetentionOperations for House {
         }
         let mut turn = self.retention.turn.lock().await;
         let view = self.retained((days, by), dry_run, &mut turn).await?;
-        let again = turn.told.is_none_or(|told| told.elapsed() >= AGAIN);
-        if let Some(who) = view.held.as_ref().filter(|_| again && turn.stuck && !dry_run) {
-            turn.told = Some(Instant::now());
+        if let Some(who) = view.held.as_ref().filter(|_| turn.stuck && !dry_run) {
             let detail = format!("records of traffic older than {days} days are held back by {who}");
-            alarm(self, AlarmKind::RetentionHeld, None, detail).await;
+            self.held_back(&mut turn, detail).await;
         }
         Ok(view)
     }
@@ -251,5 +292,18 @@ pub(super) fn unread(error: JournalError) -> ApiError {
         JournalError::Unavailable(_) | JournalError::TooLarge { .. } | JournalError::Unreadable => {
             ApiError::unavailable(error.to_string())
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn turns_that_fail_in_a_row_reach_a_person_and_the_first_one_the_log() {
+        let mut failures = Failures::default();
+        let told: Vec<(bool, bool)> = (0..12).map(|_| failures.another()).collect();
+        assert_eq!((told[0], told[1], told[8]), ((true, false), (false, false), (false, false)));
+        assert_eq!((told[9], told[10], told[11]), ((false, true), (true, true), (false, true)));
     }
 }

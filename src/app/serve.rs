@@ -83,7 +83,7 @@ pub async fn start(settings: Settings) -> anyhow::Result<Running> {
     }
     let (stop, stopped) = watch::channel(false);
     let mut tasks = background::start(&house, loose, &stopped);
-    let replay = Replay::new(&house);
+    let replay = Replay::begin(&house).await;
     tasks.spawn(Arc::clone(&replay).run());
     let permits = Arc::new(Semaphore::new(limits::CONNECTIONS));
     let endpoint = Arc::new(endpoint(&settings, &house, agents_at));
@@ -112,8 +112,8 @@ pub async fn start(settings: Settings) -> anyhow::Result<Running> {
         // This writes the record of the end, the last of all.
         house.store.close().await;
         if let Some(note) = house.store.checkpoint() {
-            let publish =
-                super::tiles::publish(&house.store, &house.tiles, (None, house.offsite.witnessing.as_deref()), &note);
+            let (tiles, witnessing) = ((&*house.tiles, &house.laying), house.offsite.witnessing.as_deref());
+            let publish = super::tiles::publish(&house.store, tiles, (None, witnessing), &note);
             let (published, ()) = tokio::join!(publish, house.offsite.last(&note));
             if let Err(error) = published {
                 tracing::error!(error, "the last tiles are not written; the next start writes them");

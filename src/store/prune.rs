@@ -1,6 +1,9 @@
 //! Removes the payloads of traffic whose time is over; the leaf hashes stay, and a record says what was removed.
 
-use std::{sync::atomic::Ordering, time::Duration};
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
 use rusqlite::{
     Connection, OptionalExtension as _, params,
@@ -68,13 +71,18 @@ impl Store {
     /// # Errors
     /// The checkpoint is none of this journal, or the store cannot be written now.
     pub async fn prune(&self, asked: Prune) -> Result<Option<Retention>, JournalError> {
-        let work = move |ledger: &mut Ledger| Ok(Done::plain(prune(ledger, &asked)?));
+        let signals = Arc::clone(&self.signals);
+        let work = move |ledger: &mut Ledger| {
+            let done = prune(ledger, &asked)?;
+            // Here, and not with the answer: whoever asked may not wait for it. If nothing is kept, a log is emptied
+            // that need not be.
+            if matches!(done, Ok(Some(_))) {
+                signals.scrub.store(true, Ordering::Release);
+            }
+            Ok(Done::plain(done))
+        };
         let done = self.ask(Terms::PATIENT, work).await.map_err(unavailable)?;
-        let done = done.map_err(|why| JournalError::Unavailable(why.to_owned()))?;
-        if done.is_some() {
-            self.signals.scrub.store(true, Ordering::Release);
-        }
-        Ok(done)
+        done.map_err(|why| JournalError::Unavailable(why.to_owned()))
     }
 
     /// Whether nothing of what was removed stands in the write-ahead log any more.
@@ -227,4 +235,15 @@ fn remove(ledger: &Ledger, old: &[Old], (from, through, by): (u64, u64, u64)) ->
     }
     let sql = "DELETE FROM shadow WHERE seq >= ?1 AND seq <= ?2";
     ledger.conn.prepare_cached(sql)?.execute(params![from.cast_signed(), through.cast_signed()]).map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::evidence::TRAFFIC;
+
+    #[test]
+    fn what_goes_is_what_the_evidence_calls_traffic() {
+        assert_eq!(KINDS, format!("({})", TRAFFIC.map(|kind| format!("'{kind}'")).join(", ")));
+    }
 }

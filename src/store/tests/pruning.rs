@@ -1,13 +1,15 @@
 //! Traffic is removed under a signed checkpoint, with a record that says so, and nothing else changes.
 
+use std::time::Duration;
+
 use chrono::TimeDelta;
 
-use super::support::{House, admit, admit_under, approved, meddle, noon, open, outcome, patient, signed};
+use super::support::{House, admit, admit_under, approved, meddle, noon, open, outcome, patient};
 use crate::{
     domain::DecisionId,
     evidence::{Breach, Checkpoint, Journal as _, JournalError, KeyLine, Record, Report, Retention, TRAFFIC},
     gateway::Admission as _,
-    store::{Copied, Inspection, Prune, Store, TileFolder, TileWriter},
+    store::{Copied, Inspection, Prune, Store, TileFolder, TileWriter, job::Done, ledger::Ledger, store::Terms},
 };
 
 const CANARY: &str = "a-name-that-must-go";
@@ -20,6 +22,18 @@ async fn traffic(store: &Store, from: u128, calls: u128) {
         ended.detail = Some(format!("{CANARY} {n}."));
         store.append(Record::Outcome(ended)).await.unwrap();
     }
+}
+
+/// The newest checkpoint, once it signs everything.
+async fn signed(store: &Store) -> String {
+    for _ in 0..400 {
+        let (note, head) = (store.checkpoint(), *store.head().borrow());
+        if let Some(note) = note.filter(|note| Checkpoint::read(note).unwrap().size == head) {
+            return note.to_string();
+        }
+        tokio::time::sleep(Duration::from_millis(25)).await;
+    }
+    panic!("no checkpoint signs everything")
 }
 
 async fn asked(store: &Store) -> Prune {
@@ -45,7 +59,7 @@ async fn scrubbed(store: &Store) {
         if store.is_scrubbed() {
             return;
         }
-        tokio::time::sleep(std::time::Duration::from_millis(25)).await;
+        tokio::time::sleep(Duration::from_millis(25)).await;
     }
     panic!("the log was not emptied")
 }
@@ -120,6 +134,36 @@ async fn the_bytes_of_what_was_removed_are_in_no_file_of_the_database() {
     // The start is record 1, and the outcome of call n is record 2n - 17.
     assert_eq!((10..=264).filter(|n| held(*n)).collect::<Vec<_>>(), [0_u128; 0]);
     assert!((265..410).all(held));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_removed_leaves_the_log_although_nobody_waited_for_the_answer() {
+    let house = House::new();
+    traffic(&house.store, 10, 400).await;
+    let asked = Prune { floor: 700, ..asked(&house.store).await };
+    let busy = |ms: u64| {
+        let store = std::sync::Arc::clone(&house.store);
+        let work = move |_: &mut Ledger| {
+            std::thread::sleep(Duration::from_millis(ms));
+            Ok(Done::plain(()))
+        };
+        tokio::spawn(async move { store.ask(Terms::PATIENT, work).await })
+    };
+    // One transaction holds the removal and what is slow behind it.
+    let before = busy(400);
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    let store = std::sync::Arc::clone(&house.store);
+    let pruning = tokio::spawn(async move { store.prune(asked).await });
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    let behind = busy(1_000);
+    before.await.unwrap().unwrap();
+    tokio::time::sleep(Duration::from_millis(400)).await;
+    pruning.abort();
+    assert!(pruning.await.unwrap_err().is_cancelled());
+    behind.await.unwrap().unwrap();
+    assert_eq!(house.store.gone().await.unwrap().map(|gone| gone.through), Some(512));
+    scrubbed(&house.store).await;
+    assert!(!holds(&house.dir, &format!("{CANARY} 10.")));
 }
 
 #[tokio::test(flavor = "multi_thread")]
