@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::case;
 use crate::{
     Case,
-    gateway::{ADMINISTRATOR, APPROVER, Gateway, until},
+    gateway::{ADMINISTRATOR, APPROVER, Gateway, program, until},
     say,
 };
 
@@ -81,6 +81,7 @@ async fn rotated() -> anyhow::Result<()> {
     });
     for turn in 1..=3 {
         let done = gateway.ok(ADMINISTRATOR, &["evidence", "rotate", "--reason", &format!("turn {turn}")]).await?;
+        ensure!(done["old_key"] == json!("destroyed"), "turn {turn}: {done}");
         ensure!(done["old"].as_str() == keys.last().map(String::as_str), "turn {turn}: {done}");
         keys.push(done["new"].as_str().context("no key")?.to_owned());
         ensure!(keys.last() == Some(&key_of(&gateway)?), "signing.pub is not the new key");
@@ -152,6 +153,16 @@ async fn again(mut gateway: Gateway, keys: &[String]) -> anyhow::Result<()> {
     let origin = fs::read_to_string(gateway.data.join("origin"))?;
     ensure!(keys.iter().all(|key| key.starts_with(&format!("{}+", origin.trim()))), "the log has one name");
     ensure!(!gateway.data.join("signing.next").exists(), "no key is left beside");
+    // An orderly end is one record, the last of all.
+    let stat = format!("/proc/{}/stat", gateway.pid()?);
+    program("kill", &["-TERM", &gateway.pid()?.to_string()]).await?;
+    until("it has ended", Duration::from_secs(30), async || {
+        fs::read_to_string(&stat).map_or(true, |stat| stat.contains(") Z"))
+    })
+    .await?;
+    let kinds: Vec<_> = gateway.journal().await?.iter().map(|record| record["kind"].clone()).collect();
+    let ends = kinds.iter().filter(|kind| **kind == json!("stop")).count();
+    ensure!(ends == 1 && kinds.last() == Some(&json!("stop")), "{ends} records of the end");
     Ok(())
 }
 
