@@ -43,6 +43,7 @@ pub(super) fn start(house: &Arc<House>, loose: Loose, stop: &watch::Receiver<boo
     tasks.spawn(super::routine::run(Arc::clone(house)));
     tasks.spawn(super::shadow::run(Arc::clone(house)));
     tasks.spawn(gauges::keep(Arc::clone(house)));
+    tasks.spawn(super::ahead::keep(Arc::clone(house)));
     tasks.spawn(super::retention::run(Arc::clone(house)));
     let tiles = (house.tiles.clone(), Arc::clone(&house.laying));
     tasks.spawn(super::tiles::keep(Arc::clone(&house.store), tiles, house.offsite.witnessing.clone()));

@@ -9,7 +9,7 @@ use crate::{
     api::{ApiError, HoldOperations, HoldView, Looked, ReadOperations as _},
     console::{Desk, HoldPage},
     domain::{Duty, HoldId, Person},
-    evidence::{Hold, HoldState, Surface},
+    evidence::{Hold, HoldState, SealError, Surface},
     store::Answer,
     store::HoldError,
 };
@@ -41,7 +41,12 @@ impl House {
         }
         let sealed = ask.call.arguments.sealed.as_ref().filter(|_| whole && may.is_ok());
         let opened = sealed.map(|sealed| self.store.keyring().sealer.open(&hold.decision, sealed)).transpose();
-        let opened = opened.map_err(|error| ApiError::conflict(error.to_string()))?;
+        // What was shredded after the call was sealed and before it was asked about: nobody says yes to it.
+        let (opened, not_you) = match opened {
+            Ok(opened) => (opened, may.err()),
+            Err(error @ SealError::Shredded { .. }) => (None, Some(format!("its arguments were {error}"))),
+            Err(error) => return Err(ApiError::conflict(error.to_string())),
+        };
         Ok(Some(HoldView {
             id: hold.id.clone(),
             state: hold.state.as_str().to_owned(),
@@ -62,7 +67,7 @@ impl House {
             asked: hold.asked,
             expires: ask.expires,
             page: ask.page.clone(),
-            not_you: may.err(),
+            not_you,
         }))
     }
 
@@ -97,7 +102,8 @@ impl HoldOperations for House {
         reason: String,
     ) -> Result<HoldView, ApiError> {
         let hold = self.hold_of(id)?;
-        let view = self.held(by, &hold, true).await?.ok_or_else(ApiError::not_found)?;
+        // Who says no need not see the arguments, which may not open any more.
+        let view = self.held(by, &hold, yes).await?.ok_or_else(ApiError::not_found)?;
         if let Some(why) = view.not_you {
             return Err(ApiError::forbidden(why));
         }

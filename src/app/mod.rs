@@ -2,6 +2,7 @@
 
 mod access;
 mod admin;
+mod ahead;
 mod alerts;
 mod analyse;
 mod ask;

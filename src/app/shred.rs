@@ -8,7 +8,7 @@ use super::house::House;
 use crate::{
     api::{ApiError, ShredOperations, ShredView},
     domain::Person,
-    evidence::{Captured, Journal as _, Record, SHREDDED, Shred},
+    evidence::{Captured, SHREDDED, Shred},
 };
 
 #[async_trait]
@@ -30,27 +30,25 @@ impl ShredOperations for House {
             ));
         }
         let actor = by.id.to_string();
-        for keys in keys.chunks(SHREDDED) {
-            let shred = Shred {
-                at,
-                actor: actor.clone(),
-                reason: reason.clone(),
-                before,
-                exception: exception.clone(),
-                keys: keys.to_vec(),
-            };
-            let kept = self.store.append(Record::Shred(shred)).await;
-            kept.map_err(|error| ApiError::unavailable(format!("nothing is shredded: {error}")))?;
-        }
-        tracing::warn!(keys = keys.len(), by = %by.id, "sealing keys are destroyed");
-        let ids = keys.clone();
-        let destroyed = tokio::task::spawn_blocking(move || sealer.shred(&ids, (at, &actor))).await;
-        let why = |error: String| {
-            ApiError::unavailable(format!(
-                "the record is written, but a key is still there: {error}; start the gateway again"
-            ))
+        let shred = |keys: &[String]| Shred {
+            at,
+            actor: actor.clone(),
+            reason: reason.clone(),
+            before,
+            exception: exception.clone(),
+            keys: keys.to_vec(),
         };
-        destroyed.map_err(|error| why(error.to_string()))?.map_err(why)?;
+        let shreds: Vec<Shred> = keys.chunks(SHREDDED).map(shred).collect();
+        let (store, ids) = (Arc::clone(&self.store), keys.clone());
+        // Whoever asked may be gone meanwhile; what is on record is done all the same.
+        let done = tokio::spawn(async move {
+            store.shred(shreds).await.map_err(|error| format!("it may be on record; ask again: {error}"))?;
+            tracing::warn!(keys = ids.len(), by = actor, "sealing keys are destroyed");
+            let destroyed = tokio::task::spawn_blocking(move || sealer.shred(&ids, (at, &actor))).await;
+            let why = |error| format!("it is on record, but a key is still there: {error}; start the gateway again");
+            destroyed.map_err(|error| why(error.to_string()))?.map_err(why)
+        });
+        done.await.map_err(|error| error.to_string()).flatten().map_err(ApiError::unavailable)?;
         Ok(ShredView { at, keys })
     }
 }

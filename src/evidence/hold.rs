@@ -21,7 +21,8 @@ pub enum HoldEvent {
     Spent,
     /// Nobody answered, or nobody called again, in time.
     Expired,
-    /// The yes does not count any more: who gave it may not answer now, or the key that was shown was revoked.
+    /// The yes does not count any more: who gave it may not answer now, or the key that was shown was revoked. Or nobody
+    /// can say yes: the arguments were shredded.
     Void,
 }
 

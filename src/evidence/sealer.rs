@@ -1,9 +1,9 @@
 //! Seals and opens: a key for each day, and for each exception of a day, so that what was captured can be shredded.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, HashMap, HashSet},
     fmt,
-    sync::{Arc, PoisonError, RwLock},
+    sync::{Arc, Mutex, PoisonError, RwLock},
 };
 
 use aws_lc_rs::rand;
@@ -84,7 +84,10 @@ struct Keys {
 pub struct Sealer {
     first: Arc<SealKey>,
     vault: Option<Box<dyn Vault>>,
+    /// Held for moments; never while the vault works.
     keys: RwLock<Keys>,
+    /// Held by whoever makes a key, so that each is made once.
+    making: Mutex<()>,
 }
 
 impl Sealer {
@@ -93,7 +96,12 @@ impl Sealer {
     /// # Errors
     /// The key has not 32 bytes.
     pub fn new(first: &Secret<Vec<u8>>) -> Result<Self, SealError> {
-        Ok(Self { first: Arc::new(SealKey::new("", first)?), vault: None, keys: RwLock::default() })
+        Ok(Self {
+            first: Arc::new(SealKey::new("", first)?),
+            vault: None,
+            keys: RwLock::default(),
+            making: Mutex::default(),
+        })
     }
 
     /// With a first key, which opens what early versions sealed, and keys of days, which this vault keeps.
@@ -119,28 +127,33 @@ impl Sealer {
         Ok(Self { vault: Some(vault), keys: RwLock::new(keys), ..Self::new(first)? })
     }
 
-    /// The key for this; it is made if there is none.
+    /// The key for this; it is made if there is none, and only who needs a new one waits for that.
     ///
     /// # Errors
     /// It cannot be made or kept.
     pub fn key(&self, under: Under<'_>) -> Result<Arc<SealKey>, SealError> {
         let Some(vault) = &self.vault else { return Ok(Arc::clone(&self.first)) };
         let stem = under.stem();
-        if let Some(key) = self.keys.read().unwrap_or_else(PoisonError::into_inner).used.get(&stem) {
-            return Ok(Arc::clone(key));
+        if let Some(key) = self.used(&stem) {
+            return Ok(key);
         }
-        let mut keys = self.keys.write().unwrap_or_else(PoisonError::into_inner);
-        if let Some(key) = keys.used.get(&stem) {
-            return Ok(Arc::clone(key));
+        let _making = self.making.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(key) = self.used(&stem) {
+            return Ok(key);
         }
         let mut bytes = vec![0; 32];
         rand::fill(&mut bytes).map_err(|_| SealError::Make("the system gives no randomness".to_owned()))?;
         let secret = Secret::new(bytes);
         let key = Arc::new(SealKey::new(&stem, &secret)?);
         vault.keep(key.id(), &secret).map_err(SealError::Make)?;
+        let mut keys = self.keys.write().unwrap_or_else(PoisonError::into_inner);
         keys.used.insert(stem, Arc::clone(&key));
         keys.all.insert(key.id().to_owned(), Arc::clone(&key));
         Ok(key)
+    }
+
+    fn used(&self, stem: &str) -> Option<Arc<SealKey>> {
+        self.keys.read().unwrap_or_else(PoisonError::into_inner).used.get(stem).map(Arc::clone)
     }
 
     /// The sealed text under the first key, which stays; `None` if it is too large.
@@ -195,23 +208,24 @@ impl Sealer {
         keys.all.keys().filter(|id| captured.holds(id)).cloned().collect()
     }
 
-    /// Destroys these keys: from now on nothing that they sealed opens.
+    /// Destroys these keys: at once nothing that they sealed opens any more, and then their files go.
     ///
     /// # Errors
     /// One of them could not be destroyed; those that could are.
     pub fn shred(&self, ids: &[String], (at, by): (Timestamp, &str)) -> Result<(), String> {
+        self.forget(ids, (at, by));
+        let Some(vault) = &self.vault else { return Ok(()) };
+        let failed: Vec<String> = ids.iter().filter_map(|id| vault.destroy(id).err()).collect();
+        if failed.is_empty() { Ok(()) } else { Err(failed.join("; ")) }
+    }
+
+    fn forget(&self, ids: &[String], (at, by): (Timestamp, &str)) {
+        let named: HashSet<&str> = ids.iter().map(String::as_str).collect();
         let mut keys = self.keys.write().unwrap_or_else(PoisonError::into_inner);
-        let mut failed = Vec::new();
+        keys.used.retain(|_, key| !named.contains(key.id()));
         for id in ids {
             keys.all.remove(id);
-            keys.used.retain(|_, key| key.id() != id);
             keys.gone.insert(id.clone(), (at, by.to_owned()));
-            if let Some(vault) = &self.vault
-                && let Err(error) = vault.destroy(id)
-            {
-                failed.push(error);
-            }
         }
-        if failed.is_empty() { Ok(()) } else { Err(failed.join("; ")) }
     }
 }

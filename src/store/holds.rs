@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     domain::{CredentialId, DecisionId, HoldId, PersonId, Timestamp, limits},
-    evidence::{Hold, HoldChange, HoldEvent, HoldState, JournalError, Record, chain},
+    evidence::{Hold, HoldChange, HoldEvent, HoldState, JournalError, Record, Shred, chain},
     gateway::{AdmissionError, Holding},
 };
 
@@ -176,6 +176,18 @@ pub(super) fn spend(
     let mut change = step(hold, HoldEvent::Spent, at);
     (change.decision, change.actor) = (Some(decision.clone()), hold.ask.caller.agent.to_string());
     write(ledger, change)
+}
+
+/// Voids the open holds whose arguments these keys sealed: nobody could see what the answer is about, and the agent may
+/// ask anew.
+pub(super) fn shredded(ledger: &mut Ledger, shred: &Shred) -> rusqlite::Result<()> {
+    let all = Arc::clone(&ledger.memory.holds);
+    let sealed = |hold: &&Hold| hold.ask.call.arguments.sealed.as_ref().is_some_and(|at| shred.keys.contains(&at.key));
+    for hold in all.iter().filter(|hold| hold.state == HoldState::Open).filter(sealed) {
+        let reason = "its arguments were shredded".to_owned();
+        write(ledger, HoldChange { reason, ..step(hold, HoldEvent::Void, shred.at) })?;
+    }
+    Ok(())
 }
 
 fn step(hold: &Hold, event: HoldEvent, at: Timestamp) -> HoldChange {

@@ -29,6 +29,7 @@ mod prune;
 mod rotate;
 mod schema;
 mod shadow;
+mod shred;
 mod since;
 #[expect(clippy::module_inception, reason = "the room's main thing has the room's name")]
 mod store;

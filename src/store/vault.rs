@@ -1,8 +1,8 @@
 //! The sealing keys of days and exceptions, each in a file of its own, so that each can be destroyed alone.
 
 use std::{
-    fs::{self, OpenOptions},
-    io::Write as _,
+    fs::{self, File, OpenOptions},
+    io::{self, Write as _},
     os::unix::fs::OpenOptionsExt as _,
 };
 
@@ -27,13 +27,18 @@ const ENDING: &str = ".key";
 struct Files(Folder);
 
 impl Files {
-    fn overwrite(&self, name: &str) -> Result<(), FolderError> {
+    /// Removes the file, durable, and then overwrites what it held: whenever the process ends, what the folder has is a
+    /// whole key or none.
+    fn end(&self, name: &str) -> Result<(), FolderError> {
         let path = self.0.file(name);
-        let io = |source| FolderError::Io { path: path.clone(), source };
         let no_link = i32::try_from(rustix::fs::OFlags::NOFOLLOW.bits()).unwrap_or_default();
-        let mut file = OpenOptions::new().write(true).custom_flags(no_link).open(&path).map_err(io)?;
-        let length = usize::try_from(file.metadata().map_err(io)?.len()).unwrap_or_default().min(4_096);
-        file.write_all(&vec![0; length]).and_then(|()| file.sync_all()).map_err(io)
+        let file = OpenOptions::new().write(true).custom_flags(no_link).open(&path);
+        let mut file = file.map_err(|source| FolderError::Io { path, source })?;
+        self.0.remove(name)?;
+        if let Err(error) = wipe(&mut file) {
+            tracing::warn!(%error, file = name, "a sealing key was removed, and could not be overwritten");
+        }
+        Ok(())
     }
 }
 
@@ -47,8 +52,14 @@ impl Vault for Files {
         if !self.0.guard(&name).map_err(|error| told(&error))? {
             return Ok(());
         }
-        self.overwrite(&name).and_then(|()| self.0.remove(&name)).map_err(|error| told(&error))
+        self.end(&name).map_err(|error| told(&error))
     }
+}
+
+fn wipe(file: &mut File) -> io::Result<()> {
+    let length = usize::try_from(file.metadata()?.len()).unwrap_or_default().min(4_096);
+    file.write_all(&vec![0; length])?;
+    file.sync_all()
 }
 
 fn told(error: &FolderError) -> String {
@@ -65,7 +76,13 @@ pub(super) fn open(folder: &Folder, first: &Secret<Vec<u8>>) -> Result<Sealer, K
     for entry in fs::read_dir(&path).map_err(io)? {
         let name = entry.map_err(io)?.file_name();
         let Some(id) = name.to_str().and_then(|name| name.strip_suffix(ENDING)) else { continue };
-        let key = folder.read(&format!("{id}{ENDING}"))?;
+        let file = format!("{id}{ENDING}");
+        let key = folder.read(&file)?;
+        if !key.is_empty() && key.iter().all(|byte| *byte == 0) {
+            tracing::warn!(id, "a sealing key was overwritten and not removed; it is removed now");
+            folder.remove(&file)?;
+            continue;
+        }
         kept.push((id.to_owned(), Secret::new(key)));
     }
     Sealer::with(first, Box::new(Files(folder)), kept).map_err(|_| KeyringError::Content("seal/*.key"))

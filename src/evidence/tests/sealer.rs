@@ -1,6 +1,10 @@
 //! Keys of days and exceptions, and their end.
 
-use std::sync::{Arc, Mutex};
+use std::{
+    sync::{Arc, Mutex, mpsc},
+    thread,
+    time::Duration,
+};
 
 use crate::{
     domain::{DecisionId, Digest, ExceptionId, Secret, Timestamp},
@@ -62,6 +66,61 @@ fn what_was_captured_before_a_day_or_under_an_exception_is_gone_and_nothing_else
     let (again, _) = seal(2, Some(&exception));
     assert_ne!(again.key, under.key, "a new key follows one that was shredded");
     assert!(matches!(sealer.open(&id, &under), Err(SealError::Shredded { .. })));
+}
+
+/// A vault that says when it begins, and goes on when it is told.
+#[derive(Debug)]
+struct Slow(mpsc::Sender<()>, Mutex<mpsc::Receiver<()>>);
+
+impl Slow {
+    fn work(&self) -> Result<(), String> {
+        self.0.send(()).map_err(|error| error.to_string())?;
+        self.1.lock().unwrap().recv().map_err(|error| error.to_string())
+    }
+}
+
+impl Vault for Slow {
+    fn keep(&self, _: &str, _: &Secret<Vec<u8>>) -> Result<(), String> {
+        self.work()
+    }
+
+    fn destroy(&self, _: &str) -> Result<(), String> {
+        self.work()
+    }
+}
+
+/// What this gives, unless it has to wait for somebody.
+fn at_once<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    let (tell, told) = mpsc::channel();
+    thread::spawn(move || tell.send(work()));
+    told.recv_timeout(Duration::from_secs(10)).expect("it waits")
+}
+
+#[test]
+fn calls_wait_for_no_file_that_is_made_or_destroyed_for_others() {
+    let ((begun, begins), (go, goes)) = (mpsc::channel(), mpsc::channel());
+    let slow = Box::new(Slow(begun, Mutex::new(goes)));
+    let sealer = Arc::new(Sealer::with(&Secret::new(vec![1; 32]), slow, Vec::new()).unwrap());
+    let (one, id) = (Arc::clone(&sealer), DecisionId::from_bits(1));
+    let key = move |day| one.key(Under { at: at(day), exception: None }).unwrap();
+    go.send(()).unwrap();
+    let first = key(1);
+    begins.recv().unwrap();
+    let (of, again) = (key.clone(), key.clone());
+    let making = thread::spawn(move || of(2));
+    begins.recv().unwrap();
+    assert_eq!(at_once(move || again(1)).id(), first.id(), "while a key is made");
+    go.send(()).unwrap();
+    let second = making.join().unwrap();
+    assert_eq!(key(2).id(), second.id(), "it is made once");
+    let sealed = first.seal(&id, b"x").unwrap().unwrap();
+    let (shredder, ids) = (Arc::clone(&sealer), vec![first.id().to_owned()]);
+    let shredding = thread::spawn(move || shredder.shred(&ids, (at(3), "sonia")));
+    begins.recv().unwrap();
+    assert_eq!(at_once(move || key(2)).id(), second.id(), "while one is destroyed");
+    assert!(matches!(at_once(move || sealer.open(&id, &sealed)), Err(SealError::Shredded { .. })));
+    go.send(()).unwrap();
+    shredding.join().unwrap().unwrap();
 }
 
 #[test]

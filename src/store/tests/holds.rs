@@ -4,10 +4,11 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use chrono::TimeDelta;
 
+use super::shredding::shred;
 use super::support::{House, admit_under, approved, noon, open, patient};
 use crate::{
     domain::{CredentialId, Digest, HoldId, PersonId, limits},
-    evidence::{HoldAsk, HoldEvent, Record},
+    evidence::{HoldAsk, HoldEvent, Record, Under},
     gateway::{Admission as _, AdmissionError, Admit, Charge, Holding},
     identity::{KeyPrincipal, KeyStore as _, issue},
     store::{Answer, HoldError},
@@ -142,4 +143,31 @@ async fn a_yes_that_was_given_with_a_key_that_is_revoked_does_not_count() {
     let void = |record: &&Record| matches!(record, Record::Hold(change) if change.event == HoldEvent::Void);
     assert_eq!(records.iter().filter(void).count(), 1);
     assert!(!records.iter().any(|record| matches!(record, Record::Intent(_))));
+}
+
+#[tokio::test]
+async fn a_call_whose_arguments_are_shredded_waits_no_more_and_the_agent_asks_anew() {
+    let house = House::new();
+    let charge = approved(&house.store, 50).await;
+    let sealer = &house.store.keyring().sealer;
+    let sealed = |n: u128, arguments: &[u8], exception| {
+        let admit = held(n, &charge, arguments);
+        let key = sealer.key(Under { at: noon(), exception }).unwrap();
+        let mut holding = admit.hold.clone().unwrap();
+        let ask = Arc::make_mut(&mut holding.ask);
+        ask.call.arguments.sealed = key.seal(&admit.intent.decision, arguments).unwrap();
+        (Admit { hold: Some(holding), ..admit }, key.id().to_owned())
+    };
+    let (one, key) = sealed(1, b"a", Some(&charge.exception));
+    let gone = waits(house.store.admit(one).await);
+    let stays = waits(house.store.admit(sealed(2, b"b", None).0).await);
+    house.store.shred(vec![shred(vec![key.clone()])]).await.unwrap();
+    sealer.shred(&[key], (noon(), "sonia")).unwrap();
+    let open: Vec<HoldId> = house.store.holds().borrow().iter().map(|hold| hold.id.clone()).collect();
+    assert_eq!(open, [stays], "who waits for an answer sees it");
+    let answer = yes_of("anna", 7);
+    assert_eq!(house.store.answer_hold(&gone, answer, noon()).await.unwrap_err(), HoldError::Unknown);
+    let void = |record: &&Record| matches!(record, Record::Hold(change) if change.event == HoldEvent::Void);
+    assert_eq!(house.records().await.iter().filter(void).count(), 1);
+    assert_ne!(waits(house.store.admit(sealed(3, b"a", Some(&charge.exception)).0).await), gone);
 }

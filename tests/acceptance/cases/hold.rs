@@ -21,6 +21,7 @@ pub fn cases() -> Vec<Case> {
     vec![
         case!("a call waits for a yes, is bound to it, and spends it once in 32", "I9 T085", 120, answered),
         case!("a call that was denied or that nobody answered is not made", "T085", 60, unanswered),
+        case!("a call whose arguments are shredded waits no more, and is asked about anew", "T085", 60, shredded),
         case!("a client that can show a page is led to it, and waits", "T036", 120, shown),
         case!("a legacy client that can show a page is led to it, and waits", "T036", 60, legacy),
     ]
@@ -180,6 +181,29 @@ async fn unanswered() -> anyhow::Result<()> {
             .is_ok_and(|journal| journal.iter().filter(|record| record["event"] == json!("expired")).count() == 3)
     };
     until("the ends are on record", Duration::from_secs(5), expired).await?;
+    gateway.verified().await?;
+    Ok(())
+}
+
+async fn shredded() -> anyhow::Result<()> {
+    let mut gateway = house(600).await?;
+    let said = held(&call(&gateway, "said").await?)?;
+    gateway.ok(APPROVER, &["hold", "approve", &said, "--reason", "fine"]).await?;
+    let gone = held(&call(&gateway, "waits").await?)?;
+    gateway.ok(ADMINISTRATOR, &["evidence", "shred", "--exception", "EX-HOLD", "--reason", "asked for"]).await?;
+    gateway.refused(APPROVER, &["hold", "approve", &gone, "--reason", "unseen"]).await?;
+    let shown = gateway.ok(APPROVER, &["hold", "show", &said]).await?;
+    ensure!(shown["arguments"].is_null() && shown["state"] == json!("approved"), "{shown}");
+    let anew = held(&call(&gateway, "waits").await?)?;
+    ensure!(anew != gone, "the agent asks anew");
+    let shown = gateway.ok(APPROVER, &["hold", "show", &anew]).await?;
+    ensure!(shown["arguments"] == json!(r#"{"text":"waits"}"#), "and is seen: {shown}");
+    gateway.ok(APPROVER, &["hold", "deny", &anew, "--reason", "not today"]).await?;
+    ensure!(call(&gateway, "said").await?.is_done(), "a yes that was given before stays one");
+    gateway.kill().await?;
+    gateway.launch().await?;
+    let void = |record: &&Value| record["event"] == json!("void") && record["hold"] == json!(gone);
+    ensure!(gateway.journal().await?.iter().filter(void).count() == 1, "it is on record");
     gateway.verified().await?;
     Ok(())
 }
