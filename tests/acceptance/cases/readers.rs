@@ -74,17 +74,21 @@ async fn read() -> anyhow::Result<()> {
     let all = reads("").await?;
     let mut told: BTreeMap<String, usize> = BTreeMap::new();
     for one in &all {
-        *told
-            .entry(format!(
-                "{} {}",
-                one["by"].as_str().unwrap_or_default(),
-                one["surface"].as_str().unwrap_or_default()
-            ))
-            .or_default() += 1;
+        let [by, surface, opened] =
+            ["by", "surface", "decision"].map(|member| one[member].as_str().unwrap_or_default());
+        // What is opened by its id has a record beside that of the list.
+        let opened = if opened.is_empty() { "" } else { ", opened" };
+        *told.entry(format!("{by} {surface}{opened}")).or_default() += 1;
     }
-    let seats = [(OPERATOR, "evidence"), (OPERATOR, "decisions"), (SECURITY, "decisions"), (SECURITY, "reports")];
+    let seats = [
+        (OPERATOR, "evidence"),
+        (OPERATOR, "decisions"),
+        (OPERATOR, "decisions, opened"),
+        (SECURITY, "decisions"),
+        (SECURITY, "reports"),
+    ];
     let named: Vec<String> = seats.iter().map(|(by, surface)| format!("{by} {surface}")).collect();
-    ensure!(told.len() == 4 && named.iter().all(|name| told.contains_key(name)), "{told:?}");
+    ensure!(told.len() == seats.len() && named.iter().all(|name| told.contains_key(name)), "{told:?}");
     ensure!(minute() != begun || told.values().all(|count| *count == 1), "more than one a minute: {told:?}");
     let pages = reads("evidence").await?;
     ensure!(pages[0]["what"] == json!("from 1") && pages[0]["count"] == json!(5), "{}", pages[0]);
