@@ -214,20 +214,24 @@ impl Gateway {
             (_, release) => release.map(|release| release.marked().to_vec()).unwrap_or_default(),
         };
         let exception = ended.exception.as_ref().map(|(id, _)| id);
+        let print = result.map(|(digest, _)| self.print(visit, exception, &digest)).transpose();
+        // Nothing leaves that has no fingerprint; that it did not is on record all the same.
+        let unprinted = print.as_ref().is_err();
         let outcome = Outcome {
             decision: visit.id.clone(),
             at: self.parts.clock.now(),
-            how,
+            how: if unprinted { How::Withheld } else { how },
             effect_possible,
-            result: result.map(|(digest, _)| self.print(visit, exception, &digest)).transpose()?,
+            result: print.as_ref().ok().cloned().flatten(),
             result_bytes: result.map_or(0, |(_, size)| u64::try_from(size).unwrap_or(u64::MAX)),
             duration_us: u64::try_from(ended.took.as_micros()).unwrap_or(u64::MAX),
-            detail,
-            sealed: ended.sealed.clone(),
+            detail: if unprinted { Some("fingerprint".to_owned()) } else { detail },
+            sealed: ended.sealed.clone().filter(|_| !unprinted),
             redacted: release.map(|release| release.redacted().clone()).unwrap_or_default(),
             marked,
         };
         self.parts.admission.record(Record::Outcome(outcome)).await?;
+        print?;
         if let (End::Withheld(withheld, ..), Some((exception, _))) = (&ended.came, &ended.exception)
             && withheld.control == RESPONSE_LIMIT
         {

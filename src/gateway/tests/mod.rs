@@ -2,6 +2,7 @@
 
 mod cuts;
 mod holds;
+mod outcomes;
 mod questions;
 mod standing;
 mod support;

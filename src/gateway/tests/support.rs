@@ -314,6 +314,10 @@ impl House {
         }
     }
 
+    pub(super) fn records(&self) -> Vec<Record> {
+        self.book.records.lock().unwrap().clone()
+    }
+
     pub(super) fn recorded(&self) -> usize {
         self.book.records.lock().unwrap().len()
     }
